@@ -1,0 +1,54 @@
+"""The errors that hpckit raises on purpose.
+
+Each says what was found, what was needed and what to do next. All derive from
+`HpckitError`; the command line prints them in one place (`hpckit.cli.main`) and
+exits with the class's `exit_code`. A traceback reaches a user only for a bug.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HpckitError(Exception):
+    """Base of all errors that hpckit raises on purpose.
+
+    Args:
+        message: what was found and what was needed, in one or two lines.
+        hint: what to do next; printed on a line of its own.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class InputError(HpckitError):
+    """What the user gave cannot be used: a bag, a site, an option, a run's name."""
+
+    exit_code = 2
+
+
+class SchedulerError(HpckitError):
+    """Slurm (or the emulator) refused, failed or cannot be reached."""
+
+
+class EngineError(HpckitError):
+    """Work Queue or Ray is missing, did not start, or went away."""
+
+
+class StorageError(HpckitError):
+    """A directory or file cannot be written, read or trusted: no space, read-only, damaged."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'perlmutter'?"`` when one of `known` is near, else ``""``."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""

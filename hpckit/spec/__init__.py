@@ -1,0 +1,1 @@
+"""What is asked for, as frozen data: bag, task, site, resources, units."""
