@@ -1,1 +1,6 @@
-"""Slurm's commands and one small daemon, so that a laptop runs the scripts that a cluster gets."""
+"""An emulated Slurm: its commands, and one small daemon per emulated cluster.
+
+`core` is the pure state machine (no I/O, an injected clock), `daemon` starts and watches
+processes for it, `commands` are sbatch, srun, squeue, scancel, sacct, scontrol and sinfo,
+and `control` is what the rest of hpckit uses.
+"""

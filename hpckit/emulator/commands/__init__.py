@@ -1,0 +1,1 @@
+"""sbatch, srun, squeue, scancel, sacct, scontrol, sinfo: standard library only, few imports."""

@@ -1,0 +1,63 @@
+"""``#SBATCH`` lines of a script, read as sbatch reads them.
+
+Source: sbatch(1): the directives stand at the top, before the first line that is neither
+comment nor white space; values may be quoted; a ``#`` after white space begins a comment.
+"""
+
+from __future__ import annotations
+
+MAGIC = "#SBATCH"
+
+
+class DirectiveError(Exception):
+    """A directive line cannot be read."""
+
+
+def words_of(script: str) -> list[tuple[int, list[str]]]:
+    """Return the line number and the words of each directive line."""
+    found = []
+    for number, line in enumerate(script.split("\n"), start=1):
+        if line.startswith(MAGIC) and line[len(MAGIC) : len(MAGIC) + 1] in ("", " ", "\t", "\r"):
+            words = split(line[len(MAGIC) :])
+            if words:
+                found.append((number, words))
+        elif line.strip() and not line.startswith("#"):
+            break
+    return found
+
+
+def split(text: str) -> list[str]:
+    """Return the words of a directive: quotes group, a backslash escapes, ``#`` comments.
+
+    Raises:
+        DirectiveError: a quote is not closed.
+    """
+    words: list[str] = []
+    current: list[str] | None = None
+    quote, index = "", 0
+    while index < len(text):
+        char = text[index]
+        index += 1
+        if char == "\\" and index < len(text) and quote != "'":
+            current = [*(current or []), text[index]]
+            index += 1
+        elif quote:
+            if char == quote:
+                quote = ""
+            else:
+                current = [*(current or []), char]
+        elif char in "\"'":
+            quote, current = char, current or []
+        elif char.isspace():
+            if current is not None:
+                words.append("".join(current))
+            current = None
+        elif char == "#" and current is None:
+            break
+        else:
+            current = [*(current or []), char]
+    if quote:
+        raise DirectiveError(f"unmatched `{quote}` in [{text.strip()}]")
+    if current is not None:
+        words.append("".join(current))
+    return words

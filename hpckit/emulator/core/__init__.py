@@ -1,0 +1,1 @@
+"""The pure part: what Slurm would decide, without I/O and with an injected clock."""

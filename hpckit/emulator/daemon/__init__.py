@@ -1,0 +1,1 @@
+"""The daemon (slurmctld), and the keepers of steps that it forks (slurmstepd)."""

@@ -1,0 +1,62 @@
+"""What the head asks of an engine, and nothing more.
+
+An engine carries bundles to workers and results back. Which workers there are, and which
+have gone, the head learns at its door (`hpckit.head.door`), the same way for every engine.
+All methods are called from one thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hpckit.spec.task import Bundle, BundleResult
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A runner returned the bundle, whole or part done."""
+
+    result: BundleResult
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The engine gave the bundle up: its worker has gone, or the engine failed it."""
+
+    bundle: str
+    why: str
+
+
+class Engine(Protocol):
+    """One engine on the head's side. Use: `start`, then `submit` and `poll`, then `stop`."""
+
+    name: str
+
+    def start(self) -> dict[str, Any]:
+        """Listen, and return what workers need to join: the ``engine`` part of the address.
+
+        Nothing secret is in it; secrets lie in the run directory.
+
+        Raises:
+            EngineError: the engine is not installed or did not start.
+        """
+
+    def submit(self, bundle: Bundle) -> None:
+        """Queue a bundle; the engine chooses the worker. It needs the surroundings' cores,
+        memory and GPUs while it runs."""
+
+    def cancel(self, bundle: str) -> None:
+        """Forget a bundle, ending it where it runs. No event follows; unknown ids are ignored."""
+
+    def poll(self, timeout_s: float) -> list[Returned | Lost]:
+        """Return what has happened, waiting at most `timeout_s` (0.1 s at most is asked for).
+
+        Every submitted bundle that was not cancelled comes back exactly once.
+
+        Raises:
+            EngineError: the engine itself has gone.
+        """
+
+    def stop(self) -> None:
+        """End all that `start` started, by PID; idempotent."""

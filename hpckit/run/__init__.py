@@ -1,0 +1,1 @@
+"""The record of one run: where its files are, what happened, what it comes to."""

@@ -1,0 +1,70 @@
+"""The head's address, as workers find it (``hpckit.address/1``).
+
+The head publishes one file by atomic rename, once its ports listen. Standard library only:
+workers read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from hpckit.run.rundir import RunDir, write_atomically
+
+ADDRESS_SCHEMA: Final = "hpckit.address/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where one incarnation of the head listens.
+
+    A worker checks that it is current: `incarnation` must be the newest in the journal
+    directory, and `job_id` the newest head job in ``jobs.jsonl``. Then it asks the door,
+    whose answer proves that the run's own head, with this `nonce`, is still behind it.
+    """
+
+    run: str
+    backend: str
+    incarnation: int
+    nonce: str
+    job_id: str
+    node: str
+    pid: int
+    hosts: tuple[str, ...]  # candidate addresses, best first
+    door_port: int
+    engine: dict[str, Any] = field(default_factory=dict)  # what the engine's worker needs
+    published_at: float = 0.0
+
+
+def publish_address(run_dir: RunDir, address: Address) -> None:
+    """Write the address file.
+
+    Raises:
+        StorageError: the run directory cannot be written.
+    """
+    run_dir.address.parent.mkdir(exist_ok=True)
+    body = {"schema": ADDRESS_SCHEMA, **asdict(address)}
+    write_atomically(run_dir.address, json.dumps(body, indent=1))
+
+
+def withdraw_address(run_dir: RunDir) -> None:
+    """Remove the address file; a head does so when it leaves in order."""
+    run_dir.address.unlink(missing_ok=True)
+
+
+def read_address(run_dir: RunDir) -> Address | None:
+    """Return the published address, or None where there is none (yet) or it is unreadable.
+
+    The directory is listed first, because NFS clients remember that a name was absent.
+    """
+    try:
+        if run_dir.address.name not in os.listdir(run_dir.address.parent):  # noqa: PTH208
+            return None
+        raw = json.loads(run_dir.address.read_bytes())
+        if raw.pop("schema", None) != ADDRESS_SCHEMA:
+            return None
+        return Address(**{**raw, "hosts": tuple(raw["hosts"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

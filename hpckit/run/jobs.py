@@ -1,0 +1,64 @@
+"""The Slurm jobs of a run, as they were submitted (``jobs.jsonl``).
+
+Whoever submits a job for the run appends a line here. Standard library only: workers read
+it to learn which head job is the newest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from hpckit.errors import StorageError
+from hpckit.run.rundir import RunDir
+
+HEAD_ROLES = ("head", "allocation")  # the roles whose job carries a head
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmittedJob:
+    """One submitted job or job array."""
+
+    job_id: str
+    role: str  # head, workers or allocation
+    submitted_at: float  # Unix time, seconds
+    array: str = ""  # the array's index list, such as "0-3"
+
+
+def record_job(run_dir: RunDir, job: SubmittedJob) -> None:
+    """Append one job, whole or not at all.
+
+    Raises:
+        StorageError: the run directory cannot be written.
+    """
+    line = json.dumps(asdict(job)) + "\n"
+    try:
+        handle = os.open(run_dir.jobs, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, line.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise StorageError(f"cannot record job {job.job_id} in {run_dir.jobs}: {error}") from error
+
+
+def read_jobs(run_dir: RunDir) -> list[SubmittedJob]:
+    """Return the run's jobs, oldest first; a torn last line is left out."""
+    try:
+        lines = run_dir.jobs.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    jobs = []
+    for line in lines:
+        try:
+            jobs.append(SubmittedJob(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return jobs
+
+
+def newest_head_job(run_dir: RunDir) -> str:
+    """Return the id of the newest job that carries a head, ``""`` before there is one."""
+    return next((j.job_id for j in reversed(read_jobs(run_dir)) if j.role in HEAD_ROLES), "")

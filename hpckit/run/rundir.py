@@ -1,0 +1,159 @@
+"""The run directory: one class that names every file of a run.
+
+Standard library only: workers read it too. What each file holds is in `docs/schemas.md`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpckit.errors import StorageError
+from hpckit.spec.plan import Plan
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The files of one run, by name. `root` is absolute, mode 0700, seen by every node."""
+
+    root: Path
+
+    @property
+    def plan(self) -> Path:
+        """The plan, ``hpckit.plan/1``; written once by submit."""
+        return self.root / "plan.json"
+
+    @property
+    def bag(self) -> Path:
+        """The resolved bag; written once by submit."""
+        return self.root / "bag.json"
+
+    @property
+    def site(self) -> Path:
+        """The resolved site; written once by submit."""
+        return self.root / "site.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Versions and origins; written once by submit."""
+        return self.root / "provenance.json"
+
+    @property
+    def tasks(self) -> Path:
+        """One `Task` a line, in the order of their indices; written once by submit."""
+        return self.root / "tasks.jsonl"
+
+    @property
+    def scripts(self) -> Path:
+        """The sbatch scripts, as they were submitted."""
+        return self.root / "scripts"
+
+    @property
+    def secrets(self) -> Path:
+        """The secrets of this run: mode 0700, files 0600."""
+        return self.root / "secrets"
+
+    @property
+    def jobs(self) -> Path:
+        """Every Slurm job submitted for the run, a line each (`hpckit.run.jobs`)."""
+        return self.root / "jobs.jsonl"
+
+    @property
+    def address(self) -> Path:
+        """Where the head of the moment can be found (`hpckit.run.address`)."""
+        return self.root / "address" / "head.json"
+
+    @property
+    def journal(self) -> Path:
+        """What happened: a file per head incarnation (`hpckit.run.journal`)."""
+        return self.root / "journal"
+
+    @property
+    def snapshot(self) -> Path:
+        """The counts at a moment, rebuildable from the journal."""
+        return self.root / "snapshot.json"
+
+    @property
+    def output(self) -> Path:
+        """Captured output of the tasks: a file per head incarnation."""
+        return self.root / "output"
+
+    @property
+    def spool(self) -> Path:
+        """What each worker's runner finished, so that a lost worker's work counts."""
+        return self.root / "spool"
+
+    @property
+    def logs(self) -> Path:
+        """What Slurm captured of the jobs."""
+        return self.root / "logs"
+
+    @property
+    def cancel(self) -> Path:
+        """There once somebody cancelled the run."""
+        return self.root / "cancel.json"
+
+    @property
+    def resume(self) -> Path:
+        """What the newest `hpckit resume` asked for."""
+        return self.root / "resume.json"
+
+    def script(self, role: str) -> Path:
+        """Return the path of the sbatch script of a role (``head``, ``workers``, …)."""
+        return self.root / "scripts" / f"{role}.sh"
+
+    def secret(self, name: str) -> Path:
+        """Return the path of a secret: ``workqueue.password``, ``ray.token``, ``door.key``."""
+        return self.root / "secrets" / name
+
+    def journal_file(self, incarnation: int) -> Path:
+        """Return the journal of one head incarnation, counted from 1."""
+        return self.root / "journal" / f"{incarnation:04}.jsonl"
+
+    def output_file(self, incarnation: int) -> Path:
+        """Return the captured output stored by one head incarnation."""
+        return self.root / "output" / f"{incarnation:04}.jsonl"
+
+    def spool_file(self, worker: str) -> Path:
+        """Return the spool of one worker."""
+        return self.root / "spool" / f"{worker}.jsonl"
+
+    def read_plan(self) -> Plan:
+        """Read the plan.
+
+        Raises:
+            StorageError: there is no plan, or it cannot be read.
+        """
+        try:
+            return Plan.from_json(self.plan.read_bytes())
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise StorageError(
+                f"{self.root} is not a readable run directory: {error}",
+                hint="List the runs with `hpckit list`.",
+            ) from error
+
+
+def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write `text` beside `path`, sync it and rename it into place.
+
+    Raises:
+        StorageError: no space, no permission; nothing is left at `path` that was not there.
+    """
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}",
+            hint="Make room or choose another place with run_root or $HPCKIT_RUNS.",
+        ) from error

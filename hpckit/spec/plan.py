@@ -1,0 +1,111 @@
+"""The plan of a run: a frozen value that holds everything that will happen.
+
+`hpckit.launch.plan` makes it from bag, site and flags; `--dry-run` prints it; the run
+directory keeps it (``plan.json``, ``hpckit.plan/1``); head and workers read it back. It is
+standard library only, because worker nodes read it too.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from hpckit.spec.task import Backend, Shape, Surroundings
+
+PLAN_SCHEMA: Final = "hpckit.plan/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """What one job, or one node of it, is given."""
+
+    cores: int
+    memory_mib: int
+    walltime_s: int
+    gpus: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retries:
+    """How often a task is tried again, by kind of failure; `lost` is not limited here."""
+
+    error: int = 0
+    signal: int = 0
+    timeout: int = 0
+    memory: int = 0
+    memory_grow: float = 1.0  # each memory retry asks for this many times more
+    missing_output: int = 0
+    poison_after: int = 3  # workers that one task may take down with it
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPlan:
+    """One sbatch script: which template, with which directives.
+
+    `role` is ``head`` (the head alone), ``workers`` (an array that joins it) or
+    ``allocation`` (head and workers in one job); it names the script's file too.
+    """
+
+    role: str
+    template: str  # a name in templates/, such as "head.sh.j2"
+    directives: tuple[str, ...]  # "--nodes=1", in the order in which they are printed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything about a run that is decided before anything is created."""
+
+    run: str  # the run's name
+    run_dir: str  # absolute
+    bag: str  # the bag's name
+    backend: Backend
+    shape: Shape
+    site: str
+    scheduler: str  # "slurm" or "emulated"
+    slurm_bin: str  # directory of sbatch and the others; "" means PATH
+    python: str  # the interpreter with hpckit in it, as the nodes see it
+    tasks: int
+    head: Size
+    worker: Size
+    workers: int  # worker jobs (array) or nodes (allocation)
+    surroundings: Surroundings
+    retries: Retries
+    warning_s: int  # how long before its end the head's job is warned
+    setup: tuple[str, ...]  # shell lines, site's first, then the bag's
+    jobs: tuple[JobPlan, ...]
+    interface: str = ""  # network interface whose address the head publishes first
+    port_range: tuple[int, int] = (0, 0)  # inclusive; (0, 0): any free port
+    node_tmp: str = "/tmp"  # node-local directory for sockets and Ray's files
+    notes: tuple[str, ...] = ()  # what was cut or chosen, in words for the user
+
+    def to_json(self) -> str:
+        """Return the JSON document of ``plan.json``."""
+        return json.dumps({"schema": PLAN_SCHEMA, **asdict(self)}, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Plan:
+        """Read ``plan.json``.
+
+        Raises:
+            ValueError: the text is no ``hpckit.plan/1``.
+        """
+        raw: dict[str, Any] = json.loads(text)
+        if raw.pop("schema", None) != PLAN_SCHEMA:
+            raise ValueError(f"expected {PLAN_SCHEMA}")
+        jobs = tuple(
+            JobPlan(**{**job, "directives": tuple(job["directives"])}) for job in raw["jobs"]
+        )
+        return cls(
+            **{
+                **raw,
+                "head": Size(**raw["head"]),
+                "worker": Size(**raw["worker"]),
+                "surroundings": Surroundings.from_dict(raw["surroundings"]),
+                "retries": Retries(**raw["retries"]),
+                "setup": tuple(raw["setup"]),
+                "jobs": jobs,
+                "port_range": tuple(raw["port_range"]),
+                "notes": tuple(raw["notes"]),
+            }
+        )

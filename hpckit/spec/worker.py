@@ -1,0 +1,29 @@
+"""What a worker says of itself when it joins. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerInfo:
+    """One worker: a resident runner and an engine's worker process on one node."""
+
+    name: str  # unique for this process's life: JOBID[_TASK][rRESTART]-NODE
+    job_id: str  # as squeue prints it: "57" or "57_3"; "" outside Slurm
+    node: str
+    pid: int
+    cores: int
+    memory_mib: int
+    gpus: int = 0
+    ends_at: float = 0.0  # Unix time when its job ends; 0: not known
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> WorkerInfo:
+        """Build from the JSON form.
+
+        Raises:
+            TypeError: a key is missing or unknown.
+        """
+        return cls(**raw)

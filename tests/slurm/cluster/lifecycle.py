@@ -1,0 +1,161 @@
+"""Bringing the cluster up, taking it down, and saying how it is."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.slurm.cluster import config, daemons, network, nodes
+from tests.slurm.cluster.layout import Layout
+from tests.slurm.cluster.ledger import Ledger
+from tests.slurm.cluster.prerequisites import missing_reason
+from tests.slurm.cluster.shell import ClusterError, run, wait_until
+
+LOGIN_DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld")
+
+
+@dataclass(frozen=True)
+class Status:
+    """Which of the cluster's processes live, and what Slurm says of its nodes."""
+
+    alive: tuple[str, ...]
+    dead: tuple[str, ...]
+    nodes: dict[str, str]
+
+    @property
+    def is_up(self) -> bool:
+        return not self.dead and bool(self.nodes)
+
+
+def status(layout: Layout) -> Status:
+    ledger = Ledger(layout.ledger)
+    names = [*LOGIN_DAEMONS, *(node.name for node in layout.nodes)]
+    alive = tuple(name for name in names if ledger.find(name))
+    dead = tuple(name for name in names if name not in alive)
+    return Status(alive, dead, _node_states(layout) if "slurmctld" in alive else {})
+
+
+def up(layout: Layout) -> bool:
+    """Bring the cluster up, whatever state it is in. False when it was up already."""
+    reason = missing_reason()
+    if reason:
+        raise ClusterError(reason)
+    with _locked(layout):
+        if status(layout).is_up:
+            return False
+        _take_down(layout)
+        try:
+            _bring_up(layout)
+        except BaseException:
+            _end_processes(layout)  # the logs stay, for whoever has to find out why
+            raise
+    return True
+
+
+def down(layout: Layout) -> bool:
+    """Cancel all jobs, end all that was started, remove every trace. False when nothing was there."""
+    with _locked(layout):
+        return _take_down(layout)
+
+
+def _bring_up(layout: Layout) -> None:
+    config.write_all(layout, memory_enforced=_cgroup_v1_works())
+    ledger = Ledger(layout.ledger)
+    daemons.start_munge(layout, ledger)
+    daemons.start_database(layout, ledger)
+    network.make(layout)
+    daemons.start_slurmdbd(layout, ledger)
+    daemons.add_accounts(layout)
+    daemons.start_slurmctld(layout, ledger)
+    for node in layout.nodes:
+        nodes.start(layout, ledger, node)
+    wait_for_nodes(layout)
+
+
+def wait_for_nodes(layout: Layout, *, timeout_s: float = 60) -> None:
+    """Wait until every node is there for jobs, idle or at work."""
+
+    def all_there() -> bool:
+        states = _node_states(layout)
+        return len(states) == len(layout.nodes) and all(
+            state in ("idle", "mixed", "allocated") for state in states.values()
+        )
+
+    wait_until(
+        "all nodes to be idle", all_there, timeout_s=timeout_s, log=layout.log_dir / "slurmctld.log"
+    )
+
+
+def _take_down(layout: Layout) -> bool:
+    if not layout.prefix.exists():
+        network.remove(layout)
+        return False
+    _cancel_jobs(layout)
+    _end_processes(layout)
+    network.remove(layout)
+    for node in layout.nodes:
+        nodes.remove_cgroups(node)
+    shutil.rmtree(layout.prefix)
+    return True
+
+
+def _cancel_jobs(layout: Layout) -> None:
+    """Cancel every job and wait for its end: daemons stopped earlier would orphan steps."""
+    if Ledger(layout.ledger).find("slurmctld") is None:
+        return
+    squeue, scancel = str(layout.bin_dir / "squeue"), str(layout.bin_dir / "scancel")
+    with contextlib.suppress(ClusterError):
+        if not run([squeue, "-h"]).strip():
+            return
+        run([scancel, "-u", "root"])
+        run([scancel, "-f", "--state=PENDING", "-u", "root"], check=False)
+        wait_until("the jobs' end", lambda: not run([squeue, "-h"]).strip(), timeout_s=15)
+
+
+def _end_processes(layout: Layout) -> None:
+    ledger = Ledger(layout.ledger)
+    for node in layout.nodes:
+        nodes.kill(ledger, node)
+    for name in reversed(LOGIN_DAEMONS):
+        ledger.end(name, grace_s=10.0)
+
+
+def _node_states(layout: Layout) -> dict[str, str]:
+    text = run([str(layout.bin_dir / "sinfo"), "-h", "-N", "-o", "%N %T"], check=False)
+    return dict(line.split() for line in text.splitlines())
+
+
+def _cgroup_v1_works() -> bool:
+    """Memory limits need the freezer and memory controllers of cgroup v1, for us to write."""
+    roots = [nodes.CGROUP_ROOT / name for name in ("freezer", "memory")]
+    return all((root / "release_agent").exists() and os.access(root, os.W_OK) for root in roots)
+
+
+@contextlib.contextmanager
+def _locked(layout: Layout) -> Iterator[None]:
+    """One `up` or `down` at a time. The lock is on the prefix's parent, so it leaves no file."""
+    parent = layout.prefix.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def environment(layout: Layout) -> dict[str, str]:
+    """What a process on the login side needs to use the cluster."""
+    path = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+    if str(layout.bin_dir) not in path.split(os.pathsep):
+        path = f"{layout.bin_dir}{os.pathsep}{path}"
+    return {"PATH": path, "SLURM_CONF": str(layout.slurm_conf)}
+
+
+def log_files(layout: Layout) -> list[Path]:
+    return sorted(layout.log_dir.glob("*")) if layout.log_dir.exists() else []

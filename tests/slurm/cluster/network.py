@@ -1,0 +1,65 @@
+"""One bridge, and per node a network namespace with an address of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.slurm.cluster.layout import Layout, Node
+from tests.slurm.cluster.prerequisites import program
+from tests.slurm.cluster.shell import run
+
+
+def make(layout: Layout) -> None:
+    """Make the bridge with the login side's address, and every node's namespace."""
+    _ip("link", "add", layout.bridge, "type", "bridge", "forward_delay", "0", "stp_state", "0")
+    _ip("addr", "add", f"{layout.login_address}/24", "dev", layout.bridge)
+    _ip("link", "set", layout.bridge, "up")
+    for node in layout.nodes:
+        _make_node(layout, node)
+
+
+def remove(layout: Layout) -> None:
+    """Remove whatever of it is there. Deleting a namespace deletes its veth pair."""
+    for node in layout.nodes:
+        if netns_path(node).exists():
+            _ip("netns", "del", node.netns, check=False)
+        if _link_exists(node.uplink):
+            _ip("link", "del", node.uplink, check=False)
+    if _link_exists(layout.bridge):
+        _ip("link", "del", layout.bridge)
+
+
+def cut(node: Node) -> None:
+    """Cut the node's link: packets to and from it are lost, as with a pulled cable."""
+    _ip("link", "set", node.uplink, "down")
+
+
+def restore(node: Node) -> None:
+    """Plug the cable in again."""
+    _ip("link", "set", node.uplink, "up")
+
+
+def is_cut(node: Node) -> bool:
+    return "UP" not in _ip("-br", "link", "show", node.uplink).partition("<")[2].split(">")[0]
+
+
+def netns_path(node: Node) -> Path:
+    return Path("/run/netns") / node.netns
+
+
+def _make_node(layout: Layout, node: Node) -> None:
+    _ip("netns", "add", node.netns)
+    inside = ["-n", node.netns]
+    _ip("link", "add", node.uplink, "type", "veth", "peer", "name", "eth0", "netns", node.netns)
+    _ip("link", "set", node.uplink, "master", layout.bridge, "up")
+    _ip(*inside, "addr", "add", f"{node.address}/24", "dev", "eth0")
+    _ip(*inside, "link", "set", "lo", "up")
+    _ip(*inside, "link", "set", "eth0", "up")
+
+
+def _link_exists(name: str) -> bool:
+    return (Path("/sys/class/net") / name).exists()
+
+
+def _ip(*args: str, check: bool = True) -> str:
+    return run([program("ip"), *args], check=check)

@@ -1,0 +1,112 @@
+"""Starting and killing nodes, and the cgroups that Slurm leaves behind for each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.slurm.cluster.layout import Layout, Node
+from tests.slurm.cluster.ledger import Ledger, Process, signal_process, wait_gone
+from tests.slurm.cluster.network import netns_path
+from tests.slurm.cluster.prerequisites import program
+from tests.slurm.cluster.shell import ClusterError
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+CONTROLLERS = ("freezer", "memory", "cpuset", "cpuacct", "devices")
+
+
+def start(layout: Layout, ledger: Ledger, node: Node) -> Process:
+    """Boot the node: its namespaces, with slurmd in them.
+
+    `nsenter` and not `ip netns exec`: that remounts /sys and slurmd finds no cgroups.
+    The recorded process is `unshare`; process 1 of the node, its child, dies with it.
+    """
+    remove_cgroups(node)
+    argv = [
+        program("nsenter"),
+        f"--net={netns_path(node)}",
+        program("unshare"),
+        *("--uts", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"),
+        "/bin/bash",
+        str(layout.node_script),
+        node.name,
+    ]
+    log = layout.log_dir / f"slurmd.{node.name}.out"
+    return ledger.start(node.name, argv, log=log, env={"SLURM_CONF": str(layout.slurm_conf)})
+
+
+def kill(ledger: Ledger, node: Node) -> bool:
+    """SIGKILL slurmd and every process of the node at once, as a power cut does.
+
+    Returns when nothing of it runs any more; False when it was not running.
+    """
+    process = ledger.find(node.name)
+    if process is None:
+        return False
+    namespace = _pid_namespace(process)
+    signal_process(process, signal.SIGKILL)
+    if not (wait_gone(process, 10.0) and _wait_namespace_empty(namespace, 10.0)):
+        raise ClusterError(f"node {node.name} (PID {process.pid}) survived SIGKILL")
+    return True
+
+
+def processes(process: Process) -> list[int]:
+    """The PIDs, as seen from outside, of all that runs on the node."""
+    return _pids_in(_pid_namespace(process))
+
+
+def remove_cgroups(node: Node) -> None:
+    """Remove the node's cgroups, ending what may still be in them. slurmd makes them anew."""
+    for controller in CONTROLLERS:
+        root = CGROUP_ROOT / controller / f"slurm_{node.name}"
+        if root.is_dir():
+            _remove_tree(root)
+
+
+def _remove_tree(root: Path) -> None:
+    deepest_first = sorted((Path(d) for d, _, _ in os.walk(root)), reverse=True)
+    for directory in deepest_first:
+        _kill_members(directory)
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+
+
+def _kill_members(directory: Path) -> None:
+    deadline = time.monotonic() + 5
+    while (members := (directory / "cgroup.procs").read_text().split()) and (
+        time.monotonic() < deadline
+    ):
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _pid_namespace(process: Process) -> str:
+    """The namespace that `unshare` gives its children; ours when it has not yet done so."""
+    with contextlib.suppress(OSError):
+        return str(Path(f"/proc/{process.pid}/ns/pid_for_children").readlink())
+    return ""
+
+
+def _pids_in(namespace: str) -> list[int]:
+    if namespace in ("", str(Path("/proc/self/ns/pid").readlink())):
+        return []
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and str((entry / "ns/pid").readlink()) == namespace:
+                found.append(int(entry.name))
+    return found
+
+
+def _wait_namespace_empty(namespace: str, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while _pids_in(namespace):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

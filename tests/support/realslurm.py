@@ -1,0 +1,88 @@
+"""Fixtures for tests on the real four-node Slurm (tests/slurm/README.md).
+
+Import them in a conftest.py:
+
+    from tests.support.realslurm import real_slurm  # noqa: F401
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import lifecycle
+from tests.slurm.cluster.faults import Faults
+from tests.slurm.cluster.layout import ACCOUNT, USER, default_layout
+from tests.slurm.cluster.prerequisites import missing_reason
+
+
+@dataclass(frozen=True)
+class RealSlurm:
+    """A running cluster.
+
+    Attributes:
+        bin_dir: sbatch, srun, squeue, scancel, sacct, scontrol, sinfo, … usable by absolute
+            path: each sets SLURM_CONF and runs the real one.
+        shared_dir: a directory that every node sees, outside /tmp.
+        env: the environment in which those commands are on PATH.
+        nodes: the node names, and the addresses at which they answer.
+        user: who submits; `account` is what sacctmgr knows them by.
+        faults: kills nodes, cuts links, stops daemons, and mends all that.
+    """
+
+    bin_dir: Path
+    shared_dir: Path
+    env: dict[str, str]
+    nodes: dict[str, str]
+    user: str
+    account: str
+    faults: Faults
+
+
+def find_real_slurm() -> RealSlurm | None:
+    """The cluster of ours that is running, or None."""
+    layout = default_layout()
+    if not lifecycle.status(layout).is_up:
+        return None
+    return RealSlurm(
+        bin_dir=layout.bin_dir,
+        shared_dir=layout.shared_dir,
+        env=clean_environment() | lifecycle.environment(layout),
+        nodes={node.name: node.address for node in layout.nodes},
+        user=USER,
+        account=ACCOUNT,
+        faults=Faults(layout),
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what an outer Slurm job may have left in it."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SINFO_"))
+    }
+
+
+@pytest.fixture(scope="session")
+def real_slurm() -> Iterator[RealSlurm]:
+    """The running cluster, or one brought up for this session and ended after it."""
+    found = find_real_slurm()
+    if found is not None:
+        yield found
+        return
+    reason = missing_reason()
+    if reason:
+        pytest.skip(reason)
+    layout = default_layout()
+    lifecycle.up(layout)
+    try:
+        started = find_real_slurm()
+        assert started is not None, "the cluster came up and went away again"
+        yield started
+    finally:
+        lifecycle.down(layout)
