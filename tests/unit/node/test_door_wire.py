@@ -1,0 +1,100 @@
+"""The door's handshake, spoken over a real socket with a head of a few lines."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hpckit.node import door
+from hpckit.run.address import Address
+from hpckit.spec.worker import WorkerInfo
+
+KEY = b"not a secret"
+WORKER = WorkerInfo(name="7-n1", job_id="7", node="n1", pid=1, cores=1, memory_mib=100)
+
+
+def head(stream: socket.socket, *, key: bytes = KEY, nonce: str = "n", last: bytes = b"") -> None:
+    lines = stream.makefile("rb")
+    hello = door.decode(lines.readline())
+    proof = door.head_proof(key, hello["challenge"], nonce)
+    answer = {"run": "r", "nonce": nonce, "proof": proof, "challenge": "c2"}
+    stream.sendall(door.encode(answer))
+    reply = lines.readline()
+    if reply:
+        assert door.proves(door.decode(reply)["proof"], door.worker_proof(KEY, "c2"))
+        stream.sendall(last)
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[Address]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def run() -> None:
+            stream, _ = server.accept()
+            with stream:
+                serve(stream)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        port = server.getsockname()[1]
+        yield Address(run="r", backend="pool", incarnation=1, nonce="n", job_id="1", node="h",
+                      pid=1, hosts=("127.0.0.1",), door_port=port)  # fmt: skip
+        thread.join()
+
+
+def test_a_worker_is_welcomed_and_loses_nothing_said_with_the_welcome() -> None:
+    last = door.encode({"welcome": 1}) + door.encode({"stop": "all done"})
+    with listening(lambda stream: head(stream, last=last)) as address:
+        client = door.join(address, KEY, WORKER)
+        assert client.receive() == [{"stop": "all done"}]
+        client.close()
+
+
+def test_a_refusal_is_told_in_the_heads_words() -> None:
+    last = door.encode({"refused": "cancelled"})
+    with (
+        listening(lambda stream: head(stream, last=last)) as address,
+        pytest.raises(door.Refused, match="cancelled"),
+    ):
+        door.join(address, KEY, WORKER)
+
+
+@pytest.mark.parametrize(
+    ("serve", "words"),
+    [
+        (lambda stream: head(stream, key=b"other"), "does not know this run's key"),
+        (lambda stream: head(stream, nonce="older"), "another head of this run"),
+        (lambda stream: stream.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "does not speak"),
+        (lambda stream: stream.recv(10), "closed the connection"),
+    ],
+)  # fmt: skip
+def test_a_port_that_somebody_else_has_is_named_and_not_joined(serve: object, words: str) -> None:
+    with (
+        listening(serve) as address,  # type: ignore[arg-type]
+        pytest.raises(door.NotOurHead, match=words),
+    ):
+        door.join(address, KEY, WORKER)
+
+
+def test_where_nobody_listens_the_addresses_tried_are_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    address = Address(run="r", backend="pool", incarnation=1, nonce="n", job_id="1", node="h",
+                      pid=1, hosts=("127.0.0.1", "127.0.0.2"), door_port=port)  # fmt: skip
+    with pytest.raises(door.NobodyThere, match=rf"127.0.0.1:{port}.*127.0.0.2:{port}"):
+        door.join(address, KEY, WORKER)
+
+
+def test_lines_are_cut_wherever_the_network_cuts_them() -> None:
+    reader = door.LineReader()
+    wire = door.encode({"beat": 1}) + door.encode({"stop": "é"})
+    messages = [m for i in range(len(wire)) for m in reader.feed(wire[i : i + 1])]
+    assert messages == [{"beat": 1}, {"stop": "é"}]
+
+
+def test_an_endless_line_is_refused() -> None:
+    reader = door.LineReader()
+    with pytest.raises(ValueError, match="more than"):
+        reader.feed(b"x" * (door.MAX_LINE_BYTES + 1))
