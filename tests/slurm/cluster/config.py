@@ -28,7 +28,7 @@ def slurm_conf(layout: Layout, *, memory_enforced: bool) -> str:
             _accounting_part(layout),
             _scheduling_part(),
             _node_part(layout, memory_enforced=memory_enforced),
-            _partition_part(layout),
+            _partition_part(),
         ]
     )
 
@@ -113,14 +113,18 @@ def _node_part(layout: Layout, *, memory_enforced: bool) -> str:
     return "\n".join([head.rstrip(), task, *node_lines, ""])
 
 
-def _partition_part(layout: Layout) -> str:
-    names = f"{layout.nodes[0].name}-{layout.nodes[-1].name[1:]}".replace("n", "n[", 1) + "]"
-    return _dedent(f"""
-        PartitionName=debug Nodes={names} Default=YES MaxTime=1-00:00:00 DefaultTime=01:00:00 PriorityTier=5 PreemptMode=OFF
-        PartitionName=short Nodes={names} MaxTime=00:02:00 DefaultTime=00:01:00 PriorityTier=5 PreemptMode=OFF
-        PartitionName=low Nodes={names} MaxTime=1-00:00:00 DefaultTime=01:00:00 PriorityTier=1 PreemptMode=REQUEUE GraceTime=3
-        PartitionName=high Nodes={names} MaxTime=1-00:00:00 DefaultTime=01:00:00 PriorityTier=10 PreemptMode=OFF
-        """)
+def _partition_part() -> str:
+    day, hour = "1-00:00:00", "01:00:00"
+    return "".join(
+        f"PartitionName={name} Nodes=ALL MaxTime={longest} DefaultTime={usual}"
+        f" PriorityTier={tier} {rest}\n"
+        for name, longest, usual, tier, rest in (
+            ("debug", day, hour, 5, "PreemptMode=OFF Default=YES"),
+            ("short", "00:02:00", "00:01:00", 5, "PreemptMode=OFF"),
+            ("low", day, hour, 1, "PreemptMode=REQUEUE GraceTime=3"),
+            ("high", day, hour, 10, "PreemptMode=OFF"),
+        )
+    )
 
 
 def slurmdbd_conf(layout: Layout) -> str:
@@ -178,7 +182,8 @@ def node_script(layout: Layout) -> str:
         mount -t tmpfs -o mode=1777 tmpfs /dev/shm
         mount --bind {layout.hosts} /etc/hosts
         mount --bind {layout.etc} /etc/slurm
-        {program("slurmd")} -D -f {layout.slurm_conf} -N "$1" &
+        # -b: this start is a boot of the node. The kernel's own boot time would hide it.
+        {program("slurmd")} -D -b -f {layout.slurm_conf} -N "$1" &
         trap 'kill -TERM $!' TERM
         wait $! || wait $!
         """)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.slurm.cluster import daemons, network, nodes
+from tests.slurm.cluster import daemons, lifecycle, network, nodes
 from tests.slurm.cluster.layout import Layout
 from tests.slurm.cluster.ledger import Ledger
 from tests.slurm.cluster.shell import ClusterError, run
@@ -68,3 +68,4 @@ class Faults:
             self.start_node(node.name)
             words = [f"nodename={node.name}", "state=resume"]
             run([str(self.layout.bin_dir / "scontrol"), "update", *words], check=False)
+        lifecycle.wait_for_nodes(self.layout)

@@ -58,7 +58,10 @@ def up(layout: Layout) -> bool:
 
 
 def down(layout: Layout) -> bool:
-    """Cancel all jobs, end all that was started, remove every trace. False when nothing was there."""
+    """Cancel all jobs, end all that was started, remove every trace.
+
+    False when nothing was there.
+    """
     with _locked(layout):
         return _take_down(layout)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from tests.slurm.cluster.layout import Layout, Node
 from tests.slurm.cluster.prerequisites import program
 from tests.slurm.cluster.shell import run
+
+REGISTRY = Path("/run/netns")
 
 
 def make(layout: Layout) -> None:
@@ -27,6 +30,7 @@ def remove(layout: Layout) -> None:
             _ip("link", "del", node.uplink, check=False)
     if _link_exists(layout.bridge):
         _ip("link", "del", layout.bridge)
+    _remove_empty_registry()
 
 
 def cut(node: Node) -> None:
@@ -44,7 +48,7 @@ def is_cut(node: Node) -> bool:
 
 
 def netns_path(node: Node) -> Path:
-    return Path("/run/netns") / node.netns
+    return REGISTRY / node.netns
 
 
 def _make_node(layout: Layout, node: Node) -> None:
@@ -55,6 +59,15 @@ def _make_node(layout: Layout, node: Node) -> None:
     _ip(*inside, "addr", "add", f"{node.address}/24", "dev", "eth0")
     _ip(*inside, "link", "set", "lo", "up")
     _ip(*inside, "link", "set", "eth0", "up")
+
+
+def _remove_empty_registry() -> None:
+    """``ip netns add`` mounts /run/netns for good; the last one out takes it away."""
+    mounted = f" {REGISTRY} " in Path("/proc/self/mountinfo").read_text()
+    if mounted and not any(REGISTRY.iterdir()):
+        run([program("umount"), str(REGISTRY)], check=False)
+    with contextlib.suppress(OSError):
+        REGISTRY.rmdir()
 
 
 def _link_exists(name: str) -> bool:

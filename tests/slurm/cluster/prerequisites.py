@@ -18,6 +18,7 @@ PROGRAM_OF_PACKAGE = {
     "ip": "iproute2",
     "nsenter": "util-linux",
     "unshare": "util-linux",
+    "umount": "util-linux",
 }
 
 SEARCH_PATH = os.pathsep.join(
