@@ -1,0 +1,1 @@
+"""Slurm's commands: one function each, with pure parsers beside them. Nothing here waits."""

@@ -1,0 +1,48 @@
+"""Slurm's folded names and numbers: ``n[1-3,7]``, ``57_[0-3%2]``."""
+
+from __future__ import annotations
+
+import re
+
+_FOLDED = re.compile(r"^(\d+)_\[([\d,:-]+)(?:%\d+)?\]$")
+
+
+def expand_hosts(folded: str) -> tuple[str, ...]:
+    """Return the host names of a folded list, sorted.
+
+    What Slurm writes for no host at all, and what cannot be read, give an empty tuple.
+    Source: https://slurm.schedmd.com/scontrol.html (``show hostnames``).
+    """
+    from ClusterShell.NodeSet import NodeSet, NodeSetException  # noqa: PLC0415 - loaded when used
+
+    if folded in ("", "(null)", "None assigned", "N/A", "None"):
+        return ()
+    try:
+        return tuple(str(name) for name in NodeSet(folded))
+    except NodeSetException:
+        return ()
+
+
+def expand_job(job_id: str) -> tuple[str, ...]:
+    """Return the elements of ``57_[0-3,8%2]``; any other id comes back as it is.
+
+    An index list that was cut short (``57_[0-3,...]``, when squeue's SLURM_BITSTR_LEN is
+    small) cannot be expanded and comes back as it is.
+    Source: https://slurm.schedmd.com/job_array.html (Squeue Command).
+    """
+    match = _FOLDED.match(job_id)
+    if match is None:
+        return (job_id,)
+    indices: list[str] = []
+    for part in match[2].split(","):
+        bounds = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part)
+        if bounds is None:
+            return (job_id,)
+        first, last, step = int(bounds[1]), int(bounds[2] or bounds[1]), int(bounds[3] or 1)
+        indices += [str(i) for i in range(first, last + 1, max(1, step))]
+    return tuple(f"{match[1]}_{index}" for index in indices)
+
+
+def base_id(job_id: str) -> str:
+    """Return the id of the job, or of the array, that ``57``, ``57_3`` or ``57_[0-3]`` is of."""
+    return job_id.partition("_")[0]

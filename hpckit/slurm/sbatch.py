@@ -1,0 +1,93 @@
+"""sbatch and scancel. https://slurm.schedmd.com/sbatch.html"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpckit.errors import SchedulerError
+from hpckit.slurm.command import CommandFailed, run_slurm
+
+#: What a refusal's words ask for; the first that fits is given as a hint.
+_ADVICE = (
+    ("Invalid account", "Name an account with --account, or in the site."),
+    ("Invalid qos", "Name another QOS with --qos."),
+    ("invalid partition", "Name another partition with --partition; `sinfo` lists them."),
+    ("time limit is invalid", "Ask for less with --walltime."),
+    ("AssocMaxSubmitJobLimit", "You have as many jobs as your account lets you; wait, or cancel."),
+    ("QOSMaxSubmitJobPerUserLimit", "You have as many jobs as the QOS lets you; wait, or cancel."),
+    ("Memory specification can not", "Ask for less with --memory, or suppress it in the site."),
+    ("Requested node configuration", "No node is that large: ask for less with --cores, --memory."),
+    ("Unable to contact", "The controller does not answer; try again later."),
+)
+
+
+def sbatch(script: Path, *, slurm_bin: str, args: Sequence[str] = ()) -> str:
+    """Submit a script and return its job id.
+
+    Args:
+        script: a batch script; its directives count unless `args` say otherwise.
+        slurm_bin: the directory of sbatch; ``""`` means PATH.
+        args: further options, each one argument, such as ``"--array=0-3"``.
+
+    Raises:
+        SchedulerError: sbatch refused, or what it printed holds no job id.
+    """
+    text = _sbatch(["--parsable", *args, str(script)], slurm_bin=slurm_bin)
+    return parse_job_id(text)
+
+
+def parse_job_id(text: str) -> str:
+    """Return the id of ``sbatch --parsable``: ``57`` or ``57;cluster``, perhaps under a notice.
+
+    Raises:
+        SchedulerError: there is none.
+    """
+    for line in reversed(text.splitlines()):
+        if match := re.fullmatch(r"(\d+)(?:;\S+)?", line.strip()):
+            return match[1]
+    raise SchedulerError(
+        f"sbatch accepted the script but printed no job id: {text!r}",
+        hint="Look with `squeue --me` whether the job is there.",
+    )
+
+
+def test_only(script: Path, *, slurm_bin: str, args: Sequence[str] = ()) -> None:
+    """Ask whether a script would be accepted; nothing is submitted.
+
+    Raises:
+        SchedulerError: it would not be, and why.
+    """
+    _sbatch(["--test-only", *args, str(script)], slurm_bin=slurm_bin)
+
+
+def _sbatch(args: Sequence[str], *, slurm_bin: str) -> str:
+    try:
+        return run_slurm("sbatch", args, slurm_bin=slurm_bin)
+    except CommandFailed as error:
+        advice = next((hint for words, hint in _ADVICE if words in error.stderr), "")
+        raise CommandFailed(error.argv, error.exit_code, error.stderr, hint=advice) from error
+
+
+def scancel(job_ids: Sequence[str], *, slurm_bin: str, signal: str = "") -> None:
+    """Cancel jobs, arrays or elements; those that are over already are no error.
+
+    Args:
+        job_ids: ``57``, ``57_3``.
+        slurm_bin: the directory of scancel; ``""`` means PATH.
+        signal: send this signal to the steps instead, such as ``"TERM"``.
+
+    Raises:
+        SchedulerError: scancel failed otherwise.
+    """
+    if not job_ids:
+        return
+    options = [f"--signal={signal}"] if signal else []
+    try:
+        run_slurm("scancel", [*options, *job_ids], slurm_bin=slurm_bin)
+    except CommandFailed as error:
+        gone = ("Invalid job id", "already completing", "already completed")
+        lines = error.stderr.splitlines()
+        if not lines or not all(any(words in line for words in gone) for line in lines):
+            raise

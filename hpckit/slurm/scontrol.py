@@ -1,0 +1,153 @@
+"""scontrol: show and requeue. https://slurm.schedmd.com/scontrol.html"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hpckit.slurm.command import CommandFailed, run_slurm
+from hpckit.slurm.hostlist import base_id, expand_hosts, expand_job
+from hpckit.slurm.states import JobState, read_exit, read_reason, read_state, read_time
+
+#: A key begins a word; a value reaches to the next key, so it may hold spaces and ``=``.
+_PAIR = re.compile(r"(?:^|\s)([A-Za-z][A-Za-z0-9_:/]*)=")
+
+
+def parse_pairs(line: str) -> dict[str, str]:
+    """Read one record of ``scontrol --oneliner show``: ``JobId=57 JobName=a b …``.
+
+    The first of equal keys counts. Total: text without pairs gives an empty dict.
+    """
+    matches = list(_PAIR.finditer(line))
+    ends = [match.start() for match in matches[1:]] + [len(line)]
+    pairs: dict[str, str] = {}
+    for match, end in zip(matches, ends, strict=True):
+        pairs.setdefault(match[1], line[match.end() : end].strip())
+    return pairs
+
+
+def show_job(job_id: str, *, slurm_bin: str, timeout_s: float = 60.0) -> list[JobState]:
+    """Return what the controller holds of a job, or of every element of its array.
+
+    A job that it has forgotten gives an empty list.
+
+    Raises:
+        SchedulerError: scontrol failed, other than by not knowing the job.
+    """
+    args = ["--oneliner", "show", "job", base_id(job_id)]
+    try:
+        text = run_slurm("scontrol", args, slurm_bin=slurm_bin, timeout_s=timeout_s)
+    except CommandFailed as error:
+        if "Invalid job id" in error.stderr:
+            return []
+        raise
+    return parse_jobs(text)
+
+
+def parse_jobs(text: str) -> list[JobState]:
+    """Read the lines of ``scontrol --oneliner show job``; lines without JobId are left out."""
+    states = []
+    for line in text.splitlines():
+        pairs = parse_pairs(line)
+        if "JobId" not in pairs:
+            continue
+        state = _job(pairs)
+        index = pairs.get("ArrayTaskId", "")
+        name = f"{pairs['ArrayJobId']}_{index}" if pairs.get("ArrayJobId") and index else ""
+        folded = name if name.partition("_")[2].isdigit() else _bracketed(name)
+        for element in expand_job(folded or pairs["JobId"]):
+            states.append(JobState(**{**vars(state), "job_id": element}))
+    return states
+
+
+def _bracketed(name: str) -> str:
+    """Return ``57_[0-3]`` of the ``57_0-3%2`` that scontrol's ids of waiting elements make."""
+    base, _, indices = name.partition("_")
+    return f"{base}_[{indices}]" if indices else ""
+
+
+def _job(pairs: dict[str, str]) -> JobState:
+    state = JobState(
+        job_id="",
+        state=read_state(pairs.get("JobState", "")),
+        reason=read_reason(pairs.get("Reason", "")),
+        nodes=expand_hosts(pairs.get("NodeList", "")),
+        started_at=read_time(pairs.get("StartTime", "")),
+        ended_at=read_time(pairs.get("EndTime", "")),
+        restarts=int(pairs["Restarts"]) if pairs.get("Restarts", "").isdigit() else None,
+    )
+    if state.phase != "ended":
+        return state
+    exit_code, signal = read_exit(pairs.get("ExitCode", ""))
+    return JobState(**{**vars(state), "exit_code": exit_code, "signal": signal})
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeState:
+    """What the controller says of a node. Memory is in MiB."""
+
+    name: str
+    state: str  # "IDLE", "MIXED+DRAIN", … in Slurm's words
+    cpus: int
+    memory_mib: int
+    reason: str = ""
+    boot_time: str = ""
+
+
+def show_nodes(names: str = "", *, slurm_bin: str, timeout_s: float = 60.0) -> list[NodeState]:
+    """Return the nodes of a folded list, or all of them.
+
+    Raises:
+        SchedulerError: scontrol failed.
+    """
+    args = ["--oneliner", "show", "node", *([names] if names else [])]
+    return parse_nodes(run_slurm("scontrol", args, slurm_bin=slurm_bin, timeout_s=timeout_s))
+
+
+def parse_nodes(text: str) -> list[NodeState]:
+    """Read the lines of ``scontrol --oneliner show node``; numbers that are absent are 0."""
+    return [
+        NodeState(
+            name=pairs["NodeName"],
+            state=pairs.get("State", "UNKNOWN"),
+            cpus=_number(pairs.get("CPUTot", "")),
+            memory_mib=_number(pairs.get("RealMemory", "")),
+            reason=read_reason(pairs.get("Reason", "")),
+            boot_time=read_time(pairs.get("BootTime", "")),
+        )
+        for pairs in map(parse_pairs, text.splitlines())
+        if "NodeName" in pairs
+    ]
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def show_config(*, slurm_bin: str, timeout_s: float = 60.0) -> dict[str, str]:
+    """Return the controller's configuration, as ``scontrol show config`` prints it.
+
+    Raises:
+        SchedulerError: scontrol failed.
+    """
+    text = run_slurm("scontrol", ["show", "config"], slurm_bin=slurm_bin, timeout_s=timeout_s)
+    return parse_config(text)
+
+
+def parse_config(text: str) -> dict[str, str]:
+    """Read ``Key   = value`` lines; headings and all else are left out."""
+    pairs: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals and key.strip() and " " not in key.strip():
+            pairs.setdefault(key.strip(), value.strip())
+    return pairs
+
+
+def requeue(job_id: str, *, slurm_bin: str) -> None:
+    """Put a running job back into the queue, under the same id.
+
+    Raises:
+        SchedulerError: scontrol refused, because the job is over or may not be requeued, say.
+    """
+    run_slurm("scontrol", ["requeue", job_id], slurm_bin=slurm_bin)
