@@ -7,6 +7,7 @@ Import them in a conftest.py:
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import pytest
 
 from tests.slurm.cluster import lifecycle
 from tests.slurm.cluster.faults import Faults
-from tests.slurm.cluster.layout import ACCOUNT, USER, default_layout
+from tests.slurm.cluster.layout import ACCOUNT, USER, Layout, default_layout
 from tests.slurm.cluster.prerequisites import missing_reason
 
 
@@ -43,9 +44,9 @@ class RealSlurm:
     faults: Faults
 
 
-def find_real_slurm() -> RealSlurm | None:
+def find_real_slurm(layout: Layout | None = None) -> RealSlurm | None:
     """The cluster of ours that is running, or None."""
-    layout = default_layout()
+    layout = layout or default_layout()
     if not lifecycle.status(layout).is_up:
         return None
     return RealSlurm(
@@ -71,17 +72,32 @@ def clean_environment() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def real_slurm() -> Iterator[RealSlurm]:
     """The running cluster, or one brought up for this session and ended after it."""
-    found = find_real_slurm()
+    with _cluster(default_layout()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def breakable_slurm() -> Iterator[RealSlurm]:
+    """A second cluster, for tests that break things: nobody else is on it.
+
+    Its nodes have other names and addresses. It is brought up for this session.
+    """
+    with _cluster(Layout(Path(f"{default_layout().prefix}-breakable"))) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def _cluster(layout: Layout) -> Iterator[RealSlurm]:
+    found = find_real_slurm(layout)
     if found is not None:
         yield found
         return
     reason = missing_reason()
     if reason:
         pytest.skip(reason)
-    layout = default_layout()
     lifecycle.up(layout)
     try:
-        started = find_real_slurm()
+        started = find_real_slurm(layout)
         assert started is not None, "the cluster came up and went away again"
         yield started
     finally:

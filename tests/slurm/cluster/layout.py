@@ -72,9 +72,10 @@ class Layout:
 
     @property
     def nodes(self) -> tuple[Node, ...]:
+        prefix = f"s{self.slot}n" if self.slot else "n"  # slurmd names cgroups after its node
         return tuple(
             Node(
-                name=f"n{i}",
+                name=f"{prefix}{i}",
                 address=f"{self.subnet}.{10 + i}",
                 netns=f"hks{self.slot}-n{i}",
                 uplink=f"hks{self.slot}-n{i}",
