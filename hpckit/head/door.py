@@ -1,0 +1,242 @@
+"""The head's side of the door: which workers are there, and which have gone.
+
+Every worker keeps one connection for its life, the same way for every engine; the wire is in
+`hpckit.node.door`. All is done in `poll`, without threads, because Work Queue's ``wait`` holds
+the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from hpckit.errors import EngineError
+from hpckit.node import door as wire
+from hpckit.spec.worker import WorkerInfo
+
+HANDSHAKE_S: Final = 15.0
+_BACKLOG: Final = 512
+
+
+@dataclass(frozen=True)
+class Came:
+    """A worker joined."""
+
+    worker: WorkerInfo
+
+
+@dataclass(frozen=True)
+class Went:
+    """A worker left, in order or not."""
+
+    worker: str
+    orderly: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Began:
+    """A worker's runner took up a bundle."""
+
+    worker: str
+    bundle: str
+
+
+DoorEvent = Came | Went | Began
+
+
+@dataclass
+class _Guest:
+    """One connection; `worker` is None until the handshake is over."""
+
+    stream: socket.socket
+    heard_at: float
+    challenge: str = ""
+    worker: WorkerInfo | None = None
+    said: str = ""  # why it is leaving, once it has said so
+    reader: wire.LineReader = field(default_factory=wire.LineReader)
+
+
+class Door:
+    """Accepts workers of one run at one port.
+
+    Args:
+        run: the run's name.
+        nonce: this incarnation's.
+        key: the run's door key.
+        ports: inclusive range to listen in; (0, 0) takes any free port.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        nonce: str,
+        key: bytes,
+        ports: tuple[int, int] = (0, 0),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run, self._nonce, self._key, self._clock = run, nonce, key, clock
+        self._selector = selectors.DefaultSelector()
+        self._guests: dict[str, _Guest] = {}
+        self._events: list[DoorEvent] = []
+        self._beat_at = 0.0
+        self._listener = _listen(ports)
+        self._selector.register(self._listener, selectors.EVENT_READ, None)
+
+    @property
+    def port(self) -> int:
+        """The port that was found."""
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def workers(self) -> dict[str, WorkerInfo]:
+        """Who is there, by name."""
+        return {name: guest.worker for name, guest in self._guests.items() if guest.worker}
+
+    def poll(self, timeout_s: float = 0.0) -> list[DoorEvent]:
+        """Take what has arrived, waiting at most `timeout_s`; return what it means."""
+        for key, _ in self._selector.select(timeout_s):
+            if key.data is None:
+                self._accept()
+            else:
+                self._read(key.data)
+        self._beat()
+        events, self._events = self._events, []
+        return events
+
+    def say(self, message: wire.Message, worker: str = "") -> None:
+        """Send `message` to one worker, or to all."""
+        for name, guest in list(self._guests.items()):
+            if not worker or name == worker:
+                self._send(guest, message)
+
+    def close(self) -> None:
+        """Stop listening and drop every connection; idempotent."""
+        for key in list(self._selector.get_map().values()):
+            with contextlib.suppress(OSError):
+                key.fileobj.close()  # type: ignore[union-attr]
+        self._selector.close()
+        self._guests.clear()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            stream, _ = self._listener.accept()
+            stream.setblocking(False)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            guest = _Guest(stream, self._clock())
+            self._selector.register(stream, selectors.EVENT_READ, guest)
+
+    def _read(self, guest: _Guest) -> None:
+        try:
+            data = guest.stream.recv(wire.MAX_LINE_BYTES)
+            messages = guest.reader.feed(data) if data else None
+        except BlockingIOError:
+            return
+        except (OSError, ValueError) as error:
+            self._drop(guest, f"its connection broke: {error}")
+            return
+        if messages is None:
+            self._drop(guest, "its process ended without a word")
+            return
+        guest.heard_at = self._clock()
+        for message in messages:
+            self._take(guest, message)
+
+    def _take(self, guest: _Guest, message: wire.Message) -> None:
+        if guest.worker is not None:
+            if "started" in message:
+                self._events.append(Began(guest.worker.name, str(message["started"])))
+            elif "left" in message:
+                guest.said = str(message["left"])
+        elif not guest.challenge:
+            self._greet(guest, message)
+        else:
+            self._admit(guest, message)
+
+    def _greet(self, guest: _Guest, message: wire.Message) -> None:
+        if message.get("hello") != wire.VERSION:
+            self._send(guest, {"refused": f"this head speaks version {wire.VERSION} of the door"})
+            self._drop(guest, "another version")
+            return
+        guest.challenge = wire.new_challenge()
+        proof = wire.head_proof(self._key, str(message.get("challenge")), self._nonce)
+        answer = {"run": self._run, "nonce": self._nonce, "proof": proof}
+        self._send(guest, {**answer, "challenge": guest.challenge})
+
+    def _admit(self, guest: _Guest, message: wire.Message) -> None:
+        refusal = ""
+        if not wire.proves(message.get("proof"), wire.worker_proof(self._key, guest.challenge)):
+            refusal = "it does not know the run's key"
+        else:
+            try:
+                worker = WorkerInfo.from_dict(message["worker"])
+            except (KeyError, TypeError) as error:
+                refusal = f"it does not say who it is: {error}"
+        if refusal:
+            self._send(guest, {"refused": refusal})
+            self._drop(guest, refusal)
+            return
+        if worker.name in self._guests:  # the same worker again: its old connection is dead
+            self._drop(self._guests[worker.name], "it joined anew")
+        guest.worker = worker
+        self._guests[worker.name] = guest
+        self._send(guest, {"welcome": 1})
+        self._events.append(Came(worker))
+
+    def _send(self, guest: _Guest, message: wire.Message) -> None:
+        with contextlib.suppress(OSError):  # a full buffer or a dead peer: `_beat` decides
+            guest.stream.send(wire.encode(message))
+
+    def _beat(self) -> None:
+        now = self._clock()
+        if now - self._beat_at < wire.BEAT_S:
+            return
+        self._beat_at = now
+        for key in list(self._selector.get_map().values()):
+            guest: _Guest | None = key.data
+            if guest is None:
+                continue
+            limit = wire.GONE_AFTER_S if guest.worker else HANDSHAKE_S
+            if now - guest.heard_at > limit:
+                self._drop(guest, f"nothing was heard of it for {limit:.0f} s")
+            elif guest.worker:
+                self._send(guest, {"beat": time.time()})
+
+    def _drop(self, guest: _Guest, why: str) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(guest.stream)
+        guest.stream.close()
+        if guest.worker and self._guests.get(guest.worker.name) is guest:
+            del self._guests[guest.worker.name]
+            self._events.append(Went(guest.worker.name, bool(guest.said), guest.said or why))
+
+
+def _listen(ports: tuple[int, int]) -> socket.socket:
+    first, last = ports
+    for port in range(first, last + 1):
+        try:
+            return _bound(port)
+        except OSError:
+            continue
+    raise EngineError(
+        f"no free port for the head's door in {first}-{last} on this node",
+        hint="Widen the site's port range.",
+    )
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.bind(("", port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,274 @@
+"""Which task is where: ready, sent, back, or to be tried again.
+
+Pure: no clock, no files, no engine. The loop asks it for bundles, tells it what came of them,
+and writes the events that it returns. Whatever it decides is in those events, so that a
+replay of the journal comes to the same state.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from hpckit.head.sizing import Sizer
+from hpckit.run.events import NO_OUTPUT, Lost, Returned, Row
+from hpckit.run.spool import Spooled
+from hpckit.run.state import WAITING, RunState
+from hpckit.spec.plan import Plan
+from hpckit.spec.task import OK, Bundle, BundleResult, Task, TaskResult
+
+Store = Callable[[TaskResult], int]  # keeps what a task printed, returns its offset
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A task that can be sent."""
+
+    task: Task
+    attempt: int = 1
+    memory_mib: int = 0  # more than the bag's, after it ran out; 0: the bag's
+    alone: bool = False  # in a bundle of its own, because it may take its worker down
+
+
+@dataclass
+class Sent:
+    """A bundle that an engine has."""
+
+    bundle: Bundle
+    ready: tuple[Ready, ...]
+    worker: str = ""  # once a runner has begun it
+
+
+class Ledger:
+    """The tasks of one run, from the head's side.
+
+    Args:
+        plan: the run's plan: surroundings, retries, number of tasks.
+        state: the replayed state; every event that is returned has been applied to it.
+        tasks: all tasks in the order of their indices, read lazily.
+        incarnation: this head's number; it prefixes the bundles' ids.
+        store: keeps a result's output.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        state: RunState,
+        tasks: Iterable[Task],
+        incarnation: int,
+        store: Store,
+    ) -> None:
+        self.state = state
+        self.sizer = Sizer()
+        self.sent: dict[str, Sent] = {}
+        self._plan = plan
+        self._incarnation = incarnation
+        self._store = store
+        self._fresh: Iterator[Task] = (t for t in tasks if state.status[t.index] == WAITING)
+        self._again: deque[Ready] = deque()
+        self._number = 0
+        self._most_memory_mib = plan.worker.memory_mib
+
+    @property
+    def finished(self) -> bool:
+        """Whether every task is done or has failed for good."""
+        return self.state.left == 0
+
+    @property
+    def unsent(self) -> int:
+        """How many tasks no engine has."""
+        return self.state.left - sum(len(sent.ready) for sent in self.sent.values())
+
+    @property
+    def running(self) -> int:
+        """How many tasks run now: one in each bundle that a runner has begun."""
+        return sum(1 for sent in self.sent.values() if sent.worker)
+
+    def next_bundle(self, slots: int) -> Bundle | None:
+        """Return the next bundle for one of `slots` slots, None when nothing is ready."""
+        picked: list[Ready] = []
+        size = self.sizer.size(self.unsent, slots)
+        while len(picked) < size and (ready := self._take()) is not None:
+            if (ready.alone or ready.memory_mib) and picked:
+                self._again.appendleft(ready)
+                break
+            picked.append(ready)
+            if ready.alone or ready.memory_mib:
+                break
+        if not picked:
+            return None
+        self._number += 1
+        surroundings = self._plan.surroundings
+        if picked[0].memory_mib:
+            surroundings = replace(surroundings, memory_mib=picked[0].memory_mib)
+        bundle = Bundle(
+            id=f"{self._incarnation}-{self._number}",
+            surroundings=surroundings,
+            tasks=tuple(ready.task for ready in picked),
+            attempts=tuple(ready.attempt for ready in picked),
+            expected_s=self.sizer.expected_s(len(picked)),
+        )
+        self.sent[bundle.id] = Sent(bundle, tuple(picked))
+        return bundle
+
+    def began(self, bundle: str, worker: str) -> None:
+        """Note that a worker's runner has taken up a bundle."""
+        if bundle in self.sent:
+            self.sent[bundle].worker = worker
+
+    def bundles_of(self, worker: str) -> list[str]:
+        """Return the bundles that run on a worker."""
+        return [name for name, sent in self.sent.items() if sent.worker == worker]
+
+    def returned(self, result: BundleResult, now: float) -> Returned | None:
+        """Take a bundle back; return the event, or None when nobody waits for it any more."""
+        sent = self.sent.pop(result.bundle, None)
+        if sent is None:
+            return None
+        rows, missing = self._account(sent, result.results)
+        self.sizer.observe([r.wall_s for r in result.results if r.ok])
+        self._put_back(missing)
+        event = Returned(
+            t=now,
+            bundle=result.bundle,
+            worker=result.worker,
+            rows=rows,
+            handed_back=[ready.task.index for ready in missing],
+            why=result.reason,
+        )
+        self.state.apply(event, self._incarnation)
+        return event
+
+    def lost(
+        self, bundle: str, why: str, spooled: Iterable[TaskResult], now: float, *, blame: bool
+    ) -> Lost | None:
+        """Account for a bundle whose worker went.
+
+        Args:
+            bundle: its id.
+            why: what is known of the loss, in words.
+            spooled: what the worker's spool vouches for.
+            now: Unix time, seconds.
+            blame: whether the task that was running may have killed the worker.
+
+        Returns:
+            the event, or None when nobody waits for the bundle any more.
+        """
+        sent = self.sent.pop(bundle, None)
+        if sent is None:
+            return None
+        rows, missing = self._account(sent, spooled)
+        suspect: int | None = None
+        if blame and sent.worker and missing:
+            suspect = missing[0].task.index
+            if self._kills(suspect) + 1 >= self._plan.retries.poison_after:
+                rows.append(self._poison(missing.pop(0), sent.worker, why, now))
+            else:
+                missing[0] = replace(missing[0], alone=True, attempt=missing[0].attempt + 1)
+        self._put_back(missing)
+        event = Lost(
+            t=now,
+            bundle=bundle,
+            worker=sent.worker,
+            why=why,
+            rows=rows,
+            indices=[ready.task.index for ready in missing],
+            suspect=suspect,
+        )
+        self.state.apply(event, self._incarnation)
+        return event
+
+    def _take(self) -> Ready | None:
+        if self._again:
+            return self._again.popleft()
+        task = next(self._fresh, None)
+        if task is None:
+            return None
+        used = self.state.used.get(task.index)
+        kills = used["lost"] if used else 0
+        attempt = 1 + (sum(used.values()) if used else 0)
+        return Ready(task, attempt, alone=kills > 0)
+
+    def _put_back(self, ready: Iterable[Ready]) -> None:
+        self._again.extendleft(reversed(list(ready)))
+
+    def _kills(self, index: int) -> int:
+        used = self.state.used.get(index)
+        return used["lost"] if used else 0
+
+    def _account(self, sent: Sent, results: Iterable[TaskResult]) -> tuple[list[Row], list[Ready]]:
+        """Return the rows of `results`, and which tasks of the bundle have none.
+
+        A task that will be tried again is put back here.
+        """
+        missing = {ready.task.index: ready for ready in sent.ready}
+        rows = []
+        for result in results:
+            ready = missing.pop(result.index, None)
+            if ready is None:
+                continue  # not of this bundle, or twice
+            if result.kind == "lost":
+                missing[result.index] = ready
+                continue
+            final = result.ok or self._spent(result)
+            rows.append(Row.of(result, final=final, output_at=self._store(result)))
+            if not final:
+                self._again.append(self._next_try(ready, result))
+        return rows, [ready for ready in sent.ready if ready.task.index in missing]
+
+    def _spent(self, result: TaskResult) -> bool:
+        """Whether the budget for this kind of failure is used up."""
+        used = self.state.used.get(result.index)
+        budget = getattr(self._plan.retries, result.kind, 0)
+        return (used[result.kind] if used else 0) >= budget
+
+    def _next_try(self, ready: Ready, result: TaskResult) -> Ready:
+        memory = ready.memory_mib
+        if result.kind == "memory":
+            base = memory or self._plan.surroundings.memory_mib
+            grown = int(base * self._plan.retries.memory_grow)
+            memory = min(max(grown, base), self._most_memory_mib)
+        return replace(ready, attempt=ready.attempt + 1, memory_mib=memory)
+
+    def _poison(self, ready: Ready, worker: str, why: str, now: float) -> Row:
+        kills = self._plan.retries.poison_after
+        message = f"{kills} workers went while they ran it, the last of them {worker}: {why}"
+        return Row(
+            ready.task.index, ready.attempt, "poison", True, None, None, now,
+            0.0, 0.0, 0.0, NO_OUTPUT, message,
+        )  # fmt: skip
+
+
+def credit_spools(
+    state: RunState,
+    spooled: Iterable[Spooled],
+    incarnation: int,
+    store: Store,
+    now: float,
+) -> Iterator[Lost]:
+    """Yield events for what runners finished under an earlier head and could not deliver.
+
+    Args:
+        state: the replayed state; each event is applied to it.
+        spooled: what the spools hold.
+        incarnation: this head's number.
+        store: keeps a result's output.
+        now: Unix time, seconds.
+    """
+    found: dict[tuple[str, str], list[TaskResult]] = {}
+    taken: set[int] = set()
+    for worker, bundle, result in ((s.worker, s.bundle, s.result) for s in spooled):
+        valid = 0 <= result.index < state.tasks and result.kind == OK
+        if not valid or result.index in taken or state.status[result.index] != WAITING:
+            continue
+        if int(bundle.partition("-")[0]) < state.reset_at.get(result.index, 0):
+            continue  # from before a `resume` that wants it run again
+        taken.add(result.index)
+        found.setdefault((worker, bundle), []).append(result)
+    for (worker, bundle), results in found.items():
+        rows = [Row.of(r, final=True, output_at=store(r)) for r in results]
+        why = "its head ended before the bundle came back"
+        event = Lost(t=now, bundle=bundle, worker=worker, why=why, rows=rows)
+        state.apply(event, incarnation)
+        yield event

@@ -1,0 +1,61 @@
+"""What a new head takes over: the replayed state, and what a `resume` asks to run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from hpckit.run.journal import replay
+from hpckit.run.rundir import RunDir
+from hpckit.run.state import DONE, FAILED, RunState
+from hpckit.spec.plan import Plan
+from hpckit.spec.task import Task
+
+
+class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What `hpckit resume` asked for (``resume.json``); each is carried out once."""
+
+    id: str
+    failed: bool = False  # run the tasks again that have failed for good
+    changed: list[int] = msgspec.field(default_factory=list)  # done, but their inputs changed
+
+
+def load_state(run_dir: RunDir, plan: Plan) -> RunState:
+    """Replay the journal.
+
+    Raises:
+        StorageError: the journal cannot be read.
+    """
+    state = RunState(plan.tasks)
+    for entry in replay(run_dir):
+        state.apply(entry.event, entry.incarnation)
+    return state
+
+
+def read_request(run_dir: RunDir, state: RunState) -> ResumeRequest | None:
+    """Return the resume request that no head has carried out yet."""
+    try:
+        request = msgspec.json.decode(run_dir.resume.read_bytes(), type=ResumeRequest)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return None if request.id in state.resumed else request
+
+
+def tasks_again(request: ResumeRequest | None, state: RunState) -> list[int]:
+    """Return the finished tasks that the request runs again."""
+    if request is None:
+        return []
+    again = {index for index in request.changed if state.status[index] == DONE}
+    if request.failed:
+        again.update(i for i in range(state.tasks) if state.status[i] == FAILED)
+    return sorted(again)
+
+
+def read_tasks(path: Path) -> Iterator[Task]:
+    """Yield the run's tasks in the order of their indices, one at a time."""
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            yield Task.from_dict(json.loads(line))

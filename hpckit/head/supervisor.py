@@ -1,0 +1,185 @@
+"""The supervisor: keeps the head's loop alive in its job, and has the job requeued when warned.
+
+It imports no engine, so nothing that an engine does can take it down. submitit carries it:
+its warning (SIGUSR2, sent by the batch script before the walltime ends or at a preemption)
+calls `Supervisor.checkpoint`, which lets the loop flush and leave; then submitit requeues the
+job, and Slurm starts the same script again, which goes on from the journal.
+
+submitit 1.5.4 reads the pickle of what it runs from ``JOBID_0_submitted.pkl``. It is written
+here, on the node, so that a script can be submitted by hand with plain ``sbatch`` too
+(`docs/adr/0002-submitit-on-the-node.md`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from hpckit.head import exits
+from hpckit.head.resume import load_state
+from hpckit.run.rundir import RunDir
+from hpckit.run.state import RunState
+
+MOST_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
+QUIET_S: Final = 600.0
+FLUSH_S: Final = 20.0  # how long a warned loop may take to flush and leave
+LINGER_S: Final = 300.0  # more than any site's grace time
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_COUNTLESS: Final = 1_000_000  # walltimes that a run may outlive
+
+
+class Supervisor:
+    """What submitit runs. Its pickle holds only the run directory's path."""
+
+    def __init__(self, run_dir: str) -> None:
+        self.run_dir = run_dir
+        self._loop_pid = 0
+        self._warned = False  # SIGTERM came: Slurm ends or preempts this job
+        self._dismissed = False  # the batch script says that it ends: do not wait for Slurm
+
+    def __call__(self) -> int:
+        """Run the loop until it ends for good; return its exit code."""
+        become_subreaper()
+        signal.signal(signal.SIGTERM, self._warn)
+        signal.signal(signal.SIGINT, self._warn)
+        signal.signal(signal.SIGUSR1, self._dismiss)
+        deaths, died_at = 0, 0.0
+        while True:
+            code = self._run_loop()
+            end_descendants()
+            if code == exits.FLUSHED or self._warned:
+                return self._linger()
+            if code >= 0:
+                return code
+            deaths = 1 if time.monotonic() - died_at > QUIET_S else deaths + 1
+            died_at = time.monotonic()
+            name = signal.Signals(-code).name
+            if deaths > MOST_RESTARTS:
+                say(f"the loop was ended by {name} {deaths} times; giving up: see the log above")
+                return exits.BROKEN
+            say(f"the loop was ended by {name}; starting another ({deaths} of {MOST_RESTARTS})")
+            time.sleep(min(0.2 * 2**deaths, 10.0))
+
+    def checkpoint(self) -> Any:
+        """Let the loop flush and leave; submitit then requeues the job.
+
+        Called inside submitit's signal handler, while `_run_loop` waits further up the stack.
+        """
+        from submitit.core.utils import DelayedSubmission
+
+        self._tell_loop(signal.SIGTERM)
+        deadline = time.monotonic() + FLUSH_S
+        while self._loop_runs() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self._tell_loop(signal.SIGKILL)
+        end_descendants()
+        return DelayedSubmission(Supervisor(self.run_dir))
+
+    def _run_loop(self) -> int:
+        argv = [sys.executable, "-m", "hpckit.head.loop", self.run_dir]
+        loop = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+        self._loop_pid = loop.pid
+        if self._warned:  # between two loops
+            self._tell_loop(signal.SIGTERM)
+        return loop.wait()
+
+    def _loop_runs(self) -> bool:
+        try:
+            over = os.waitid(os.P_PID, self._loop_pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return over is None
+
+    def _tell_loop(self, number: signal.Signals) -> None:
+        if self._loop_pid and self._loop_runs():
+            os.kill(self._loop_pid, number)
+
+    def _warn(self, _signum: int, _frame: object) -> None:
+        """SIGTERM: let the loop flush and leave. What Slurm wants of the job shows later."""
+        self._warned = True
+        self._tell_loop(signal.SIGTERM)
+
+    def _dismiss(self, _signum: int, _frame: object) -> None:
+        self._dismissed = True
+        self._tell_loop(signal.SIGTERM)
+
+    def _linger(self) -> int:
+        """Wait to be ended, all being flushed.
+
+        A preempted step that left by itself would end the job as FAILED; one that waits for
+        the end of its grace time lets Slurm requeue the job. `scancel` and the time limit
+        reach the batch script too, which then dismisses this process by SIGUSR1.
+        """
+        say("all is flushed; waiting for Slurm to end or requeue this job")
+        deadline = time.monotonic() + LINGER_S
+        while not self._dismissed and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return exits.TERMINATED
+
+
+def become_subreaper() -> None:
+    """Adopt the orphans of all that is started from here, so that they can be found."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_descendants() -> None:
+    """End whatever is left of a loop (Ray's daemons, say), each by its PID."""
+    left = psutil.Process().children(recursive=True)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(left, timeout=3)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=3)
+
+
+def say(text: str) -> None:
+    """Write one line to the head job's log."""
+    print(time.strftime("%H:%M:%S"), "supervisor:", text, flush=True)  # noqa: T201
+
+
+def supervise(run_dir: RunDir) -> int:
+    """Run the supervisor in this Slurm job under submitit; return the exit code.
+
+    Raises:
+        submitit.core.utils.UncompletedJobError: it could not be requeued after a warning.
+    """
+    from submitit.core.job_environment import JobEnvironment
+    from submitit.core.submission import process_job
+    from submitit.core.utils import DelayedSubmission
+
+    folder = run_dir.root / "submitit"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    os.environ |= {"SUBMITIT_EXECUTOR": "slurm", "SUBMITIT_FOLDER": str(folder)}
+    plan = run_dir.read_plan()
+    if plan.slurm_bin:  # submitit calls scontrol by name
+        os.environ["PATH"] = f"{plan.slurm_bin}:{os.environ.get('PATH', os.defpath)}"
+    paths = JobEnvironment().paths
+    delayed = DelayedSubmission(Supervisor(str(run_dir.root)))
+    delayed.set_timeout(max(1, plan.head.walltime_s // 60), _COUNTLESS)
+    delayed.dump(paths.submitted_pickle)
+    process_job(folder)
+    return outcome(load_state(run_dir, plan))
+
+
+def outcome(state: RunState) -> int:
+    """Return the exit code that the journal tells: the truth, whatever a process returned."""
+    if state.ended is None:
+        return exits.TERMINATED
+    return {"done": exits.DONE, "stopped": exits.BROKEN}.get(state.ended.state, exits.TASKS_FAILED)
+
+
+def main(argv: list[str]) -> int:
+    """Supervise the run directory `argv[0]`."""
+    return supervise(RunDir(Path(argv[0])))

@@ -1,0 +1,131 @@
+"""The events of a journal (``hpckit.journal/1``), one JSON object a line.
+
+`docs/schemas.md` describes them for other programs. The tag ``e`` names the kind. Times are
+Unix times in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from hpckit.spec.task import TaskResult
+
+JOURNAL_SCHEMA: Final = "hpckit.journal/1"
+NO_OUTPUT: Final = -1
+
+
+class Row(msgspec.Struct, array_like=True, frozen=True):
+    """What came of one attempt at one task; an array in the file, to keep lines short."""
+
+    index: int
+    attempt: int
+    kind: str  # "ok" or a kind of failure
+    final: bool  # no further attempt follows
+    exit_code: int | None
+    signal: int | None
+    started_at: float
+    wall_s: float
+    cpu_s: float
+    max_rss_mib: float
+    output_at: int  # byte offset of its record in the incarnation's output file, or NO_OUTPUT
+    message: str = ""
+
+    @classmethod
+    def of(cls, result: TaskResult, *, final: bool, output_at: int) -> Row:
+        """Make the row of a result."""
+        return cls(
+            result.index,
+            result.attempt,
+            result.kind,
+            final,
+            result.exit_code,
+            result.signal,
+            round(result.started_at, 3),
+            round(result.wall_s, 4),
+            round(result.cpu_s, 4),
+            round(result.max_rss_mib, 1),
+            output_at,
+            result.message,
+        )
+
+
+class Fence(msgspec.Struct, frozen=True):
+    """Of `incarnation`'s journal only the first `bytes` count; of those between, nothing."""
+
+    incarnation: int
+    bytes: int
+
+
+class Opened(msgspec.Struct, frozen=True, tag_field="e", tag="opened", kw_only=True):
+    """The first line of every journal file: who writes it, and what counts before it."""
+
+    schema: str = JOURNAL_SCHEMA
+    run: str
+    incarnation: int
+    nonce: str
+    job_id: str
+    node: str
+    pid: int
+    t: float
+    after: Fence | None = None
+    resume: str = ""  # id of the `hpckit resume` request that this head carries out
+    again: list[int] = msgspec.field(default_factory=list)  # finished tasks to run again
+
+
+class Joined(msgspec.Struct, frozen=True, tag_field="e", tag="joined", kw_only=True):
+    """A worker came through the door."""
+
+    t: float
+    worker: str
+    job_id: str
+    node: str
+    cores: int
+    memory_mib: int
+    ends_at: float = 0.0
+
+
+class Left(msgspec.Struct, frozen=True, tag_field="e", tag="left", kw_only=True):
+    """A worker went: in order (it said why), or not."""
+
+    t: float
+    worker: str
+    orderly: bool
+    why: str
+
+
+class Returned(msgspec.Struct, frozen=True, tag_field="e", tag="returned", kw_only=True):
+    """A bundle came back; `handed_back` are tasks that it did not start."""
+
+    t: float
+    bundle: str
+    worker: str
+    rows: list[Row]
+    handed_back: list[int] = msgspec.field(default_factory=list)
+    why: str = ""
+
+
+class Lost(msgspec.Struct, frozen=True, tag_field="e", tag="lost", kw_only=True):
+    """A bundle's worker went; `rows` is what its spool vouches for, `indices` runs again."""
+
+    t: float
+    bundle: str
+    worker: str
+    why: str
+    rows: list[Row] = msgspec.field(default_factory=list)
+    indices: list[int] = msgspec.field(default_factory=list)
+    suspect: int | None = None  # the task that was running, which may have killed its worker
+
+
+class Ended(msgspec.Struct, frozen=True, tag_field="e", tag="ended", kw_only=True):
+    """The head's last word."""
+
+    t: float
+    state: str  # done, failed (some tasks failed), stopped or cancelled
+    why: str = ""
+
+
+Event = Opened | Joined | Left | Returned | Lost | Ended
+decode_event = msgspec.json.Decoder(Event).decode
+encode_event = msgspec.json.Encoder().encode

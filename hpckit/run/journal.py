@@ -1,0 +1,195 @@
+"""The journal of a run: appended by one head at a time, replayed by everybody.
+
+Each incarnation of the head has a file of its own, created exclusively. Its first line fences
+the incarnation before: it names the byte up to which that one counts, so that an old head
+that was only cut off can go on writing without being heard. The files that count form a
+chain, found from the newest backwards. A line that is torn counts for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from hpckit.errors import StorageError
+from hpckit.run.events import Event, Fence, Opened, decode_event, encode_event
+from hpckit.run.rundir import RunDir
+
+_NAME = re.compile(r"(\d{4,})\.jsonl")
+
+
+class FencedError(StorageError):
+    """A newer head has taken the run over; what this one writes no longer counts."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event, with the incarnation whose file holds it."""
+
+    incarnation: int
+    event: Event
+
+
+def incarnations(run_dir: RunDir) -> list[int]:
+    """Return the numbers of the journal files that exist, in ascending order."""
+    try:
+        names = os.listdir(run_dir.journal)  # noqa: PTH208 - a listing refreshes NFS caches
+    except FileNotFoundError:
+        return []
+    return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+
+
+def read_events(data: bytes) -> tuple[list[Event], int]:
+    """Return the whole events at the beginning of `data`, and how many bytes they take.
+
+    Reading ends at the first line that is torn or no event: nothing behind it can be trusted.
+    """
+    events: list[Event] = []
+    at = 0
+    while (end := data.find(b"\n", at)) >= 0:
+        try:
+            events.append(decode_event(data[at:end]))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            break
+        at = end + 1
+    return events, at
+
+
+def chain(run_dir: RunDir) -> list[tuple[int, int | None]]:
+    """Return the incarnations that count, oldest first, each with the bytes that count.
+
+    None stands for "all whole lines" and is only ever the newest's.
+    """
+    links: list[tuple[int, int | None]] = []
+    limit: int | None = None
+    wanted: int | None = None
+    for number in reversed(incarnations(run_dir)):
+        if wanted is not None and number != wanted:
+            continue
+        header = _header(run_dir, number)
+        if header is None:
+            if wanted is not None:
+                raise StorageError(
+                    f"{run_dir.journal_file(number)} has lost its first line, which a later "
+                    "journal relies on",
+                    hint="Restore the file from a backup, or start the run anew.",
+                )
+            continue  # created, but its head died before the first line: counts for nothing
+        links.append((number, limit))
+        if header.after is None:
+            break
+        wanted, limit = header.after.incarnation, header.after.bytes
+    return links[::-1]
+
+
+def _header(run_dir: RunDir, number: int) -> Opened | None:
+    with run_dir.journal_file(number).open("rb") as stream:
+        line = stream.readline()
+    events, _ = read_events(line)
+    return events[0] if events and isinstance(events[0], Opened) else None
+
+
+def replay(run_dir: RunDir) -> Iterator[Entry]:
+    """Yield every event that counts, in order.
+
+    Raises:
+        StorageError: the journal cannot be read, or a file in its chain is damaged.
+    """
+    try:
+        for number, limit in chain(run_dir):
+            data = run_dir.journal_file(number).read_bytes()
+            events, _ = read_events(data if limit is None else data[:limit])
+            for event in events:
+                yield Entry(number, event)
+    except OSError as error:
+        raise StorageError(f"cannot read {run_dir.journal}: {error}") from error
+
+
+class JournalWriter:
+    """The journal of one head incarnation. Use `open_journal` to make one."""
+
+    def __init__(self, run_dir: RunDir, incarnation: int, handle: int) -> None:
+        self.run_dir = run_dir
+        self.incarnation = incarnation
+        self._handle = handle
+
+    @property
+    def size(self) -> int:
+        """How many bytes are written."""
+        return os.fstat(self._handle).st_size
+
+    def append(self, *events: Event) -> None:
+        """Write some events, whole, and make them durable together.
+
+        Raises:
+            FencedError: a newer head has taken over; nothing was written.
+            StorageError: it could not be written; the file is cut back to whole lines.
+        """
+        newest = incarnations(self.run_dir)[-1:]
+        if newest != [self.incarnation]:
+            raise FencedError(
+                f"head {self.incarnation} of {self.run_dir.root.name} is fenced: "
+                f"incarnation {newest} has taken over"
+            )
+        lines = b"".join(encode_event(event) + b"\n" for event in events)
+        start = os.lseek(self._handle, 0, os.SEEK_END)
+        try:
+            view = memoryview(lines)
+            while view:
+                view = view[os.write(self._handle, view) :]
+            os.fdatasync(self._handle)
+        except OSError as error:
+            os.ftruncate(self._handle, start)
+            raise StorageError(
+                f"cannot append to {self.run_dir.journal_file(self.incarnation)}: {error.strerror}",
+                hint="Make room, then `hpckit resume` goes on from here.",
+            ) from error
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def open_journal(run_dir: RunDir, **opened: Any) -> JournalWriter:
+    """Create the next incarnation's journal, fence its predecessor, and write the first line.
+
+    Args:
+        opened: the fields of `Opened` that are not about incarnations.
+
+    Raises:
+        StorageError: the journal directory cannot be written.
+    """
+    try:
+        number = max(incarnations(run_dir), default=0)
+        while True:
+            number += 1
+            try:
+                handle = os.open(
+                    run_dir.journal_file(number), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600
+                )
+                break
+            except FileExistsError:
+                continue
+        writer = JournalWriter(run_dir, number, handle)
+        writer.append(Opened(incarnation=number, after=_fence_before(run_dir, number), **opened))
+    except OSError as error:
+        raise StorageError(
+            f"cannot create a journal in {run_dir.journal}: {error.strerror}",
+            hint="The run directory must be writable from the head's node.",
+        ) from error
+    return writer
+
+
+def _fence_before(run_dir: RunDir, number: int) -> Fence | None:
+    for earlier in reversed(incarnations(run_dir)):
+        if earlier < number and _header(run_dir, earlier) is not None:
+            _, whole = read_events(run_dir.journal_file(earlier).read_bytes())
+            return Fence(earlier, whole)
+    return None

@@ -1,0 +1,87 @@
+"""What the tasks printed: one indexed file per head incarnation.
+
+A record is one JSON line; the journal's row of the attempt names its byte offset. The record
+is written before the row, so that a row never points at nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+from hpckit.errors import StorageError
+from hpckit.run.events import NO_OUTPUT
+from hpckit.run.rundir import RunDir
+from hpckit.spec.task import TaskResult
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The captured output of one attempt."""
+
+    index: int
+    attempt: int
+    stdout: str = ""
+    stderr: str = ""
+    value: dict[str, Any] | None = None
+
+
+class OutputWriter:
+    """Appends records to one incarnation's file."""
+
+    def __init__(self, run_dir: RunDir, incarnation: int) -> None:
+        run_dir.output.mkdir(exist_ok=True)
+        path = run_dir.output_file(incarnation)
+        self._handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+        self._path = path
+        self._at = os.fstat(self._handle).st_size
+
+    def append(self, result: TaskResult) -> int:
+        """Store what `result` printed; return the offset, NO_OUTPUT when it printed nothing.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        if not (result.stdout or result.stderr or result.value is not None):
+            return NO_OUTPUT
+        record = Output(
+            index=result.index,
+            attempt=result.attempt,
+            stdout=result.stdout,
+            stderr=result.stderr,
+            value=result.value,
+        )
+        line = memoryview(msgspec.json.encode(record) + b"\n")
+        at = self._at
+        try:
+            while line:
+                written = os.write(self._handle, line)
+                self._at += written
+                line = line[written:]
+        except OSError as error:
+            os.ftruncate(self._handle, at)
+            self._at = at
+            raise StorageError(
+                f"cannot append to {self._path}: {error.strerror}",
+                hint="Make room, then `hpckit resume` goes on from here.",
+            ) from error
+        return at
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def read_output(run_dir: RunDir, incarnation: int, at: int) -> Output | None:
+    """Return the record at offset `at`, or None where nothing was printed or it is damaged."""
+    if at == NO_OUTPUT:
+        return None
+    try:
+        with run_dir.output_file(incarnation).open("rb") as stream:
+            stream.seek(at)
+            return msgspec.json.decode(stream.readline(), type=Output)
+    except (OSError, msgspec.DecodeError):
+        return None

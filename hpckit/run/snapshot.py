@@ -1,0 +1,50 @@
+"""The counts of a run at a moment (``snapshot.json``, ``hpckit.snapshot/1``).
+
+The head writes it about once a second, so that `list` and `status` need not replay a long
+journal. It can always be rebuilt; where it disagrees with the journal, the journal is right.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hpckit.run.rundir import RunDir, write_atomically
+
+SNAPSHOT_SCHEMA = "hpckit.snapshot/1"
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many tasks are in which state; they add up to the run's tasks."""
+
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+    waiting: int = 0
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts, with the journal's length when they were taken."""
+
+    schema: str = SNAPSHOT_SCHEMA
+    run: str
+    incarnation: int
+    journal_bytes: int
+    counts: Counts
+    at: float  # Unix time, seconds
+
+
+def write_snapshot(run_dir: RunDir, snapshot: Snapshot) -> None:
+    """Replace the snapshot.
+
+    Raises:
+        StorageError: the run directory cannot be written.
+    """
+    write_atomically(run_dir.snapshot, msgspec.json.encode(snapshot).decode())
+
+
+def read_snapshot(run_dir: RunDir) -> Snapshot | None:
+    """Return the snapshot, None where there is none that can be read."""
+    try:
+        return msgspec.json.decode(run_dir.snapshot.read_bytes(), type=Snapshot)
+    except (OSError, msgspec.DecodeError):
+        return None

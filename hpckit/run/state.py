@@ -1,0 +1,121 @@
+"""What a run's journal comes to: the state of every task, by replaying events.
+
+Pure: events in, state out. The head keeps one and applies each event that it writes, so that
+what it knows and what a reader finds cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from hpckit.run.events import Ended, Event, Joined, Left, Lost, Opened, Returned, Row
+from hpckit.spec.task import OK
+
+WAITING: Final = 0
+DONE: Final = 1
+FAILED: Final = 2
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One recorded attempt: its row, and where it ran."""
+
+    row: Row
+    incarnation: int
+    worker: str
+
+
+@dataclass
+class WorkerRecord:
+    """One worker, as the door saw it."""
+
+    joined: Joined
+    left: Left | None = None
+
+
+@dataclass
+class RunState:
+    """The state of a run of `tasks` tasks after some events."""
+
+    tasks: int
+    status: bytearray = field(init=False)  # WAITING, DONE or FAILED, by index
+    last: dict[int, Attempt] = field(default_factory=dict)  # newest attempt of each task
+    used: dict[int, Counter[str]] = field(default_factory=dict)  # attempts used up, by kind
+    workers: dict[str, WorkerRecord] = field(default_factory=dict)
+    opened: Opened | None = None
+    ended: Ended | None = None
+    resumed: set[str] = field(default_factory=set)  # ids of the requests carried out
+    first_at: float = 0.0
+    last_at: float = 0.0
+    reset_at: dict[int, int] = field(default_factory=dict)  # incarnation that reran a task
+    duplicates: int = 0  # results of tasks that were done already
+
+    def __post_init__(self) -> None:
+        self.status = bytearray(self.tasks)
+
+    @property
+    def done(self) -> int:
+        """How many tasks are done."""
+        return self.status.count(DONE)
+
+    @property
+    def failed(self) -> int:
+        """How many tasks have failed for good."""
+        return self.status.count(FAILED)
+
+    @property
+    def left(self) -> int:
+        """How many tasks are neither done nor failed."""
+        return self.tasks - self.done - self.failed
+
+    def apply(self, event: Event, incarnation: int) -> None:
+        """Take one event into account."""
+        match event:
+            case Opened():
+                self._open(event)
+            case Joined():
+                self.workers[event.worker] = WorkerRecord(event)
+            case Left():
+                if event.worker in self.workers:
+                    self.workers[event.worker].left = event
+            case Returned():
+                self._take(event.rows, incarnation, event.worker)
+            case Lost():
+                self._take(event.rows, incarnation, event.worker)
+                self._lose(event)
+            case Ended():
+                self.ended = event
+        self.last_at = max(self.last_at, event.t)
+
+    def _open(self, event: Opened) -> None:
+        for record in self.workers.values():
+            record.left = record.left or Left(
+                t=event.t, worker=record.joined.worker, orderly=False, why="the head changed"
+            )
+        self.opened = event
+        self.ended = None
+        self.first_at = self.first_at or event.t
+        if event.resume:
+            self.resumed.add(event.resume)
+        for index in event.again:
+            self.status[index] = WAITING
+            self.used.pop(index, None)
+            self.reset_at[index] = event.incarnation
+
+    def _take(self, rows: list[Row], incarnation: int, worker: str) -> None:
+        for row in rows:
+            if self.status[row.index] == DONE:
+                self.duplicates += 1
+                continue
+            self.last[row.index] = Attempt(row, incarnation, worker)
+            if row.kind == OK:
+                self.status[row.index] = DONE
+            else:
+                self.used.setdefault(row.index, Counter())[row.kind] += 1
+                self.status[row.index] = FAILED if row.final else WAITING
+
+    def _lose(self, event: Lost) -> None:
+        if event.suspect is not None and self.status[event.suspect] == WAITING:
+            self.used.setdefault(event.suspect, Counter())["lost"] += 1
