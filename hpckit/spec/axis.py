@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import ValidationInfo
 
 from hpckit.errors import did_you_mean
 from hpckit.spec.fields import Frozen
-from hpckit.spec.toml_file import describe, text_of
+from hpckit.spec.toml_file import describe, plain, text_of
 
 Scalar = bool | int | float | str
 
@@ -79,9 +80,11 @@ def _values(items: list[Any]) -> Values:
             raise ValueError(
                 f"holds {describe(item)}, but may hold only strings, numbers and booleans"
             )
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ValueError(f"holds {text_of(item)}, which is no number; write it as a string")
     if all(isinstance(item, str) for item in items):
         return Values(items=tuple(items))
-    return Values(items=tuple(items), texts=tuple(text_of(item) for item in items))
+    return Values(items=tuple(map(plain, items)), texts=tuple(text_of(item) for item in items))
 
 
 def _from_table(raw: dict[str, Any]) -> Axis:

@@ -8,6 +8,7 @@ reference for people. `hpckit.spec.expand` turns a bag into tasks.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from pydantic import BeforeValidator, Field
 
 from hpckit.errors import InputError
 from hpckit.spec.axis import RESOLVED, Axis, Values, read_axis
+from hpckit.spec.check import faults
 from hpckit.spec.fields import (
     DURATION,
     MEMORY,
@@ -33,10 +35,8 @@ from hpckit.spec.fields import (
     Words,
 )  # fmt: skip
 from hpckit.spec.plan import Retries
-from hpckit.spec.toml_file import Document, read_document
+from hpckit.spec.toml_file import Document, plain, read_document
 from hpckit.spec.validate import error_of, validated
-
-MPI_LAUNCHERS = ("mpirun", "mpiexec", "mpiexec.hydra", "orterun", "prun", "srun")
 
 
 class Resources(Frozen):
@@ -54,7 +54,7 @@ class TaskSpec(Frozen):
         default=(), description='a list of strings, the program first: ["gzip", "-9", "{file}"]'
     )
     function: str = Field(default="", description='a function as "module:name"')
-    kwargs: dict[str, Any] | None = Field(
+    kwargs: Annotated[dict[str, Any] | None, BeforeValidator(plain)] = Field(
         default=None, description="a table of the function's keyword arguments"
     )
     inputs: Words = Field(default=(), description=f"{WORDS}, the paths that each task reads")
@@ -218,7 +218,16 @@ def _bag(document: Document, directory: Path, cwd: Path, name: str) -> Bag:
     for key in ("directory", "submitted_from"):  # ours to fill, unknown to the file
         if key in document.data:
             raise error_of([((key,), f"unknown key {key!r} in the top level")], document)
-    document.data.setdefault("name", name)
+    document.data.setdefault("name", _name_of(name))
     document.data["directory"] = os.path.abspath(directory)  # noqa: PTH100
     document.data["submitted_from"] = os.path.abspath(cwd)  # noqa: PTH100
-    return validated(Bag, document)
+    bag = validated(Bag, document)
+    found = list(faults(bag))
+    if found:
+        raise error_of(found, document)
+    return bag
+
+
+def _name_of(text: str) -> str:
+    """Return a bag's name out of a file's or program's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "bag"

@@ -46,6 +46,17 @@ def text_of(value: object) -> str:
     raise TypeError(f"{describe(value)} has no text of its own")
 
 
+def plain(value: Any) -> Any:
+    """Return a value, and all that is in it, without the texts."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, WrittenInt | WrittenFloat):
+        return int(value) if isinstance(value, int) else float(value)
+    return value
+
+
 def describe(value: object) -> str:
     """Return a value in words for an error message, such as ``the number 3``."""
     if isinstance(value, Mapping):

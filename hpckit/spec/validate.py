@@ -94,7 +94,8 @@ def _needed(model: type[BaseModel], key: Key) -> str:
 
 def _names(table: type[BaseModel] | None) -> Iterator[str]:
     for name, info in table.model_fields.items() if table else ():
-        yield info.alias or name
+        if info.description:  # the others are ours to fill
+            yield info.alias or name
 
 
 def _table_at(model: type[BaseModel], key: Key) -> type[BaseModel] | None:

@@ -1,0 +1,79 @@
+"""Finding the Python function of a task, without importing its module."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+from hpckit.errors import did_you_mean
+
+_FORM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+def function_source(function: str, python_path: Sequence[str]) -> str:
+    """Return the source of ``module:qualname``: it goes into the keys of its tasks.
+
+    The module is looked for in `python_path`, then where this interpreter looks. Where it
+    has no Python source (built-in, compiled) that is ``""``; where the name is imported or
+    assigned, it is the whole module.
+
+    Raises:
+        ValueError: no such module, or it defines no such name.
+    """
+    if not _FORM.fullmatch(function):
+        raise ValueError(f"{function!r} is not of the form module:name")
+    module, _, qualname = function.partition(":")
+    path = _module_file(module, python_path)
+    if path is None:
+        return ""
+    text = path.read_text(encoding="utf-8")
+    try:
+        scope: ast.AST = ast.parse(text)
+    except SyntaxError as error:
+        raise ValueError(f"{path}:{error.lineno}: {error.msg}") from error
+    for name in qualname.split("."):
+        names = dict(_defined(scope))
+        if name not in names:
+            near = did_you_mean(name, names)
+            raise ValueError(f"{path} defines no {qualname!r}.{near}")
+        scope = names[name]
+        if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return text
+    return ast.get_source_segment(text, scope) or text
+
+
+def _module_file(module: str, python_path: Sequence[str]) -> Path | None:
+    if module in sys.builtin_module_names:
+        return None
+    search: Sequence[str] | None = [*python_path, *(entry for entry in sys.path if entry)]
+    spec: ModuleSpec | None = None
+    walked = ""
+    for part in module.split("."):
+        walked = f"{walked}.{part}" if walked else part
+        spec = PathFinder.find_spec(walked, search) if search is not None else None
+        if spec is None:
+            places = ", ".join(python_path)
+            raise ValueError(f"no module {walked!r} in {places}, nor where Python looks")
+        search = spec.submodule_search_locations
+    origin = spec.origin if spec else None
+    return Path(origin) if origin and origin.endswith(".py") else None
+
+
+def _defined(scope: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """Yield the names that a module or class body binds, and by what."""
+    for node in ast.iter_child_nodes(scope):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                yield alias.asname or alias.name.split(".")[0], node
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, node
+        elif isinstance(node, ast.If | ast.Try):
+            yield from _defined(node)

@@ -1,0 +1,28 @@
+"""Paths of a bag: relative ones start at its directory and become absolute."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+
+
+def absolute(base: str, path: str) -> str:
+    """Return `path`, from `base` where it is relative, without ``.``, ``..`` and ``//``.
+
+    ``link/..`` is where the file system says it is, not where the text suggests.
+    """
+    joined = os.path.join(base, path)  # noqa: PTH118
+    head, dots, rest = joined.rpartition("/..")
+    if dots and (not rest or rest[0] == "/"):
+        joined = _real(head + dots) + rest
+    return os.path.normpath(joined)
+
+
+def program(base: str, word: str) -> str:
+    """Return a command's first word: a path from `base` if it has a slash, else for PATH."""
+    return absolute(base, word) if "/" in word else word
+
+
+@lru_cache(maxsize=1024)
+def _real(path: str) -> str:
+    return os.path.realpath(path)
