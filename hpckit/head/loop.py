@@ -25,16 +25,17 @@ from hpckit.errors import HpckitError
 from hpckit.head import exits
 from hpckit.head.door import Began, Came, Door, Went
 from hpckit.head.ledger import Ledger, credit_spools
-from hpckit.head.resume import load_state, read_request, read_tasks, tasks_again
+from hpckit.head.resume import read_request, tasks_again
 from hpckit.node.address import candidate_addresses
 from hpckit.node.door import read_key
 from hpckit.run.address import Address, publish_address, withdraw_address
 from hpckit.run.events import Ended, Event, Joined, Left
-from hpckit.run.journal import FencedError, JournalWriter, open_journal
+from hpckit.run.journal import FencedError, JournalWriter, load_state, open_journal
 from hpckit.run.output import OutputWriter
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, Snapshot, write_snapshot
 from hpckit.run.spool import read_spool, read_spools
+from hpckit.run.tasks import read_tasks
 from hpckit.spec.task import Bundle, TaskResult
 
 POLL_S: Final = 0.1  # longest wait for the engine; Work Queue's wait holds the GIL
@@ -84,7 +85,7 @@ class Head:
 
     def _take_over(self) -> tuple[JournalWriter, OutputWriter, Ledger]:
         """Fence the head before, replay what it wrote, credit what the spools hold."""
-        state = load_state(self.run_dir, self.plan)
+        state = load_state(self.run_dir, self.plan.tasks)
         request = read_request(self.run_dir, state)
         again = tasks_again(request, state)
         opened = {
@@ -98,14 +99,16 @@ class Head:
             "again": again,
         }
         journal = open_journal(self.run_dir, **opened)
-        state = load_state(self.run_dir, self.plan)  # again: nothing can be added before it now
+        state = load_state(
+            self.run_dir, self.plan.tasks
+        )  # again: nothing can be added before it now
         number = journal.incarnation
         output = OutputWriter(self.run_dir, number)
         spools = read_spools(self.run_dir)
         credited = list(credit_spools(state, spools, number, output.append, time.time()))
         if credited:
             journal.append(*credited)
-        tasks = read_tasks(self.run_dir.tasks)
+        tasks = read_tasks(self.run_dir)
         _say(
             f"head {number} of run {self.plan.run}: {state.done} done, {state.failed} failed, "
             f"{state.left} to do" + (f", {len(again)} of them again" if again else "")

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 
-from hpckit.run.journal import replay
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import DONE, FAILED, RunState
-from hpckit.spec.plan import Plan
-from hpckit.spec.task import Task
 
 
 class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,18 +14,6 @@ class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     failed: bool = False  # run the tasks again that have failed for good
     changed: list[int] = msgspec.field(default_factory=list)  # done, but their inputs changed
-
-
-def load_state(run_dir: RunDir, plan: Plan) -> RunState:
-    """Replay the journal.
-
-    Raises:
-        StorageError: the journal cannot be read.
-    """
-    state = RunState(plan.tasks)
-    for entry in replay(run_dir):
-        state.apply(entry.event, entry.incarnation)
-    return state
 
 
 def read_request(run_dir: RunDir, state: RunState) -> ResumeRequest | None:
@@ -52,10 +33,3 @@ def tasks_again(request: ResumeRequest | None, state: RunState) -> list[int]:
     if request.failed:
         again.update(i for i in range(state.tasks) if state.status[i] == FAILED)
     return sorted(again)
-
-
-def read_tasks(path: Path) -> Iterator[Task]:
-    """Yield the run's tasks in the order of their indices, one at a time."""
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            yield Task.from_dict(json.loads(line))

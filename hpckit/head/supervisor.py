@@ -25,7 +25,7 @@ from typing import Any, Final
 import psutil
 
 from hpckit.head import exits
-from hpckit.head.resume import load_state
+from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
 
@@ -170,7 +170,7 @@ def supervise(run_dir: RunDir) -> int:
     delayed.set_timeout(max(1, plan.head.walltime_s // 60), _COUNTLESS)
     delayed.dump(paths.submitted_pickle)
     process_job(folder)
-    return outcome(load_state(run_dir, plan))
+    return outcome(load_state(run_dir, plan.tasks))
 
 
 def outcome(state: RunState) -> int:

@@ -19,6 +19,7 @@ import msgspec
 from hpckit.errors import StorageError
 from hpckit.run.events import Event, Fence, Opened, decode_event, encode_event
 from hpckit.run.rundir import RunDir
+from hpckit.run.state import RunState
 
 _NAME = re.compile(r"(\d{4,})\.jsonl")
 
@@ -108,6 +109,18 @@ def replay(run_dir: RunDir) -> Iterator[Entry]:
                 yield Entry(number, event)
     except OSError as error:
         raise StorageError(f"cannot read {run_dir.journal}: {error}") from error
+
+
+def load_state(run_dir: RunDir, tasks: int) -> RunState:
+    """Return the state of a run of `tasks` tasks, by replaying its journal.
+
+    Raises:
+        StorageError: the journal cannot be read, or a file in its chain is damaged.
+    """
+    state = RunState(tasks)
+    for entry in replay(run_dir):
+        state.apply(entry.event, entry.incarnation)
+    return state
 
 
 class JournalWriter:

@@ -1,0 +1,1 @@
+"""What is typed at the prompt. The only code that prints or exits."""

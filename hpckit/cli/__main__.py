@@ -1,0 +1,5 @@
+"""``python -m hpckit.cli``."""
+
+from hpckit.cli.main import main
+
+main()

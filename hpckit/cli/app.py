@@ -1,0 +1,52 @@
+"""The tree of commands. Each module beside this one holds some of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hpckit.cli import act, demo, emulate, look, site, submit
+
+app = typer.Typer(
+    name="hpckit",
+    help="Run a bag of independent tasks on any Slurm cluster, through Work Queue or Ray.\n\n"
+    "Example: hpckit submit jobs/sea_ice.toml --backend ray --wait",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from hpckit import __version__
+        from hpckit.cli import say
+
+        say.line(f"hpckit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("submit")(submit.submit)
+app.command("list")(look.list_runs)
+app.command("status")(look.status)
+app.command("logs")(look.logs)
+app.command("failures")(look.failures)
+app.command("results")(look.results)
+app.command("wait")(act.wait)
+app.command("cancel")(act.cancel)
+app.command("resume")(act.resume)
+app.command("rm")(act.remove)
+app.add_typer(site.app, name="site")
+app.add_typer(emulate.app, name="emulate")
+app.command("demo")(demo.demo)

@@ -1,0 +1,70 @@
+"""The table of results: one row per done task.
+
+Columns are the task's index, its parameters, and the JSON object that it printed as its last
+line; nested objects become dotted columns (``seconds.read``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from hpckit.run.journal import load_state
+from hpckit.run.output import read_output
+from hpckit.run.rundir import RunDir
+from hpckit.run.state import DONE
+from hpckit.run.tasks import read_tasks
+
+
+@dataclass(frozen=True)
+class ResultsTable:
+    """Rows by column name; a row may lack a column."""
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+
+
+def results_table(run_dir: RunDir) -> ResultsTable:
+    """Return the results of the tasks that are done, in the order of their indices.
+
+    Raises:
+        StorageError: the run directory cannot be read.
+    """
+    state = load_state(run_dir, run_dir.read_plan().tasks)
+    columns: dict[str, None] = {"task": None}
+    rows: list[dict[str, Any]] = []
+    for task in read_tasks(run_dir):
+        if state.status[task.index] != DONE:
+            continue
+        attempt = state.last[task.index]
+        row: dict[str, Any] = {"task": task.index, **flatten(task.params)}
+        printed = read_output(run_dir, attempt.incarnation, attempt.row.output_at)
+        if printed and printed.value:
+            row.update(flatten(printed.value))
+        row["wall_s"] = attempt.row.wall_s
+        rows.append(row)
+        columns.update(dict.fromkeys(row))
+    names = [name for name in columns if name != "wall_s"]
+    return ResultsTable([*names, "wall_s"] if rows else names, rows)
+
+
+def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested objects as one, with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, dict):
+            flat.update(flatten(item, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = item
+    return flat
+
+
+def to_csv(table: ResultsTable) -> str:
+    """Return the table as CSV (RFC 4180), with a header line."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, table.columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table.rows)
+    return stream.getvalue()

@@ -1,0 +1,217 @@
+"""What a run comes to at this moment: the journal, held against what Slurm says of its jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from hpckit.errors import SchedulerError
+from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs
+from hpckit.run.journal import load_state
+from hpckit.run.rundir import RunDir
+from hpckit.run.snapshot import Counts, read_snapshot
+from hpckit.run.state import RunState
+from hpckit.slurm.jobs import job_states
+from hpckit.slurm.states import JobState
+from hpckit.spec.plan import Plan
+from hpckit.spec.units import human_duration
+
+STATUS_SCHEMA: Final = "hpckit.status/1"
+SILENT_S: Final = 120.0  # a head writes its snapshot every second
+Word = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
+FINAL: Final = frozenset({"done", "failed", "cancelled", "stopped"})
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """The status of one run.
+
+    Attributes:
+        run_dir: its files.
+        plan: its plan.
+        word: waiting, running, done, failed, cancelled or stopped.
+        why: what is known of the reason, in words; may be empty.
+        counts: tasks by state; they add up to the plan's tasks.
+        record: the replayed journal.
+        jobs: what was submitted, oldest first.
+        slurm: what Slurm says of the jobs and array elements, by id; empty when not asked.
+    """
+
+    run_dir: RunDir
+    plan: Plan
+    word: Word
+    why: str
+    counts: Counts
+    record: RunState
+    jobs: tuple[SubmittedJob, ...]
+    slurm: Mapping[str, JobState]
+
+    @property
+    def makespan_s(self) -> float:
+        """Seconds from the first head's start to the last event; until now while it runs."""
+        if not self.record.first_at:
+            return 0.0
+        until = time.time() if self.word == "running" else self.record.last_at
+        return until - self.record.first_at
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document of ``status --json``."""
+        opened = self.record.opened
+        head = {"job_id": opened.job_id, "node": opened.node, "pid": opened.pid} if opened else None
+        return {
+            "schema": STATUS_SCHEMA,
+            "run": self.plan.run,
+            "state": self.word,
+            "why": self.why,
+            "backend": self.plan.backend,
+            "shape": self.plan.shape,
+            "site": self.plan.site,
+            "run_dir": str(self.run_dir.root),
+            "tasks": self.plan.tasks,
+            "counts": {
+                "done": self.counts.done,
+                "failed": self.counts.failed,
+                "running": self.counts.running,
+                "waiting": self.counts.waiting,
+            },
+            "makespan_s": round(self.makespan_s, 3),
+            "head": head,
+            "workers": [self._worker(name) for name in self.record.workers],
+            "jobs": [self._job(job) for job in self.jobs],
+        }
+
+    def _worker(self, name: str) -> dict[str, Any]:
+        record = self.record.workers[name]
+        slurm = self.slurm.get(record.joined.job_id)
+        reason = slurm.end_reason if slurm else ""
+        return {
+            "name": name,
+            "job_id": record.joined.job_id,
+            "node": record.joined.node,
+            "state": "left" if record.left else "here",
+            "end_reason": (reason or record.left.why) if record.left else "",
+        }
+
+    def _job(self, job: SubmittedJob) -> dict[str, Any]:
+        own = [s for key, s in self.slurm.items() if key.partition("_")[0] == job.job_id]
+        return {
+            "job_id": job.job_id,
+            "role": job.role,
+            "array": job.array,
+            "states": {state.job_id: state.state for state in own},
+            "reasons": {state.job_id: state.reason for state in own if state.reason},
+        }
+
+
+def read_status(run_dir: RunDir) -> RunStatus:
+    """Return the status of one run.
+
+    Raises:
+        StorageError: the run directory cannot be read.
+    """
+    return read_statuses([run_dir])[0]
+
+
+def read_statuses(run_dirs: Sequence[RunDir]) -> list[RunStatus]:
+    """Return the status of some runs, asking each scheduler one question for all of them.
+
+    Raises:
+        StorageError: a run directory cannot be read.
+    """
+    loaded = [(run_dir, *_load(run_dir)) for run_dir in run_dirs]
+    questions: dict[str, list[str]] = {}
+    for _, plan, record, jobs in loaded:
+        settled = record.ended and record.opened and record.opened.job_id == _head_id(jobs)
+        if not settled or len(run_dirs) == 1:
+            questions.setdefault(plan.slurm_bin, []).extend(job.job_id for job in jobs)
+    answers = {slurm_bin: _ask(slurm_bin, ids) for slurm_bin, ids in questions.items() if ids}
+    return [
+        _status(run_dir, plan, record, jobs, answers.get(plan.slurm_bin, ({}, "")))
+        for run_dir, plan, record, jobs in loaded
+    ]
+
+
+def _load(run_dir: RunDir) -> tuple[Plan, RunState, tuple[SubmittedJob, ...]]:
+    plan = run_dir.read_plan()
+    return plan, load_state(run_dir, plan.tasks), tuple(read_jobs(run_dir))
+
+
+def _head_id(jobs: Sequence[SubmittedJob]) -> str:
+    return next((job.job_id for job in reversed(jobs) if job.role in HEAD_ROLES), "")
+
+
+def _ask(slurm_bin: str, job_ids: list[str]) -> tuple[Mapping[str, JobState], str]:
+    """Return what the scheduler says, and in words that it does not answer."""
+    try:
+        return job_states(job_ids, slurm_bin=slurm_bin), ""
+    except SchedulerError as error:
+        return {}, f"the scheduler does not answer: {error.message}"
+
+
+def _status(
+    run_dir: RunDir,
+    plan: Plan,
+    record: RunState,
+    jobs: tuple[SubmittedJob, ...],
+    answer: tuple[Mapping[str, JobState], str],
+) -> RunStatus:
+    slurm, silent = answer
+    word, why = judge(
+        record, jobs, slurm, cancelled=run_dir.cancel.exists(), silent_s=_silent_s(run_dir)
+    )
+    counts = _counts(run_dir, record, running=word == "running")
+    return RunStatus(run_dir, plan, word, why or silent, counts, record, jobs, slurm)
+
+
+def judge(
+    record: RunState,
+    jobs: tuple[SubmittedJob, ...],
+    slurm: Mapping[str, JobState],
+    *,
+    cancelled: bool,
+    silent_s: float,
+) -> tuple[Word, str]:
+    """Return the run's state and the reason for it.
+
+    A job that Slurm does not know (any more, or yet) decides nothing by itself; the journal
+    does, and whether the head was heard of lately: `silent_s` ago.
+    """
+    newest = _head_id(jobs)
+    taken_up = record.opened is not None and record.opened.job_id == newest
+    if record.ended and taken_up:
+        return _ended(record.ended.state), record.ended.why
+    if cancelled:
+        return "cancelled", ""
+    head = slurm.get(newest)
+    if head is None or head.phase == "unknown":
+        if not taken_up:
+            return "waiting", "the head's job has not started yet"
+        if head is not None and silent_s > SILENT_S:
+            since = human_duration(silent_s)
+            return "stopped", f"Slurm does not know the head's job {newest}, silent for {since}"
+        return "running", ""
+    if head.phase == "ended":
+        return "stopped", f"the head's job {newest} ended as {head.end_reason}"
+    if head.phase == "waiting":
+        reason = f" ({head.reason})" if head.reason else ""
+        return "waiting", f"the head's job {newest} is {head.state}{reason}"
+    return ("running", "") if taken_up else ("waiting", "the head is starting")
+
+
+def _silent_s(run_dir: RunDir) -> float:
+    snapshot = read_snapshot(run_dir)
+    return time.time() - snapshot.at if snapshot else 0.0
+
+
+def _ended(state: str) -> Word:
+    words: dict[str, Word] = {"done": "done", "failed": "failed", "cancelled": "cancelled"}
+    return words.get(state, "stopped")
+
+
+def _counts(run_dir: RunDir, record: RunState, *, running: bool) -> Counts:
+    now = 0
+    if running and (snapshot := read_snapshot(run_dir)) is not None:
+        now = min(snapshot.counts.running, record.left)
+    return Counts(done=record.done, failed=record.failed, running=now, waiting=record.left - now)

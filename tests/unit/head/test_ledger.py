@@ -1,0 +1,198 @@
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpckit.head.ledger import Ledger, credit_spools
+from hpckit.run.events import NO_OUTPUT, Lost, Opened, Returned
+from hpckit.run.spool import Spooled
+from hpckit.run.state import DONE, FAILED, WAITING, RunState
+from hpckit.spec.plan import Retries
+from hpckit.spec.task import Bundle, BundleResult, Surroundings, TaskResult
+from tests.unit.factories import make_plan, make_result, make_tasks
+
+
+def new_ledger(tasks: int = 10, **plan: object) -> Ledger:
+    made = make_plan(tasks=tasks, **plan)
+    return Ledger(made, RunState(tasks), make_tasks(tasks), 1, lambda _: NO_OUTPUT)
+
+
+def take(ledger: Ledger, slots: int = 2) -> Bundle:
+    bundle = ledger.next_bundle(slots)
+    assert bundle is not None
+    return bundle
+
+
+def back(bundle: Bundle, *results: TaskResult) -> BundleResult:
+    return BundleResult(bundle=bundle.id, worker="w1", results=results)
+
+
+def test_the_first_bundles_hold_one_task_and_later_ones_about_a_second() -> None:
+    ledger = new_ledger(1000)
+    first = take(ledger)
+    assert len(first.tasks) == 1
+    ledger.returned(back(first, make_result(0, wall_s=0.05)), 1.0)
+    assert len(take(ledger).tasks) == 20
+
+
+def test_bundles_shrink_near_the_end_so_that_no_slot_idles() -> None:
+    ledger = new_ledger(9)
+    ledger.returned(back(take(ledger), make_result(0, wall_s=0.001)), 1.0)
+    assert len(take(ledger, slots=4).tasks) == 1
+
+
+def test_a_failed_task_is_tried_again_until_its_budget_is_used_up() -> None:
+    ledger = new_ledger(1, retries=Retries(error=1))
+    first = take(ledger)
+    ledger.returned(back(first, make_result(0, "error", exit_code=2)), 1.0)
+    assert ledger.state.status[0] == WAITING
+    second = take(ledger)
+    assert second.attempts == (2,)
+    ledger.returned(back(second, make_result(0, "error", exit_code=2)), 2.0)
+    assert ledger.state.status[0] == FAILED
+    assert ledger.finished
+
+
+def test_budgets_of_different_kinds_do_not_mix() -> None:
+    ledger = new_ledger(1, retries=Retries(error=1, timeout=1))
+    for kind in ("error", "timeout"):
+        ledger.returned(back(take(ledger), make_result(0, kind)), 1.0)
+    assert ledger.state.status[0] == WAITING
+
+
+def test_a_task_out_of_memory_gets_more_up_to_the_largest_worker_and_goes_alone() -> None:
+    surroundings = Surroundings(run="r", memory_mib=600)
+    retries = Retries(memory=5, memory_grow=2.0)
+    ledger = new_ledger(4, retries=retries, surroundings=surroundings)
+    seen = []
+    bundle = take(ledger)
+    for _ in range(4):
+        seen.append(bundle.surroundings.memory_mib)
+        ledger.returned(back(bundle, make_result(0, "memory")), 1.0)
+        while (bundle := take(ledger)).tasks[0].index != 0:
+            ledger.returned(back(bundle, *(make_result(t.index) for t in bundle.tasks)), 1.0)
+        assert len(bundle.tasks) == 1
+    assert seen == [600, 1200, 2000, 2000]  # the worker has 2000 MiB
+
+
+def test_what_a_worker_hands_back_goes_out_again_without_using_up_anything() -> None:
+    ledger = new_ledger(3)
+    ledger.sizer.observe([0.0001])
+    bundle = take(ledger, slots=1)
+    assert len(bundle.tasks) == 2
+    event = ledger.returned(back(bundle, make_result(0)), 1.0)
+    assert event is not None
+    assert event.handed_back == [1]
+    assert take(ledger).tasks[0].index == 1
+
+
+def test_a_lost_worker_costs_only_what_its_spool_does_not_vouch_for() -> None:
+    ledger = new_ledger(6)
+    ledger.sizer.observe([0.0001])
+    bundle = take(ledger, slots=1)
+    ledger.began(bundle.id, "w1")
+    event = ledger.lost(bundle.id, "node failure", [make_result(0)], 1.0, blame=True)
+    assert event is not None
+    assert [row.index for row in event.rows] == [0]
+    assert event.indices == [1, 2]
+    assert event.suspect == 1
+    assert ledger.state.status[0] == DONE
+
+
+def test_a_task_that_takes_three_workers_down_is_poison_and_the_rest_goes_on() -> None:
+    ledger = new_ledger(2)
+    for attempt in range(3):
+        bundle = take(ledger)
+        assert bundle.tasks[0].index == 0
+        ledger.began(bundle.id, f"w{attempt}")
+        event = ledger.lost(bundle.id, "gone", [], 1.0, blame=True)
+    assert event is not None
+    assert event.rows[0].kind == "poison"
+    assert "3 workers went" in event.rows[0].message
+    assert ledger.state.status[0] == FAILED
+    assert take(ledger).tasks[0].index == 1
+
+
+def test_a_preempted_worker_blames_nobody_however_often() -> None:
+    ledger = new_ledger(1)
+    for _ in range(10):
+        bundle = take(ledger)
+        ledger.began(bundle.id, "w")
+        ledger.lost(bundle.id, "preempted", [], 1.0, blame=False)
+    assert ledger.state.status[0] == WAITING
+
+
+def test_a_result_nobody_waits_for_any_more_is_dropped() -> None:
+    ledger = new_ledger(1)
+    bundle = take(ledger)
+    ledger.lost(bundle.id, "gone", [], 1.0, blame=False)
+    assert ledger.returned(back(bundle, make_result(0)), 2.0) is None
+    assert ledger.state.done == 0
+
+
+def test_a_new_head_sends_only_what_the_journal_does_not_have() -> None:
+    state = RunState(4)
+    state.status[0], state.status[2] = DONE, FAILED
+    ledger = Ledger(make_plan(tasks=4), state, make_tasks(4), 2, lambda _: NO_OUTPUT)
+    assert [take(ledger).tasks[0].index for _ in range(2)] == [1, 3]
+    assert ledger.next_bundle(2) is None
+
+
+def opened(incarnation: int, again: list[int]) -> Opened:
+    return Opened(
+        run="r", incarnation=incarnation, nonce="n", job_id="1", node="n", pid=1, t=1.0,
+        again=again,
+    )  # fmt: skip
+
+
+def test_a_new_head_credits_what_runners_finished_and_could_not_deliver() -> None:
+    state = RunState(4)
+    state.status[1] = DONE
+    spooled = [Spooled("w", "1-7", make_result(i)) for i in (0, 1, 2)]
+    failed = Spooled("w", "1-8", make_result(3, "error"))
+    events = list(credit_spools(state, [*spooled, failed], 2, lambda _: NO_OUTPUT, 5.0))
+    assert [row.index for event in events for row in event.rows] == [0, 2]
+    assert state.done == 3
+    assert state.status[3] == WAITING
+
+
+def test_a_task_that_resume_runs_again_is_not_credited_from_before() -> None:
+    state = RunState(1)
+    state.status[0] = DONE
+    state.apply(opened(2, again=[0]), 2)
+    old = Spooled("w", "1-1", make_result(0))
+    assert not list(credit_spools(state, [old], 2, lambda _: NO_OUTPUT, 5.0))
+    assert state.status[0] == WAITING
+
+
+@settings(max_examples=200, deadline=None)
+@given(total=st.integers(1, 30), seed=st.integers(0, 2**32))
+def test_whatever_happens_every_task_ends_exactly_once(total: int, seed: int) -> None:
+    chance = random.Random(seed)
+    ledger = new_ledger(total, retries=Retries(error=1, memory=1, memory_grow=2.0))
+    replayed = RunState(total)
+    ended: list[int] = []
+    out: list[Bundle] = []
+    while not ledger.finished:
+        bundle = ledger.next_bundle(3)
+        if bundle:
+            out.append(bundle)
+        if bundle and chance.random() < 0.5:
+            continue
+        bundle = out.pop(chance.randrange(len(out)))
+        results = [
+            make_result(task.index, chance.choice(["ok", "ok", "ok", "error", "lost"]))
+            for task in bundle.tasks[: chance.randint(0, len(bundle.tasks))]
+        ]
+        event: Returned | Lost | None
+        if chance.random() < 0.6:
+            event = ledger.returned(back(bundle, *results), 1.0)
+        else:
+            ledger.began(bundle.id, "w")
+            event = ledger.lost(bundle.id, "x", results, 1.0, blame=chance.random() < 0.5)
+        assert event is not None
+        replayed.apply(event, 1)
+        ended += [row.index for row in event.rows if row.final]
+    assert sorted(ended) == list(range(total))
+    assert replayed.status == ledger.state.status
+    assert replayed.duplicates == 0

@@ -1,0 +1,145 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpckit.errors import StorageError
+from hpckit.run.events import NO_OUTPUT, Ended, Returned, Row
+from hpckit.run.journal import (
+    FencedError,
+    JournalWriter,
+    load_state,
+    open_journal,
+    read_events,
+    replay,
+)
+from hpckit.run.rundir import RunDir
+from tests.unit.factories import make_run_dir
+
+TASKS = 50
+
+
+def opened_journal(run_dir: RunDir, **changes: object) -> JournalWriter:
+    base = {"run": "r", "nonce": "n", "job_id": "1", "node": "n1", "pid": 1, "t": 1.0}
+    return open_journal(run_dir, **{**base, **changes})
+
+
+def done(index: int) -> Returned:
+    row = Row(index, 1, "ok", True, 0, None, 1.0, 0.1, 0.1, 5.0, NO_OUTPUT)
+    return Returned(t=2.0 + index, bundle=f"1-{index}", worker="w", rows=[row])
+
+
+def indices_done(run_dir: RunDir) -> set[int]:
+    state = load_state(run_dir, TASKS)
+    return {i for i in range(TASKS) if state.status[i] == 1}
+
+
+def test_what_was_appended_is_replayed_in_order(tmp_path: Path) -> None:
+    run_dir = make_run_dir(tmp_path)
+    writer = opened_journal(run_dir)
+    writer.append(done(3), done(4))
+    writer.append(Ended(t=9.0, state="done"))
+    kinds = [type(entry.event).__name__ for entry in replay(run_dir)]
+    assert kinds == ["Opened", "Returned", "Returned", "Ended"]
+
+
+def test_a_torn_last_line_is_ignored_and_the_next_head_fences_it_off(tmp_path: Path) -> None:
+    run_dir = make_run_dir(tmp_path)
+    opened_journal(run_dir).append(done(1))
+    with run_dir.journal_file(1).open("ab") as stream:
+        stream.write(b'{"e":"returned","t":1')
+    assert indices_done(run_dir) == {1}
+    opened_journal(run_dir).append(done(2))
+    assert indices_done(run_dir) == {1, 2}
+
+
+def test_an_old_head_that_goes_on_writing_is_not_heard(tmp_path: Path) -> None:
+    run_dir = make_run_dir(tmp_path)
+    old = opened_journal(run_dir)
+    old.append(done(1))
+    before = run_dir.journal_file(1).read_bytes()
+    new = opened_journal(run_dir)
+    with pytest.raises(FencedError, match="has taken over"):
+        old.append(done(2))
+    late = before.splitlines(keepends=True)[-1].replace(b"[[1,", b"[[7,")
+    with run_dir.journal_file(1).open("ab") as stream:
+        stream.write(late)  # as from a node whose directory cache is old
+    new.append(done(3))
+    assert indices_done(run_dir) == {1, 3}
+
+
+def test_a_head_that_died_before_its_first_line_counts_for_nothing(tmp_path: Path) -> None:
+    run_dir = make_run_dir(tmp_path)
+    opened_journal(run_dir).append(done(1))
+    run_dir.journal_file(2).touch()
+    assert indices_done(run_dir) == {1}
+    third = opened_journal(run_dir)
+    assert third.incarnation == 3
+    third.append(done(2))
+    assert indices_done(run_dir) == {1, 2}
+
+
+def test_two_heads_started_at_once_get_different_files_and_only_the_newer_counts(
+    tmp_path: Path,
+) -> None:
+    run_dir = make_run_dir(tmp_path)
+    opened_journal(run_dir).append(done(0))
+    first, second = opened_journal(run_dir), opened_journal(run_dir)
+    second.append(done(2))
+    with pytest.raises(FencedError):
+        first.append(done(1))
+    assert indices_done(run_dir) == {0, 2}
+
+
+def test_cutting_the_journal_anywhere_loses_at_most_its_last_event(tmp_path: Path) -> None:
+    run_dir = make_run_dir(tmp_path)
+    writer = opened_journal(run_dir)
+    for index in range(40):
+        writer.append(done(index))
+    data = run_dir.journal_file(1).read_bytes()
+    ends = [at + 1 for at, byte in enumerate(data) if byte == ord("\n")]
+    for cut in range(max(0, len(data) - 4096), len(data) + 1):
+        events, whole = read_events(data[:cut])
+        assert len(events) == sum(end <= cut for end in ends)
+        assert whole <= cut
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_foreign_bytes_never_become_events(noise: bytes, at: int) -> None:
+    events, whole = read_events(noise[at:])
+    assert whole <= len(noise)
+    assert isinstance(events, list)
+
+
+def test_a_chain_whose_middle_is_damaged_is_an_error_that_says_which_file(tmp_path: Path) -> None:
+    run_dir = make_run_dir(tmp_path)
+    opened_journal(run_dir).append(done(1))
+    opened_journal(run_dir).append(done(2))
+    run_dir.journal_file(1).write_bytes(b"rubbish\n")
+    with pytest.raises(StorageError, match=r"0001\.jsonl has lost its first line"):
+        list(replay(run_dir))
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    run_dir = make_run_dir(tmp_path)
+    writer = opened_journal(run_dir)
+    writer.append(done(1))
+    real = os.write
+    calls = []
+
+    def half_then_full(handle: int, data: bytes) -> int:
+        calls.append(1)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        return real(handle, bytes(data)[: len(data) // 2])
+
+    monkeypatch.setattr(os, "write", half_then_full)
+    with pytest.raises(StorageError, match="No space left"):
+        writer.append(done(2))
+    monkeypatch.undo()
+    writer.append(done(3))
+    assert indices_done(run_dir) == {1, 3}
