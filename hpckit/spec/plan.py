@@ -18,7 +18,10 @@ PLAN_SCHEMA: Final = "hpckit.plan/1"
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What one job, or one node of it, is given."""
+    """What the head, or the tasks of one worker, may use.
+
+    A job asks Slurm for more memory than that: what the engine takes is beside it.
+    """
 
     cores: int
     memory_mib: int
@@ -77,6 +80,8 @@ class Plan:
     interface: str = ""  # network interface whose address the head publishes first
     port_range: tuple[int, int] = (0, 0)  # inclusive; (0, 0): any free port
     node_tmp: str = "/tmp"  # node-local directory for sockets and Ray's files
+    compute_nodes_submit: bool = True  # whether the head may call sbatch from its job
+    max_array_size: int = 1001  # Slurm's MaxArraySize: indices stop at one less
     notes: tuple[str, ...] = ()  # what was cut or chosen, in words for the user
 
     def to_json(self) -> str:

@@ -1,0 +1,110 @@
+"""The jobs of a run, each with its directives. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpckit.launch.directives import adapt, literal, place_directives
+from hpckit.launch.place import Place
+from hpckit.launch.sizes import Sizes
+from hpckit.launch.walltime import warning_s
+from hpckit.spec.plan import JobPlan
+from hpckit.spec.site_model import Site
+from hpckit.spec.units import slurm_time
+
+
+def array_slices(workers: int, max_array_size: int) -> tuple[str, ...]:
+    """Return the ``--array`` values that make so many workers, each within MaxArraySize.
+
+    Indices begin at 0 in each slice, and stop at one less than `max_array_size`
+    (https://slurm.schedmd.com/slurm.conf.html, MaxArraySize).
+    """
+    full, rest = divmod(workers, max_array_size)
+    counts = [max_array_size] * full + ([rest] if rest else [])
+    return tuple(f"0-{count - 1}" if count > 1 else "0" for count in counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jobs:
+    """Builds the jobs of either shape from what is the same for all of them.
+
+    `cwd` is where the scripts start, `user` the directives of ``--sbatch``.
+    """
+
+    run: str
+    run_dir: str
+    cwd: str
+    site: Site
+    place: Place
+    sizes: Sizes
+    user: tuple[str, ...] = ()
+
+    def array(self) -> tuple[JobPlan, ...]:
+        """Return the head's job, and the array of workers that join it.
+
+        The array in the script is the first slice; what is beyond MaxArraySize is asked for
+        on the command line.
+        """
+        head, worker = self.sizes.head, self.sizes.worker
+        first = array_slices(self.sizes.workers, self.site.limits.max_array_size)[0]
+        of_head = [
+            "--nodes=1",
+            "--ntasks=1",
+            f"--cpus-per-task={head.cores}",
+            f"--mem={head.memory_mib}M",
+            f"--time={slurm_time(head.walltime_s)}",
+            self._warning,
+        ]
+        of_workers = [
+            "--nodes=1",
+            "--ntasks=1",
+            f"--cpus-per-task={worker.cores}",
+            f"--mem={self.sizes.job_memory_mib}M",
+            *self._gpus,
+            f"--time={slurm_time(worker.walltime_s)}",
+            f"--array={first}",
+        ]
+        return (
+            self._job("head", "head-%j.log", of_head),
+            self._job("workers", "workers-%A_%a.log", of_workers),
+        )
+
+    def allocation(self) -> tuple[JobPlan, ...]:
+        """Return the one job of N nodes that carries head and workers."""
+        worker = self.sizes.worker
+        lines = [
+            f"--nodes={self.sizes.workers}",
+            "--ntasks-per-node=1",
+            f"--cpus-per-task={worker.cores}",
+            f"--mem={self.sizes.job_memory_mib}M",
+            *self._gpus,
+            f"--time={slurm_time(worker.walltime_s)}",
+            self._warning,
+            "--no-kill",
+        ]
+        return (self._job("allocation", "allocation-%j.log", lines),)
+
+    def _job(self, role: str, log: str, resources: Sequence[str]) -> JobPlan:
+        name = f"{self.run}.workers" if role == "workers" else self.run
+        lines = [
+            f"--job-name={name}",
+            f"--output={literal(self.run_dir)}/logs/{log}",
+            f"--chdir={self.cwd}",
+            *place_directives(self.place),
+            *resources,
+            "--requeue",
+            "--open-mode=append",
+        ]
+        directives = adapt(lines, self.site, self.user)
+        return JobPlan(role=role, template=f"{role}.sh.j2", directives=directives)
+
+    @property
+    def _warning(self) -> str:
+        """The batch shell alone is warned (B:), and tells the head."""
+        return f"--signal=B:USR2@{warning_s(self.sizes.head.walltime_s)}"
+
+    @property
+    def _gpus(self) -> list[str]:
+        gpus = self.sizes.worker.gpus
+        return [f"--gres=gpu:{gpus}"] if gpus else []

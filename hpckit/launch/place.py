@@ -1,0 +1,67 @@
+"""Which partition, account, QOS and constraint the jobs name. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpckit.errors import InputError, did_you_mean
+from hpckit.launch.request import Request
+from hpckit.spec.site_model import Partition, Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where in the cluster the jobs go; ``""`` leaves a thing to Slurm."""
+
+    limits: Partition  # what the partition allows
+    partition: str
+    account: str
+    qos: str
+    constraint: str
+
+    @property
+    def title(self) -> str:
+        """The partition, as messages call it."""
+        return f"partition {self.partition!r}" if self.partition else "the default partition"
+
+
+def find_place(site: Site, request: Request) -> Place:
+    """Return where the jobs go: flags first, then the partition's entry, then the site's.
+
+    Raises:
+        InputError: the site does not know the partition, or demands what nobody gave.
+    """
+    name = request.partition or site.default_partition
+    if not name and len(site.partitions) == 1:
+        name = next(iter(site.partitions))
+    if name in site.partitions:
+        limits = site.partitions[name]
+    elif name and site.partitions:
+        known = ", ".join(site.partitions)
+        raise InputError(
+            f"partition {name!r} is not one of site {site.name!r}; known: {known}."
+            + did_you_mean(name, site.partitions),
+            hint=f"To ask Slurm for it all the same: --sbatch --partition={name}",
+        )
+    else:
+        limits = Partition()
+    place = Place(
+        limits=limits,
+        partition=name if limits.partition is None else limits.partition,
+        account=request.account or limits.account or site.account,
+        qos=request.qos or limits.qos or site.qos,
+        constraint=limits.constraint or site.constraint,
+    )
+    _check_required(site, request, place)
+    return place
+
+
+def _check_required(site: Site, request: Request, place: Place) -> None:
+    given = {option.partition("=")[0].removeprefix("--") for option in request.sbatch}
+    for what in site.require:
+        if not getattr(place, what) and what not in given:
+            flag = "--sbatch --constraint=NAME" if what == "constraint" else f"--{what} NAME"
+            raise InputError(
+                f"site {site.name!r} demands a {what} for every job, and none was given",
+                hint=f"Give {flag}, or set {what} in a site file of your own.",
+            )

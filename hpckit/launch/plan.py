@@ -1,0 +1,104 @@
+"""From bag, site and flags to the plan. Pure: nothing is asked, nothing is created."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from hpckit.errors import InputError
+from hpckit.launch.directives import check_user_directives
+from hpckit.launch.jobs import Jobs
+from hpckit.launch.naming import check_path, run_name, run_root
+from hpckit.launch.place import find_place
+from hpckit.launch.request import Request
+from hpckit.launch.sizes import choose_sizes
+from hpckit.launch.walltime import warning_s
+from hpckit.spec.bag import Bag, Environment
+from hpckit.spec.expand import surroundings
+from hpckit.spec.plan import Plan
+from hpckit.spec.site_model import Site, SiteEnvironment
+from hpckit.spec.task import Backend, Shape
+
+__all__ = ["Request", "make_plan"]
+
+_SHAPES: dict[Backend, Shape] = {"workqueue": "array", "ray": "allocation", "pool": "allocation"}
+
+
+def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
+    """Return everything that will happen, decided.
+
+    Raises:
+        InputError: a flag cannot be used, the site demands what nobody gave, no node can
+            hold a task, or the bag has none.
+    """
+    if request.tasks < 1:
+        raise InputError(f"bag {bag.name!r} has no tasks", hint="Look at its [each] table.")
+    check_user_directives(request.sbatch)
+    backend, shape, notes = _engine(request)
+    place = find_place(site, request)
+    sizes = choose_sizes(bag, request, site, place, (backend, shape))
+    run = run_name(bag.name, request)
+    around = surroundings(bag, run)
+    check_path(around.cwd, "the working directory")
+    run_dir = f"{run_root(site, request)}/{run}"
+    jobs = Jobs(
+        run=run,
+        run_dir=run_dir,
+        cwd=around.cwd or bag.submitted_from,
+        site=site,
+        place=place,
+        sizes=sizes,
+        user=request.sbatch,
+    )
+    return Plan(
+        run=run,
+        run_dir=run_dir,
+        bag=bag.name,
+        backend=backend,
+        shape=shape,
+        site=site.name,
+        scheduler=site.scheduler,
+        slurm_bin=request.slurm_bin if site.scheduler == "emulated" else site.slurm_bin,
+        python=site.python or request.python,
+        tasks=request.tasks,
+        head=sizes.head,
+        worker=sizes.worker,
+        workers=sizes.workers,
+        surroundings=around,
+        retries=bag.retries,
+        warning_s=warning_s(sizes.head.walltime_s),
+        setup=(*_setup(site.environment), *_setup(bag.environment)),
+        jobs=jobs.array() if shape == "array" else jobs.allocation(),
+        interface=site.interface,
+        port_range=site.port_range,
+        node_tmp=site.node_tmp,
+        compute_nodes_submit=site.compute_nodes_submit,
+        max_array_size=site.limits.max_array_size,
+        notes=(*notes, *sizes.notes),
+    )
+
+
+def _engine(request: Request) -> tuple[Backend, Shape, list[str]]:
+    """Return backend and shape, and what to say when we chose the backend."""
+    notes = []
+    backend = request.backend
+    if backend is None:
+        if not request.backends:
+            raise InputError("no engine is installed here", hint="pip install 'hpckit[ray]'")
+        backend = request.backends[0]
+        others = ", ".join(name for name in request.backends[1:])
+        notes.append(f"backend: {backend}" + (f" (also installed: {others})" if others else ""))
+    shape = request.shape or _SHAPES[backend]
+    if backend == "pool" and shape == "array":
+        raise InputError(
+            "the pool works on the head's own node, so it has no array of workers",
+            hint="Leave --shape out, or choose --backend workqueue or ray.",
+        )
+    return backend, shape, notes
+
+
+def _setup(environment: SiteEnvironment | Environment) -> Iterator[str]:
+    """Yield the shell lines of a site's or a bag's environment, modules first."""
+    if environment.modules:
+        yield f"module load {shlex.join(environment.modules)}"
+    yield from environment.setup
