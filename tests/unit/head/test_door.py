@@ -1,0 +1,156 @@
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hpckit.head.door import Began, Came, Door, DoorEvent, Went
+from hpckit.node import door as wire
+from hpckit.run.address import Address
+from hpckit.spec.worker import WorkerInfo
+
+KEY = b"secret"
+DEADLINE_S = 10.0
+
+
+clients: list[wire.DoorClient] = []
+
+
+@pytest.fixture(autouse=True)
+def _hang_up() -> Iterator[None]:
+    yield
+    while clients:
+        clients.pop().close()
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    door = Door(run="r", nonce="n1", key=KEY)
+    yield door
+    door.close()
+
+
+def address(door: Door, **changes: object) -> Address:
+    base = {
+        "run": "r", "backend": "pool", "incarnation": 1, "nonce": "n1", "job_id": "1",
+        "node": "n", "pid": 1, "hosts": ("127.0.0.1",), "door_port": door.port,
+    }  # fmt: skip
+    return Address(**{**base, **changes})  # type: ignore[arg-type]
+
+
+def worker(name: str = "w1") -> WorkerInfo:
+    return WorkerInfo(name=name, job_id="7", node="n1", pid=1, cores=2, memory_mib=100)
+
+
+def events_until(door: Door, wanted: type[DoorEvent]) -> list[DoorEvent]:
+    seen: list[DoorEvent] = []
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        seen += door.poll(0.05)
+        if any(isinstance(event, wanted) for event in seen):
+            return seen
+    raise AssertionError(f"no {wanted.__name__} within {DEADLINE_S} s; saw {seen}")
+
+
+class Joining(threading.Thread):
+    """A worker that knocks from another thread, since the door answers in `poll`."""
+
+    def __init__(self, address: Address, key: bytes = KEY, name: str = "w1") -> None:
+        super().__init__(daemon=True)
+        self._args = (address, key, worker(name))
+        self.client: wire.DoorClient | None = None
+        self.error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.client = wire.join(*self._args)
+            clients.append(self.client)
+        except Exception as error:
+            self.error = error
+
+    def served_by(self, door: Door) -> "Joining":
+        deadline = time.monotonic() + DEADLINE_S
+        while self.is_alive() and time.monotonic() < deadline:
+            self.came = getattr(self, "came", [])
+            self.came += door.poll(0.02)
+        return self
+
+
+def joined(door: Door, name: str = "w1") -> wire.DoorClient:
+    knock = Joining(address(door), name=name).served_by(door)
+    assert knock.client is not None, knock.error
+    return knock.client
+
+
+def test_a_worker_that_proves_itself_is_welcome(door: Door) -> None:
+    knock = Joining(address(door)).served_by(door)
+    assert Came(worker()) in knock.came
+    assert set(door.workers) == {"w1"}
+
+
+def test_a_worker_without_the_key_learns_that_this_is_not_its_head(door: Door) -> None:
+    knock = Joining(address(door), key=b"other").served_by(door)
+    assert isinstance(knock.error, wire.NotOurHead)
+    assert "does not know this run's key" in str(knock.error)
+    assert not door.workers
+
+
+def test_a_stranger_who_skips_the_proof_is_refused(door: Door) -> None:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=5) as stream:
+        stream.sendall(wire.encode({"hello": 1, "challenge": "c"}))
+        stream.sendall(wire.encode({"proof": "guess", "worker": {}}))
+        for _ in range(20):
+            door.poll(0.05)
+        assert b"refused" in stream.recv(4096)
+        assert not door.workers
+
+
+def test_a_worker_that_read_an_older_address_is_told_so(door: Door) -> None:
+    knock = Joining(address(door, nonce="n0")).served_by(door)
+    assert isinstance(knock.error, wire.NotOurHead)
+    assert "another head of this run" in str(knock.error)
+
+
+def test_who_says_goodbye_leaves_in_order_and_who_vanishes_does_not(door: Door) -> None:
+    polite, rude = joined(door, "polite"), joined(door, "rude")
+    polite.send({"left": "its time is over"})
+    polite.close()
+    assert Went("polite", True, "its time is over") in events_until(door, Went)
+    rude.close()
+    gone = next(e for e in events_until(door, Went) if isinstance(e, Went))
+    assert (gone.worker, gone.orderly) == ("rude", False)
+
+
+def test_the_head_learns_which_bundle_a_worker_began(door: Door) -> None:
+    joined(door).send({"started": "1-5"})
+    assert Began("w1", "1-5") in events_until(door, Began)
+
+
+def test_the_same_worker_joining_anew_replaces_its_dead_connection(door: Door) -> None:
+    joined(door)
+    second = joined(door)
+    assert set(door.workers) == {"w1"}
+    second.send({"started": "1-1"})
+    assert Began("w1", "1-1") in events_until(door, Began)
+
+
+def test_a_silent_worker_counts_as_lost() -> None:
+    now = [0.0]
+    door = Door(run="r", nonce="n1", key=KEY, clock=lambda: now[0])
+    try:
+        joined(door)
+        now[0] += wire.GONE_AFTER_S + 1
+        went = events_until(door, Went)[-1]
+        assert isinstance(went, Went)
+        assert "nothing was heard" in went.why
+    finally:
+        door.close()
+
+
+def test_no_free_port_in_the_range_is_an_error_that_names_it(door: Door) -> None:
+    from hpckit.errors import EngineError
+
+    with pytest.raises(EngineError, match=f"no free port .* {door.port}-{door.port}"):
+        Door(run="r", nonce="n", key=KEY, ports=(door.port, door.port))
