@@ -8,10 +8,13 @@ else is said, so a port that somebody else has taken since is noticed and not jo
     worker  {"proof": hmac(key, "worker:" C2), "worker": {WorkerInfo}}
     head    {"welcome": 1}  or  {"refused": "why"}
 
-Then the worker says ``beat``, ``started`` and ``left``; the head says ``beat``, ``stop`` and
-``drain``. Proofs are HMAC-SHA256 in hexadecimal, the key is the text of
-``secrets/door.key``. The wire functions here serve the head's server too
-(`hpckit.head.door`). Standard library only.
+Then the worker says ``beat``, ``started``, ``draining`` and ``left``; the head says ``beat``,
+``stop`` and ``drain``. A head that says ``{"welcome": 1, "holds_lost": true}`` promises to hand
+out nothing again of what a draining worker lost until that worker has left; only then does
+such a worker let running tasks finish whose engine has gone.
+
+Proofs are HMAC-SHA256 in hexadecimal, the key is the text of ``secrets/door.key``. The wire
+functions here serve the head's server too (`hpckit.head.door`). Standard library only.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import hmac
 import json
 import secrets
 import socket
+import struct
 import threading
 from dataclasses import asdict
 from typing import Any, Final
@@ -137,8 +141,11 @@ def _proof(key: bytes, text: str) -> str:
 class DoorClient:
     """The worker's side, after the handshake. `send` may be called from any thread."""
 
-    def __init__(self, stream: socket.socket, host: str, reader: LineReader) -> None:
+    def __init__(
+        self, stream: socket.socket, host: str, reader: LineReader, welcome: Message
+    ) -> None:
         self.host = host  # the candidate address that answered
+        self.holds_lost = bool(welcome.get("holds_lost"))
         self._stream = stream
         self._reader = reader
         self._lock = threading.Lock()
@@ -211,12 +218,14 @@ def _join_at(host: str, address: Address, key: bytes, worker: WorkerInfo) -> Doo
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         where = f"{host}:{address.door_port}"
         reader = LineReader()
-        _shake_hands(stream, reader, where, address, key, worker)
-        stream.settimeout(GONE_AFTER_S)
+        welcome = _shake_hands(stream, reader, where, address, key, worker)
+        stream.settimeout(None)  # with a time limit, Python would wait despite MSG_DONTWAIT
+        limit = struct.pack("ll", int(GONE_AFTER_S), 0)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     except BaseException:
         stream.close()
         raise
-    return DoorClient(stream, host, reader)
+    return DoorClient(stream, host, reader, welcome)
 
 
 def _shake_hands(
@@ -226,7 +235,7 @@ def _shake_hands(
     address: Address,
     key: bytes,
     worker: WorkerInfo,
-) -> None:
+) -> Message:
     challenge = new_challenge()
     stream.sendall(encode({"hello": VERSION, "challenge": challenge}))
     answer = _next(stream, reader, where)
@@ -243,6 +252,7 @@ def _shake_hands(
         raise Refused(f"the head at {where} refuses this worker: {verdict['refused']}")
     if not verdict.get("welcome"):
         raise NotOurHead(f"{where} does not speak the door's protocol")
+    return verdict
 
 
 def _next(stream: socket.socket, reader: LineReader, where: str) -> Message:
@@ -255,6 +265,8 @@ def _next(stream: socket.socket, reader: LineReader, where: str) -> Message:
             raise NotOurHead(f"{where} answers, but does not speak the door's protocol") from None
         except TimeoutError:
             raise NotOurHead(f"{where} accepts connections, but does not answer") from None
+        except ConnectionError:
+            data, messages = b"", []
         if messages:
             reader.waiting = messages[1:]
             return messages[0]

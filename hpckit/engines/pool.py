@@ -1,0 +1,203 @@
+"""The pool: processes on the head's own machine, the floor to measure engines against.
+
+One worker agent (`hpckit.node.worker`) is started as a child. It joins at the door as any
+worker does; bundles go straight to its runner's socket, as many at a time as it has slots.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from typing import Any, Final
+
+from hpckit.engines.protocol import Lost, Returned
+from hpckit.errors import EngineError
+from hpckit.node.identity import worker_name
+from hpckit.node.nodedir import NodeDir
+from hpckit.node.processes import descendants_of, send, wait_gone
+from hpckit.node.runner import slots_for
+from hpckit.run.rundir import RunDir
+from hpckit.spec.plan import Plan
+from hpckit.spec.task import Bundle, BundleResult
+
+_START_S: Final = 30.0
+_STOP_S: Final = 8.0
+_RESTARTS: Final = 3
+_READ_BYTES: Final = 1 << 20
+
+
+class _Call:
+    """One bundle on its way through the runner."""
+
+    def __init__(self, bundle: Bundle, stream: socket.socket) -> None:
+        self.bundle = bundle
+        self.stream = stream
+        self.parts: list[bytes] = []
+
+
+class PoolEngine:
+    """Bundles on this machine."""
+
+    name = "pool"
+
+    def __init__(self, run_dir: RunDir, plan: Plan) -> None:
+        self._run_dir = run_dir
+        self._plan = plan
+        self._waiting: deque[Bundle] = deque()
+        self._calls: dict[str, _Call] = {}
+        self._selector = selectors.DefaultSelector()
+        self._agent: subprocess.Popen[bytes] | None = None
+        self._node: NodeDir | None = None
+        self._starts = 0
+        self._slots = slots_for(plan.worker.cores, plan.worker.gpus, plan.surroundings)
+
+    def start(self) -> dict[str, Any]:
+        """Start the agent.
+
+        Raises:
+            EngineError: it does not come up.
+        """
+        self._node = NodeDir(self._plan.node_tmp)
+        self._start_agent()
+        return {}
+
+    def submit(self, bundle: Bundle) -> None:
+        """Queue a bundle for the next free slot."""
+        self._waiting.append(bundle)
+        self._hand_out()
+
+    def cancel(self, bundle: str) -> None:
+        """Forget a bundle; closing its connection ends it."""
+        call = self._calls.pop(bundle, None)
+        if call:
+            self._close(call)
+        self._waiting = deque(item for item in self._waiting if item.id != bundle)
+
+    def poll(self, timeout_s: float) -> list[Returned | Lost]:
+        """Return what has come back.
+
+        Raises:
+            EngineError: the agent does not stay up.
+        """
+        self._watch_agent()
+        self._hand_out()
+        events: list[Returned | Lost] = []
+        if not self._calls:
+            time.sleep(timeout_s)
+            return events
+        for key, _ in self._selector.select(timeout_s):
+            event = self._read(key.data)
+            if event:
+                events.append(event)
+        self._hand_out()
+        return events
+
+    def stop(self) -> None:
+        """End the agent with all that it runs; idempotent."""
+        for call in list(self._calls.values()):
+            self._close(call)
+        self._calls.clear()
+        self._waiting.clear()
+        self._stop_agent()
+        if self._node:
+            self._node.remove()
+            self._node = None
+
+    def _start_agent(self) -> None:
+        assert self._node
+        self._starts += 1
+        path = self._node.path / f"{self._starts}.sock"
+        self._run_dir.logs.mkdir(exist_ok=True)
+        name = f"{worker_name(os.environ, os.getpid())}.{os.getpid()}.{self._starts}"
+        argv = [sys.executable, "-m", "hpckit.node.worker", str(self._run_dir.root), "--once"]
+        argv += ["--socket", str(path), "--name", name]
+        with (self._run_dir.logs / f"{name}.log").open("ab") as log:
+            self._agent = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_S
+        while not _listens(str(path)):
+            if self._agent.poll() is not None or time.monotonic() > deadline:
+                self._stop_agent()
+                raise EngineError(f"the pool's agent did not start; see {log.name}")
+            time.sleep(0.02)
+        self._socket = str(path)
+
+    def _watch_agent(self) -> None:
+        if self._agent is None or self._agent.poll() is None:
+            return
+        if self._starts > _RESTARTS:
+            raise EngineError(
+                f"the pool's agent ended {self._starts} times, last with {self._agent.returncode}",
+                hint=f"Its words are in {self._run_dir.logs}.",
+            )
+        self._start_agent()
+
+    def _stop_agent(self) -> None:
+        agent, self._agent = self._agent, None
+        if agent is None:
+            return
+        family = descendants_of(agent.pid)
+        send([agent.pid], signal.SIGTERM)
+        try:
+            agent.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            send([agent.pid, *descendants_of(agent.pid)], signal.SIGKILL)
+            agent.wait()
+        send(wait_gone(family, 0.2), signal.SIGKILL)
+
+    def _hand_out(self) -> None:
+        while self._waiting and len(self._calls) < self._slots and self._agent:
+            bundle = self._waiting.popleft()
+            stream = socket.socket(socket.AF_UNIX)
+            call = _Call(bundle, stream)
+            try:
+                stream.connect(self._socket)
+                stream.sendall(bundle.to_json().encode() + b"\n")
+            except OSError:  # the agent has gone, which the next poll notices
+                stream.close()
+                self._waiting.appendleft(bundle)
+                return
+            self._calls[bundle.id] = call
+            self._selector.register(stream, selectors.EVENT_READ, call)
+
+    def _read(self, call: _Call) -> Returned | Lost | None:
+        part = b""
+        with contextlib.suppress(ConnectionError):
+            part = call.stream.recv(_READ_BYTES)
+        call.parts.append(part)
+        if part and not part.endswith(b"\n"):
+            return None
+        self._close(call)
+        self._calls.pop(call.bundle.id, None)
+        if not part:
+            return Lost(call.bundle.id, "the pool's agent has gone")
+        try:
+            return Returned(BundleResult.from_json(b"".join(call.parts)))
+        except (ValueError, TypeError, KeyError) as error:
+            return Lost(call.bundle.id, f"the result cannot be read: {error}")
+
+    def _close(self, call: _Call) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(call.stream)
+        call.stream.close()
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,190 @@
+"""Running one Python call in the slot's warm interpreter."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from hpckit.node import callee
+from hpckit.node.capture import last_object
+from hpckit.node.cut import Cut
+from hpckit.node.execute import Runner, captures, end_task, limits_of
+from hpckit.node.orphans import TOKEN
+from hpckit.node.processes import descendants_of, kill_all
+from hpckit.node.pump import DRAIN_BYTES, Exit, Pump
+from hpckit.node.surroundings import Place
+from hpckit.node.verdict import Ending, judge
+from hpckit.spec.task import OK, Surroundings, Task, TaskResult
+
+_LEAVE_S: Final = 1.0
+
+
+class WarmInterpreter:
+    """One interpreter, started when first needed and again after each one that ended.
+
+    Its methods are called from the slot's thread alone.
+    """
+
+    def __init__(self, python: str, token: str) -> None:
+        self._python = python
+        self._token = token
+        self._process: subprocess.Popen[bytes] | None = None
+        self._path: tuple[str, ...] = ()
+        self._requests = -1
+        self._replies = -1
+
+    def call(
+        self, task: Task, attempt: int, around: Surroundings, place: Place, cut: Cut, shared: Runner
+    ) -> TaskResult:
+        """Call the task's function in `place`; every outcome is a result."""
+        started_at, started = time.time(), time.monotonic()
+        shared.orphans.task_starts(place.token)
+        shared.orphans.task_starts(self._token)
+        out, err = captures(around)
+        reply: dict[str, Any] = {}
+        reason, status = "", 0
+        try:
+            process = self._ready(around, place.env)
+            assert process.stdout and process.stderr
+            streams = {process.stdout.fileno(): out, process.stderr.fileno(): err}
+            reason, status, reply = self._exchange(Pump(streams), task, around, place, cut, shared)
+        except OSError as error:
+            reply = {"kind": "lost", "message": f"this node cannot start {self._python}: {error}"}
+        finally:
+            shared.orphans.task_ended(place.token)
+        wall_s = time.monotonic() - started
+        code = reply.get("exit_code") if reply else os.waitstatus_to_exitcode(status)
+        ending = Ending(
+            cut=reason,
+            exit_code=code if code is None or code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            started_at=started_at,
+            ended_at=started_at + wall_s,
+            stderr=err.text(),
+        )
+        kind, message = judge(task, around, ending, shared.warned, shared.oom)
+        if reply.get("kind") and not reason:
+            kind = str(reply["kind"])
+        stdout = out.text()
+        return TaskResult(
+            index=task.index,
+            attempt=attempt,
+            kind=kind,
+            exit_code=ending.exit_code,
+            signal=ending.signal,
+            started_at=started_at,
+            wall_s=wall_s,
+            cpu_s=reply.get("cpu_s", 0.0),
+            max_rss_mib=reply.get("max_rss_mib", 0.0),
+            message=message if kind == OK else reply.get("message") or message,
+            stdout=stdout,
+            stderr=ending.stderr,
+            value=reply.get("value") or last_object(stdout),
+        )
+
+    def close(self) -> None:
+        """End the interpreter; idempotent."""
+        process, self._process = self._process, None
+        for handle in (self._requests, self._replies):
+            if handle >= 0:
+                os.close(handle)
+        self._requests = self._replies = -1
+        if process is None:
+            return
+        try:
+            process.wait(_LEAVE_S)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+    def _ready(self, around: Surroundings, env: dict[str, str]) -> subprocess.Popen[bytes]:
+        if self._process and self._process.poll() is None and self._path == around.python_path:
+            return self._process
+        self.close()
+        theirs, self._requests = os.pipe()
+        self._replies, replies = os.pipe()
+        self._path = around.python_path
+        script = str(Path(callee.__file__).resolve())
+        try:
+            self._process = subprocess.Popen(
+                [self._python, "-u", script, str(theirs), str(replies), *around.python_path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**env, TOKEN: self._token},
+                pass_fds=(theirs, replies),
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+            os.close(replies)
+        return self._process
+
+    def _exchange(
+        self, pump: Pump, task: Task, around: Surroundings, place: Place, cut: Cut, shared: Runner
+    ) -> tuple[str, int, dict[str, Any]]:
+        """Send the request and wait; return the cut's reason, a wait status and the reply."""
+        assert self._process
+        pid = self._process.pid
+        end = Exit(pid)
+        status = 0
+        reply: dict[str, Any] = {}
+        try:
+            self._send(task, place)
+            limits = limits_of(around, pid, self._token, shared.orphans)
+            reason = pump.wait(end, limits, cut, self._replies)
+            if not reason:
+                reply = self._read_reply()
+            if reason or not reply:  # cut short, or the interpreter has gone
+                end_task(pid, self._token, pump, end, shared.orphans, gently=bool(reason))
+                status = os.waitpid(pid, 0)[1]
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+            else:
+                kill_all(lambda: descendants_of(pid), rounds=5)
+            shared.orphans.task_ended(self._token)
+            pump.drain()
+        finally:
+            end.close()
+        return reason, status, reply
+
+    def _send(self, task: Task, place: Place) -> None:
+        request = {
+            "function": task.function,
+            "kwargs": task.kwargs,
+            "cwd": place.cwd,
+            "env": place.env,
+        }
+        data = json.dumps(request, separators=(",", ":")).encode() + b"\n"
+        with contextlib.suppress(BrokenPipeError):  # it has gone, which the wait finds out
+            while data:
+                data = data[os.write(self._requests, data) :]
+
+    def _read_reply(self) -> dict[str, Any]:
+        """Return the reply, ``{}`` if the interpreter ended instead."""
+        data = b""
+        os.set_blocking(self._replies, False)
+        deadline = time.monotonic() + 60
+        while not data.endswith(b"\n") and time.monotonic() < deadline:
+            try:
+                part = os.read(self._replies, DRAIN_BYTES)
+            except BlockingIOError:
+                time.sleep(0.001)
+                continue
+            if not part:
+                return {}
+            data += part
+        try:
+            found = json.loads(data)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}

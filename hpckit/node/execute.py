@@ -1,0 +1,159 @@
+"""Running one command to its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hpckit.node.capture import Capture, last_object
+from hpckit.node.cut import Cut, Warned
+from hpckit.node.orphans import Orphans
+from hpckit.node.processes import descendants_of, rss_mib, send, wait_gone
+from hpckit.node.pump import TIMEOUT, Exit, Limits, Pump
+from hpckit.node.surroundings import NotPossible, Place
+from hpckit.node.verdict import Ending, OutOfMemory, judge
+from hpckit.spec.task import Surroundings, Task, TaskResult
+
+GRACE_S: Final = 2.0  # between SIGTERM and SIGKILL
+#: Errors of starting that are the bag's fault; others, such as EAGAIN, are the node's.
+_NOT_FOUND: Final = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.ELOOP)
+_TOO_LONG: Final = (errno.E2BIG, errno.ENAMETOOLONG, errno.EINVAL)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What all tasks of a worker share."""
+
+    orphans: Orphans
+    warned: Warned
+    oom: OutOfMemory
+
+
+def run_command(
+    task: Task, attempt: int, around: Surroundings, place: Place, cut: Cut, runner: Runner
+) -> TaskResult:
+    """Run the task's command in `place`; every outcome is a result, nothing is raised."""
+    started_at, started = time.time(), time.monotonic()
+    try:
+        child = _start([*around.launch, *task.argv], place)
+    except NotPossible as error:
+        return TaskResult(
+            index=task.index,
+            attempt=attempt,
+            kind=error.kind,
+            started_at=started_at,
+            message=str(error),
+        )
+    runner.orphans.task_starts(place.token)
+    out, err = captures(around)
+    reason, usage, status = _see_through(child, around, place, cut, runner, (out, err))
+    wall_s = time.monotonic() - started
+    code = os.waitstatus_to_exitcode(status)
+    ending = Ending(
+        cut=reason,
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        started_at=started_at,
+        ended_at=started_at + wall_s,
+        stderr=err.text(),
+    )
+    kind, message = judge(task, around, ending, runner.warned, runner.oom)
+    stdout = out.text()
+    return TaskResult(
+        index=task.index,
+        attempt=attempt,
+        kind=kind,
+        exit_code=ending.exit_code,
+        signal=ending.signal,
+        started_at=started_at,
+        wall_s=wall_s,
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        max_rss_mib=usage.ru_maxrss / 1024,
+        message=message,
+        stdout=stdout,
+        stderr=ending.stderr,
+        value=last_object(stdout),
+    )
+
+
+def captures(around: Surroundings) -> tuple[Capture, Capture]:
+    """Return what keeps a task's stdout and stderr."""
+    bounds = around.output_head_bytes, around.output_tail_bytes
+    return Capture(*bounds), Capture(*bounds)
+
+
+def limits_of(around: Surroundings, pid: int, token: str, orphans: Orphans) -> Limits:
+    """Return the limits of a task that starts now and whose first process is `pid`."""
+    return Limits(
+        deadline=time.monotonic() + around.timeout_s if around.timeout_s else 0.0,
+        memory_mib=around.memory_mib,
+        used_mib=lambda: rss_mib([pid, *descendants_of(pid), *orphans.of_task(token)]),
+    )
+
+
+def _start(argv: list[str], place: Place) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=place.cwd,
+            env=place.env,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        number = getattr(error, "errno", None)
+        words = getattr(error, "strerror", None) or str(error)
+        if number in _NOT_FOUND:
+            raise NotPossible("not_found", f"cannot run {argv[0]}: {words}") from error
+        if number in _TOO_LONG or isinstance(error, ValueError):
+            raise NotPossible("error", f"cannot run {argv[0]}: {words}") from error
+        raise NotPossible("lost", f"this node cannot start {argv[0]}: {words}") from error
+
+
+def _see_through(
+    child: subprocess.Popen[bytes],
+    around: Surroundings,
+    place: Place,
+    cut: Cut,
+    runner: Runner,
+    kept: tuple[Capture, Capture],
+) -> tuple[str, Any, int]:
+    """Wait for the child within its limits; return the cut's reason, its usage and status."""
+    assert child.stdout and child.stderr
+    pump = Pump({child.stdout.fileno(): kept[0], child.stderr.fileno(): kept[1]})
+    end = Exit(child.pid)
+    try:
+        limits = limits_of(around, child.pid, place.token, runner.orphans)
+        reason = pump.wait(end, limits, cut)
+        if reason:
+            end_task(child.pid, place.token, pump, end, runner.orphans, gently=reason != "memory")
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)  # else Popen waits for it as well
+    finally:
+        runner.orphans.task_ended(place.token)  # before the last read: they may write for ever
+        pump.drain()
+        end.close()
+        child.stdout.close()
+        child.stderr.close()
+    return reason, usage, status
+
+
+def end_task(
+    pid: int, token: str, pump: Pump, end: Exit, orphans: Orphans, *, gently: bool
+) -> None:
+    """End a task with all its descendants; `gently`: SIGTERM and `GRACE_S` first."""
+    if gently:
+        send([-pid], signal.SIGTERM)
+        pump.wait(end, Limits(deadline=time.monotonic() + GRACE_S), None)
+    family = [*descendants_of(pid), *orphans.of_task(token)]
+    send([-pid, pid, *family], signal.SIGKILL)
+    if pump.wait(end, Limits(deadline=time.monotonic() + GRACE_S), None) == TIMEOUT:
+        send([pid, *descendants_of(pid)], signal.SIGKILL)
+    wait_gone(family, 1.0)

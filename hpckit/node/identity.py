@@ -1,0 +1,64 @@
+"""Who a worker is and how long it has, from what Slurm puts into its environment.
+
+The variables: https://slurm.schedmd.com/srun.html (output environment variables).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+from hpckit.spec.plan import Plan
+from hpckit.spec.worker import WorkerInfo
+
+
+def job_id(env: Mapping[str, str]) -> str:
+    """Return the job as squeue prints it, ``57`` or ``57_3``; ``""`` outside Slurm."""
+    array, task = env.get("SLURM_ARRAY_JOB_ID", ""), env.get("SLURM_ARRAY_TASK_ID", "")
+    return f"{array}_{task}" if array and task else env.get("SLURM_JOB_ID", "")
+
+
+def node_name(env: Mapping[str, str]) -> str:
+    """Return the node's name in Slurm, else the host's short name."""
+    return env.get("SLURMD_NODENAME", "") or socket.gethostname().partition(".")[0]
+
+
+def worker_name(env: Mapping[str, str], pid: int) -> str:
+    """Return ``JOBID[_TASK][rRESTART]-NODE``, outside Slurm ``pidPID-NODE``.
+
+    The restart count makes the name of a requeued job's worker a new one.
+    """
+    restarts = env.get("SLURM_RESTART_COUNT", "0")
+    restarted = f"r{restarts}" if restarts not in ("", "0") else ""
+    job = job_id(env)
+    return f"{job}{restarted}-{node_name(env)}" if job else f"pid{pid}-{node_name(env)}"
+
+
+def ends_at(env: Mapping[str, str], walltime_s: int, started_at: float) -> float:
+    """Return the Unix time at which Slurm ends the job, at best knowledge; 0 if unlimited.
+
+    Batch jobs of Slurm before 23.02 are told neither end nor start; there the time at which
+    this process started has to do, which is a little late.
+    """
+    for name, add in (("SLURM_JOB_END_TIME", 0), ("SLURM_JOB_START_TIME", walltime_s)):
+        value = env.get(name, "")
+        if value.isdigit() and int(value) > 0 and (walltime_s > 0 or not add):
+            return float(int(value) + add)
+    return started_at + walltime_s if walltime_s > 0 else 0.0
+
+
+def worker_info(plan: Plan, *, name: str = "") -> WorkerInfo:
+    """Describe this process as a worker of the plan; `name` overrides the one by rule."""
+    env = os.environ
+    return WorkerInfo(
+        name=name or worker_name(env, os.getpid()),
+        job_id=job_id(env),
+        node=node_name(env),
+        pid=os.getpid(),
+        cores=plan.worker.cores,
+        memory_mib=plan.worker.memory_mib,
+        gpus=plan.worker.gpus,
+        ends_at=ends_at(env, plan.worker.walltime_s, time.time()),
+    )

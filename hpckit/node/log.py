@@ -1,0 +1,29 @@
+"""What a worker says: one timestamped line a time on its standard output."""
+
+from __future__ import annotations
+
+import os
+import time
+
+
+def say(text: str) -> None:
+    """Print one line with the local time; a closed or full output is no reason to stop."""
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    line = f"{stamp} {' '.join(text.split())}\n"
+    try:
+        os.write(1, line.encode(errors="replace"))
+    except OSError:
+        return
+
+
+class Changes:
+    """Says a thing when it differs from what was said last."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def say(self, text: str) -> None:
+        """Print `text`, unless it is what was printed last."""
+        if text != self._last:
+            self._last = text
+            say(text)

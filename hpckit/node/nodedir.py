@@ -1,0 +1,71 @@
+"""A worker's private directory on its node: sockets, the engine's files, scratch of tasks."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from hpckit.errors import StorageError
+
+PREFIX: Final = "hpckit-"
+#: Younger ones may be in the making: there, and not locked yet.
+_YOUNG_S: Final = 60.0
+
+
+class NodeDir:
+    """A directory of mode 0700 with a short path, locked as long as its owner lives.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+
+    def __init__(self, parent: str) -> None:
+        sweep(parent)
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(
+                f"cannot make a directory in {parent} on this node: {error.strerror}",
+                hint="Set the site's node_tmp to a directory that every node has.",
+            ) from error
+
+    def make(self, name: str) -> Path:
+        """Make and return a directory in it."""
+        path = self.path / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def remove(self) -> None:
+        """Remove it with all that is in it; idempotent."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
+
+
+def sweep(parent: str) -> None:
+    """Remove what this user's workers left in `parent` that were ended without a chance."""
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(parent)):
+            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
+                _remove_if_left(entry)
+
+
+def _remove_if_left(entry: os.DirEntry[str]) -> None:
+    with contextlib.suppress(OSError):
+        status = entry.stat(follow_symlinks=False)
+        if status.st_uid != os.getuid() or time.time() - status.st_mtime < _YOUNG_S:
+            return
+        handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(entry.path, ignore_errors=True)
+        finally:
+            os.close(handle)

@@ -1,0 +1,139 @@
+"""Processes by PID: who descends from whom, who carries a mark, and how to end them.
+
+Everything is read from /proc (https://man7.org/linux/man-pages/man5/proc.5.html). A process
+is never looked for by its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def become_subreaper() -> None:
+    """Make orphans among this process's descendants its own children.
+
+    Raises:
+        OSError: the kernel refuses (older than 3.4).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of all threads of `pid`, zombies included; none if it has gone."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            found += _children_of_thread(pid, int(thread))
+    return found
+
+
+def adopted_children() -> list[int]:
+    """Return the children of this process's first thread: orphans are given to that one."""
+    return _children_of_thread(os.getpid(), os.getpid())
+
+
+def _children_of_thread(pid: int, thread: int) -> list[int]:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+        return [int(word) for word in file.read().split()]
+    return []
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Return all living or dead-but-unreaped descendants of `pid`, parents before children."""
+    found, seen = [], {pid}
+    waiting = [pid]
+    while waiting:
+        for child in children_of(waiting.pop()):
+            if child not in seen:
+                seen.add(child)
+                found.append(child)
+                waiting.append(child)
+    return found
+
+
+def environment_has(pid: int, name: str, value: str) -> bool:
+    """Return whether the process was started with this variable; False if it has gone."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return f"{name}={value}".encode() in environment.split(b"\0")
+
+
+def marked(name: str, value: str) -> list[int]:
+    """Return every process of this user that was started with this variable."""
+    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())  # noqa: PTH208
+    return [pid for pid in pids if pid != os.getpid() and environment_has(pid, name, value)]
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether the process is there and more than a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat[stat.rindex(b")") + 2 : stat.rindex(b")") + 3] not in b"ZX"
+
+
+def rss_mib(pids: Iterable[int]) -> float:
+    """Return the resident memory of processes together, their shared pages counted once."""
+    private = shared = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            words = Path(f"/proc/{pid}/statm").read_bytes().split()
+            private += int(words[1]) - int(words[2])
+            shared = max(shared, int(words[2]))
+    return (private + shared) * PAGE_BYTES / 2**20
+
+
+def send(pids: Iterable[int], number: int) -> None:
+    """Send a signal to each; those that have gone are skipped."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+
+
+def reap(pid: int) -> bool:
+    """Collect `pid` if it is a dead child of ours; return whether nothing is left of it."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return not is_alive(pid)
+
+
+def wait_gone(
+    pids: Iterable[int], limit_s: float, *, gone: Callable[[int], bool] = reap
+) -> list[int]:
+    """Wait until all have gone; return those that are still there after `limit_s`."""
+    deadline = time.monotonic() + limit_s
+    left = list(pids)
+    pause = 0.001
+    while left := [pid for pid in left if not gone(pid)]:
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(pause)
+        pause = min(pause * 2, 0.05)
+    return left
+
+
+def kill_all(find: Callable[[], list[int]], *, rounds: int = 20) -> list[int]:
+    """SIGKILL what `find` returns until it finds nothing; return what could not be ended."""
+    left: list[int] = []
+    for _ in range(rounds):
+        left = find()
+        if not left:
+            return []
+        send(left, signal.SIGKILL)
+        wait_gone(left, 1.0)
+    return left

@@ -1,0 +1,96 @@
+"""How Ray is started on a node, and what every process of a run's Ray has around it.
+
+The commands: https://docs.ray.io/en/latest/cluster/cli.html#ray-start .
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from hpckit.errors import EngineError
+from hpckit.node.engine_worker import Launch
+from hpckit.run.rundir import RunDir
+from hpckit.spec.worker import WorkerInfo
+
+TOKEN: Final = "ray.token"
+#: Ray demands 75 MiB at least; only bundles and results go through it.
+OBJECT_STORE_BYTES: Final = 80 * 2**20
+#: Sockets in it have to fit into 107 bytes with what Ray adds.
+TEMPORARY_BYTES: Final = 44
+
+
+def environment(run_dir: RunDir) -> dict[str, str]:
+    """Return the variables that every process of the run's Ray is started with.
+
+    The token itself is in none of them, only the path of its file.
+    """
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(run_dir.secret(TOKEN)),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_worker_niceness": "0",
+        "RAY_LOG_TO_DRIVER": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_memory_monitor_refresh_ms": "0",  # it watches the host; the runner watches tasks
+        "RAY_health_check_period_ms": "1000",
+        "RAY_health_check_timeout_ms": "3000",
+        "RAY_health_check_failure_threshold": "5",
+        "RAY_raylet_start_wait_time_s": "60",
+        "RAY_worker_register_timeout_seconds": "120",
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "10",  # then a raylet without a head ends
+        "RAY_DISABLE_IMPORT_WARNING": "1",
+    }
+
+
+def command() -> list[str]:
+    """Return the argv of ``ray``, run by this interpreter.
+
+    Raises:
+        EngineError: Ray is not installed in it.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise EngineError(
+            f"Ray is not installed for {sys.executable}",
+            hint="Install it there: pip install 'hpckit[ray]'.",
+        )
+    return [sys.executable, "-m", "ray.scripts.scripts"]
+
+
+def check_temporary(directory: Path) -> None:
+    """Refuse a directory whose path is too long for Ray's sockets.
+
+    Raises:
+        EngineError: it is.
+    """
+    if len(os.fsencode(directory)) > TEMPORARY_BYTES:
+        raise EngineError(
+            f"Ray's directory would be {directory}; its path may have {TEMPORARY_BYTES} bytes",
+            hint="Set the site's node_tmp to a shorter node-local directory, such as /tmp.",
+        )
+
+
+def launch(
+    run_dir: RunDir, worker: WorkerInfo, head: str, own: str, directory: Path, runner: Path
+) -> Launch:
+    """Return how to start the node that joins the head at `head` (``HOST:PORT``).
+
+    Args:
+        own: the address of this node that the others reach.
+        directory: for Ray's files, with a parent of mode 0700.
+        runner: the runner's socket, which the bundles' processes are told.
+
+    Raises:
+        EngineError: Ray is not installed, or the directory's path is too long.
+    """
+    check_temporary(directory)
+    argv = [*command(), "start", f"--address={head}", f"--node-ip-address={own}"]
+    argv += [f"--num-cpus={worker.cores}", f"--num-gpus={worker.gpus}"]
+    argv += [f"--memory={max(worker.memory_mib, 1024) * 2**20}"]
+    argv += [f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={directory}"]
+    argv += ["--disable-usage-stats", "--block"]
+    return Launch(argv, {**environment(run_dir), "HPCKIT_RUNNER": str(runner)})

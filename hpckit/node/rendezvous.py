@@ -1,0 +1,116 @@
+"""Waiting for the head: no worker tries a head that is not there."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from hpckit.errors import EngineError
+from hpckit.node import door
+from hpckit.node.log import Changes
+from hpckit.run.address import Address, read_address
+from hpckit.run.jobs import newest_head_job
+from hpckit.run.rundir import RunDir
+from hpckit.spec.units import human_duration
+from hpckit.spec.worker import WorkerInfo
+
+PATIENCE_S: Final = 1800.0
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
+_GROW: Final = 1.5
+#: How long an address at which nobody answered is left alone, at first and at most.
+_RETRY_S: Final = (2.0, 30.0)
+
+
+class RunIsOver(Exception):
+    """There is nothing to join any more: the run was cancelled, or the head said no."""
+
+
+def newest_incarnation(run_dir: RunDir) -> int:
+    """Return the newest head incarnation that has begun a journal, 0 before the first."""
+    try:
+        names = os.listdir(run_dir.journal)  # noqa: PTH208 - fresh, as NFS clients need it
+    except OSError:
+        return 0
+    stems = (name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
+    return max((int(stem) for stem in stems if stem.isdigit()), default=0)
+
+
+def staleness(run_dir: RunDir, address: Address) -> str:
+    """Return why a published address is not to be used, ``""`` if it is current."""
+    newest = newest_incarnation(run_dir)
+    if address.incarnation != newest:
+        return (
+            f"the published address is stale: it is of head incarnation {address.incarnation}, "
+            f"the newest is {newest}"
+        )
+    job = newest_head_job(run_dir)
+    if job and address.job_id and address.job_id != job:
+        return (
+            f"the published address is stale: it is of head job {address.job_id}, "
+            f"the newest is {job}"
+        )
+    return ""
+
+
+@dataclass
+class Rendezvous:
+    """Finds the head, and joins it. `pause` waits that many seconds and returns whether to
+    give up waiting, because the worker itself has to leave."""
+
+    run_dir: RunDir
+    key: bytes
+    worker: WorkerInfo
+    pause: Callable[[float], bool]
+    patience_s: float = PATIENCE_S
+    clock: Callable[[], float] = time.monotonic
+    _changes: Changes = field(default_factory=Changes)
+    _shunned: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def wait(self) -> tuple[Address, door.DoorClient] | None:
+        """Return the head's address and the door's open connection; None when asked to leave.
+
+        Raises:
+            RunIsOver: there is nothing to join.
+            EngineError: no head was there in time.
+        """
+        deadline = self.clock() + self.patience_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            address = read_address(self.run_dir)
+            joined, why = self._look(address)
+            if address and joined:
+                return address, joined
+            self._changes.say(f"waiting for the head: {why}")
+            if self.clock() >= deadline:
+                raise EngineError(
+                    f"no head within {human_duration(self.patience_s)}; last: {why}",
+                    hint=f"Continue the run with `hpckit resume {self.run_dir.root.name}`.",
+                )
+            if self.pause(pause_s * random.uniform(0.8, 1.2)):
+                return None
+            pause_s = min(pause_s * _GROW, _LONGEST_PAUSE_S)
+
+    def _look(self, address: Address | None) -> tuple[door.DoorClient | None, str]:
+        if self.run_dir.cancel.exists():
+            raise RunIsOver("the run was cancelled")
+        if address is None:
+            job = newest_head_job(self.run_dir)
+            return None, f"it publishes {self.run_dir.address}{f' (job {job})' if job else ''}"
+        if why := staleness(self.run_dir, address):
+            return None, why
+        until, pause_s = self._shunned.get(address.nonce, (0.0, _RETRY_S[0]))
+        if self.clock() < until:
+            return None, "nobody answered at its address; it is tried again now and then"
+        try:
+            return door.join(address, self.key, self.worker), ""
+        except door.Refused as error:
+            raise RunIsOver(str(error)) from None
+        except door.DoorError as error:
+            again = self.clock() + pause_s, min(pause_s * 2, _RETRY_S[1])
+            self._shunned[address.nonce] = again
+            return None, error.message

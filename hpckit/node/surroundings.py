@@ -1,0 +1,147 @@
+"""What is around a task: environment, working directory, private temporary directory.
+
+It is the same on every engine, because the runner makes it and no engine does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from hpckit.node.orphans import TOKEN
+from hpckit.spec.task import Surroundings, Task
+
+#: Variables of engines and of hpckit itself that no task gets to see. Ray's internals would
+#: make a task that uses Ray itself join the wrong cluster; the others name secrets.
+PRIVATE_PREFIXES: Final = ("RAY_", "WORK_QUEUE_", "HPCKIT_")
+#: Those of an engine that a user may have set for the tasks' own use are kept out as well.
+GPU_VARIABLES: Final = (
+    "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL",
+    "ZE_AFFINITY_MASK",
+)  # fmt: skip
+
+
+class NotPossible(Exception):
+    """A task cannot start: its kind of failure, and why in words."""
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class SlotPlace:
+    """What one slot offers its tasks."""
+
+    number: int
+    temporary: Path  # a directory of this worker's own on the node
+    base_env: Mapping[str, str]  # already without `PRIVATE_PREFIXES`
+    gpus: tuple[str, ...] = ()  # the devices of this worker
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one attempt at one task was given; remove it with `remove`."""
+
+    env: dict[str, str]
+    cwd: str
+    token: str
+    _made: list[str] = field(default_factory=list)
+
+    def remove(self) -> None:
+        """Remove the private directories with all that is in them."""
+        for path in self._made:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def public_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what tasks inherit of the worker's environment."""
+    return {name: value for name, value in env.items() if not name.startswith(PRIVATE_PREFIXES)}
+
+
+def prepare(
+    task: Task, attempt: int, around: Surroundings, slot: SlotPlace, *, token: str
+) -> Place:
+    """Make the task's surroundings.
+
+    Raises:
+        NotPossible: the working directory is missing, or an output's directory or a private
+            one cannot be made.
+    """
+    temporary = _private_directory(slot, "tmp")
+    made = [temporary]
+    cwd = around.cwd
+    if not cwd:
+        cwd = _private_directory(slot, "scratch")
+        made.append(cwd)
+    place = Place(_environment(task, attempt, around, slot, temporary, token), cwd, token, made)
+    try:
+        if not Path(cwd).is_dir():
+            raise NotPossible("not_found", f"no working directory {cwd}")
+        for output in task.outputs:
+            _make_parent(output)
+    except BaseException:
+        place.remove()
+        raise
+    return place
+
+
+def _private_directory(slot: SlotPlace, what: str) -> str:
+    try:
+        return tempfile.mkdtemp(prefix=f"{what}-", dir=slot.temporary)
+    except OSError as error:
+        raise NotPossible(
+            "lost", f"this node cannot make a directory in {slot.temporary}: {error.strerror}"
+        ) from error
+
+
+def _make_parent(output: str) -> None:
+    parent = Path(output).parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotPossible(
+            "missing_output", f"cannot make the directory of {output}: {error.strerror}"
+        ) from error
+
+
+def _environment(
+    task: Task, attempt: int, around: Surroundings, slot: SlotPlace, temporary: str, token: str
+) -> dict[str, str]:
+    env = {**slot.base_env, **around.env}
+    if around.path:
+        env["PATH"] = os.pathsep.join([*around.path, env.get("PATH", os.defpath)])
+    env.update(
+        {
+            "HPCKIT_RUN": around.run,
+            "HPCKIT_TASK_INDEX": str(task.index),
+            "HPCKIT_ATTEMPT": str(attempt),
+            "TMPDIR": temporary,
+            "OMP_NUM_THREADS": around.env.get("OMP_NUM_THREADS", str(around.cores)),
+            TOKEN: token,
+        }
+    )
+    env.update(_gpu_variables(around.gpus, slot))
+    return env
+
+
+def _gpu_variables(count: int, slot: SlotPlace) -> dict[str, str]:
+    """Give the slot its own devices, in the variables that the node's set-up uses."""
+    if not slot.gpus:
+        return {}
+    first = slot.number * count
+    names = [name for name in GPU_VARIABLES if name in slot.base_env] or ["CUDA_VISIBLE_DEVICES"]
+    return dict.fromkeys(names, ",".join(slot.gpus[first : first + count]))
+
+
+def visible_gpus(env: Mapping[str, str], count: int) -> tuple[str, ...]:
+    """Return the devices of this job: as the node's set-up says, else 0 to `count` - 1."""
+    for name in GPU_VARIABLES:
+        if env.get(name):
+            return tuple(env[name].split(","))[:count] if count else ()
+    return tuple(str(number) for number in range(count))

@@ -1,0 +1,115 @@
+"""What came of a task, from how its process ended."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpckit.node.cut import Warned
+from hpckit.node.pump import MEMORY, TIMEOUT
+from hpckit.spec.task import OK, Surroundings, Task
+
+_OUT_OF_MEMORY = re.compile(r"(?m)^(MemoryError\b|.*\bstd::bad_alloc\b)")
+_WARNING_ARRIVES_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a task's process ended."""
+
+    cut: str  # "" if by itself; TIMEOUT, MEMORY, or why it was cut short
+    exit_code: int | None
+    signal: int | None
+    started_at: float  # Unix time, as `ended_at`
+    ended_at: float
+    stderr: str
+
+
+class OutOfMemory:
+    """Evidence that the kernel ended something in this cgroup for its memory."""
+
+    def __init__(self) -> None:
+        self._files = _memory_event_files()
+        self._seen = self._count()
+
+    def happened(self) -> bool:
+        """Whether the count of kills has grown since it was last asked for."""
+        before, self._seen = self._seen, self._count()
+        return self._seen > before
+
+    def _count(self) -> int:
+        total = 0
+        for path in self._files:
+            try:
+                match = re.search(r"(?m)^oom_kill (\d+)", path.read_text())
+            except OSError:
+                continue
+            total += int(match[1]) if match else 0
+        return total
+
+
+def _memory_event_files() -> list[Path]:
+    """Return this process's counters: cgroup v2 ``memory.events``, v1 ``memory.oom_control``.
+
+    https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files
+    """
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            found.append(Path(f"/sys/fs/cgroup{path}/memory.events"))
+        elif "memory" in controllers.split(","):
+            found.append(Path(f"/sys/fs/cgroup/memory{path}/memory.oom_control"))
+    return found
+
+
+def judge(
+    task: Task, around: Surroundings, ending: Ending, warned: Warned, oom: OutOfMemory
+) -> tuple[str, str]:
+    """Return the kind of result and the runner's own words on it (``""`` when it went well)."""
+    if ending.cut == TIMEOUT:
+        return "timeout", f"not done after {around.timeout_s} s; ended with all it had started"
+    if ending.cut == MEMORY:
+        return "memory", f"used more than the declared {around.memory_mib} MiB"
+    if ending.cut:
+        return "lost", ending.cut
+    if ending.exit_code == 0:
+        missing = [output for output in task.outputs if not Path(output).exists()]
+        return ("missing_output", f"no output {missing[0]}") if missing else (OK, "")
+    if _slurm_ended_it(ending, warned):
+        return "lost", "ended around the time at which its worker was warned"
+    if ending.signal == signal.SIGKILL and oom.happened():
+        return "memory", "the kernel ended it for its memory"
+    if ending.signal is None and _OUT_OF_MEMORY.search(ending.stderr):
+        return "memory", "it could not get more memory"
+    if ending.signal is not None:
+        return "signal", f"ended by {signal_name(ending.signal)}"
+    return "error", f"exit code {ending.exit_code}"
+
+
+def _slurm_ended_it(ending: Ending, warned: Warned) -> bool:
+    """Whether the signal that warned the worker may have ended the task as well.
+
+    Slurm signals every process of a step, so a task may be gone before the worker has
+    noticed its own warning: it gets a moment. A task that ran at the warning and failed
+    after it counts as lost too; it may have caught the signal and left in an orderly way.
+    """
+    warnings = (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR2, warned.signal)
+    by_warning = ending.signal in warnings or ending.exit_code == 128 + signal.SIGTERM
+    if by_warning:
+        return warned.wait_near(ending.started_at, ending.ended_at, _WARNING_ARRIVES_S)
+    return bool(warned.at) and ending.started_at <= warned.at <= ending.ended_at
+
+
+def signal_name(number: int) -> str:
+    """Return ``SIGSEGV`` and the like, or ``signal 63``."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,196 @@
+"""A worker node's entry: ``python -m hpckit.node.worker RUN_DIR``.
+
+It finds the head, runs the resident runner (in this process) and the engine's worker (a
+child), watches both, and leaves in order. When the head goes it stops the engine's worker
+and waits for the next head. Exit codes: 0 it left in order; 2 wrong use; 3 there was no
+head, or the engine's worker does not stay up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hpckit.errors import HpckitError
+from hpckit.node import door
+from hpckit.node.cut import Flag, Warned
+from hpckit.node.identity import worker_info
+from hpckit.node.lifetime import Lifetime
+from hpckit.node.log import say
+from hpckit.node.nodedir import NodeDir
+from hpckit.node.processes import become_subreaper
+from hpckit.node.rendezvous import PATIENCE_S, Rendezvous, RunIsOver
+from hpckit.node.runner import ResidentRunner, RunnerSettings, slots_for
+from hpckit.node.session import Session, wait_readable
+from hpckit.run.rundir import RunDir
+from hpckit.spec.plan import Plan
+
+WARNINGS: Final = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line."""
+
+    run_dir: RunDir
+    patience_s: float
+    socket: str  # where the runner is to listen; "" for a place of its own
+    name: str  # of the worker; "" for the one by rule
+    once: bool  # leave when the head goes, or the process that started this one
+
+
+class Worker:
+    """This process as a worker of a run."""
+
+    def __init__(self, options: Options, plan: Plan) -> None:
+        self.options = options
+        self.plan = plan
+        self.info = worker_info(plan, name=options.name)
+        self.warned = Warned()
+        self.leave = Flag()
+        self.lifetime = Lifetime(self.info.ends_at)
+        self.node = NodeDir(plan.node_tmp)
+        self.session: Session | None = None
+        self._parent = os.getppid()
+        self.runner = ResidentRunner(
+            self._settings(),
+            self.lifetime,
+            self.warned,
+            on_start=self._tell_started,
+            outlives_client=self._outlives_client,
+        )
+
+    def run(self) -> str:
+        """Serve heads until it is time to leave; return why it left.
+
+        Raises:
+            HpckitError: no head came, or the engine's worker does not stay up.
+        """
+        key = door.read_key(self.options.run_dir)
+        for number in WARNINGS:
+            signal.signal(number, self._on_signal)
+        try:
+            self.runner.start()
+            say(
+                f"worker {self.info.name}: {self.runner.settings.slots} slots, runner at "
+                f"{self.runner.settings.socket}"
+            )
+            return self._serve_heads(key)
+        finally:
+            self.runner.close()
+            self.node.remove()
+
+    def _serve_heads(self, key: bytes) -> str:
+        rendezvous = Rendezvous(
+            self.options.run_dir, key, self.info, self._pause, self.options.patience_s
+        )
+        while True:
+            try:
+                met = rendezvous.wait()
+            except RunIsOver as over:
+                return str(over)
+            if met is None:
+                return self.leave.reason or self._why_leave()
+            address, joined = met
+            say(f"joined the head of {address.run} on {address.node} ({joined.host})")
+            self.session = Session(self.plan, self.info, address, joined, self.node, self.runner)
+            try:
+                left = self.session.run(self.leave)
+            finally:
+                self.session = None
+            if left:
+                return left
+            if self.options.once:
+                return "the head has gone"
+            say("the head has gone: waiting for the next one")
+
+    def _settings(self) -> RunnerSettings:
+        size, around = self.plan.worker, self.plan.surroundings
+        return RunnerSettings(
+            worker=self.info.name,
+            socket=Path(self.options.socket or self.node.path / "runner.sock"),
+            temporary=self.node.make("tasks"),
+            spool=self.options.run_dir.spool_file(self.info.name),
+            slots=slots_for(size.cores, size.gpus, around),
+            gpus=size.gpus,
+            python=sys.executable,
+            env=os.environ,
+        )
+
+    def _pause(self, seconds: float) -> bool:
+        wait_readable([self.leave.fileno()], seconds)
+        return bool(self.leave.reason or self._why_leave())
+
+    def _why_leave(self) -> str:
+        if self.lifetime.is_over():
+            return "the walltime is over"
+        if self.options.once and os.getppid() != self._parent:
+            return "the process that started this worker has gone"
+        return ""
+
+    def _on_signal(self, number: int, _frame: Any) -> None:
+        name = signal.Signals(number).name
+        if not self.warned.at:
+            self.warned.signal = number
+            self.warned.at = time.time()
+        self.lifetime.drain(f"the worker was warned by {name}")
+        self.leave.raise_(f"warned by {name}")
+
+    def _tell_started(self, bundle: str) -> None:
+        session = self.session
+        if session:
+            session.joined.send({"started": bundle})
+
+    def _outlives_client(self) -> bool:
+        """Whether a task whose engine has gone may finish: see `hpckit.node.door`."""
+        session = self.session
+        holds = session is not None and session.joined.holds_lost
+        return holds and bool(self.lifetime.draining)
+
+
+def parse(arguments: list[str]) -> Options:
+    """Read the command line; exits with 2 when it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hpckit.node.worker", description="Serve a run of hpckit on this node."
+    )
+    parser.add_argument("run_dir", type=Path, help="the run directory, as all nodes see it")
+    parser.add_argument(
+        "--patience-s",
+        type=float,
+        default=PATIENCE_S,
+        help="how long to wait for a head before giving up (default: %(default)s)",
+    )
+    parser.add_argument("--socket", default="", help="where the runner listens")
+    parser.add_argument("--name", default="", help="the worker's name")
+    parser.add_argument("--once", action="store_true", help="leave when the head or parent goes")
+    found = parser.parse_args(arguments)
+    return Options(
+        run_dir=RunDir(found.run_dir.resolve()),
+        patience_s=found.patience_s,
+        socket=found.socket,
+        name=found.name,
+        once=found.once,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Be a worker; return the exit code."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        become_subreaper()
+        why = Worker(options, options.run_dir.read_plan()).run()
+    except HpckitError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    say(f"left: {why}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

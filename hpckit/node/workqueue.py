@@ -1,0 +1,73 @@
+"""How Work Queue's worker is started on a node.
+
+The program: https://cctools.readthedocs.io/en/latest/man_pages/work_queue_worker/ .
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from hpckit.errors import EngineError
+from hpckit.node import client
+from hpckit.node.engine_worker import Launch
+from hpckit.run.rundir import RunDir
+from hpckit.spec.worker import WorkerInfo
+
+PREFIX_VARIABLE: Final = "HPCKIT_WORK_QUEUE_PREFIX"
+PASSWORD: Final = "workqueue.password"
+INSTALL: Final = (
+    "Debian 12: apt install coop-computing-tools python3-workqueue (Python 3.11 only); "
+    "Debian 13: apt install coop-computing-tools python3-ndcctools; elsewhere: conda install "
+    f"-c conda-forge ndcctools, and point {PREFIX_VARIABLE} at that environment or at the "
+    "prefix of a source build."
+)
+#: Longer than any job: hpckit itself says when to leave.
+_NEVER_S: Final = 10 * 365 * 86400
+#: Declared, not measured: bundles and results are small, and no task asks for disk.
+_DISK_MB: Final = 10_000
+_CONNECT_S: Final = 30
+
+
+def find_worker(env: Mapping[str, str]) -> str:
+    """Return the path of ``work_queue_worker``: under the prefix, else on PATH.
+
+    Raises:
+        EngineError: it is not there.
+    """
+    prefix = env.get(PREFIX_VARIABLE, "")
+    if prefix:
+        program = Path(prefix, "bin", "work_queue_worker")
+        if os.access(program, os.X_OK):
+            return str(program)
+        raise EngineError(f"no program {program} ({PREFIX_VARIABLE} is {prefix})", hint=INSTALL)
+    found = shutil.which("work_queue_worker", path=env.get("PATH"))
+    if not found:
+        raise EngineError("work_queue_worker is not on this node's PATH", hint=INSTALL)
+    return found
+
+
+def launch(
+    run_dir: RunDir, worker: WorkerInfo, host: str, port: int, directory: Path, runner: Path
+) -> Launch:
+    """Return how to start the worker that joins the manager at `host`:`port`.
+
+    Raises:
+        EngineError: the program is not there.
+    """
+    argv = [find_worker(os.environ)]
+    argv += [f"--cores={worker.cores}", f"--gpus={worker.gpus}", f"--disk={_DISK_MB}"]
+    if worker.memory_mib:
+        argv.append(f"--memory={worker.memory_mib}")
+    argv += ["--single-shot", f"--idle-timeout={_NEVER_S}", f"--connect-timeout={_CONNECT_S}"]
+    argv += ["-s", str(directory), "-P", str(run_dir.secret(PASSWORD)), host, str(port)]
+    env = {
+        "HPCKIT_RUNNER": str(runner),
+        "HPCKIT_PYTHON": sys.executable,
+        "HPCKIT_CLIENT": str(Path(client.__file__).resolve()),
+    }
+    return Launch(argv, env)

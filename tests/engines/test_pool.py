@@ -1,0 +1,123 @@
+"""The pool: bundles on this machine, through a real agent and its runner."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpckit.engines.pool import PoolEngine
+from hpckit.engines.protocol import Lost, Returned
+from hpckit.spec.task import Task
+from tests.engines.harness import a_head, command
+
+
+def test_every_kind_of_ending_is_told_apart(tmp_path: Path) -> None:
+    root = tmp_path / "a run, with 'quotes' and ünïcode"
+    python = sys.executable
+    hog = "import time; x = bytearray(400 << 20); time.sleep(30)"
+    hang = "setsid sleep 77 & setsid env -i setsid sleep 77 & sleep 77"
+    with a_head(root, "pool", PoolEngine) as head:
+        head.submit(
+            command(0, "echo", "hello"),
+            command(1, "sh", "-c", "echo no >&2; exit 7"),
+            command(2, "sh", "-c", "kill -SEGV $$"),
+            command(3, "/no/such/program"),
+            command(4, "true", outputs=(str(root / "deep/er/out"),)),
+            command(5, python, "-c", "raise MemoryError"),
+            command(6, "sh", "-c", "echo noise; echo '{\"ratio\": 2.5}'"),
+        )
+        head.submit(command(7, "sh", "-c", hang), timeout_s=1)
+        head.submit(command(8, python, "-c", hog), memory_mib=200)
+        head.submit(command(9, "true"), cwd="/no/such/directory")
+        events = head.collect(4)
+    assert all(isinstance(event, Returned) for event in events), events
+    results = {r.index: r for e in events if isinstance(e, Returned) for r in e.result.results}
+    kinds = [results[i].kind for i in range(10)]
+    assert kinds == [
+        "ok", "error", "signal", "not_found", "missing_output", "memory", "ok", "timeout",
+        "memory", "not_found",
+    ]  # fmt: skip
+    assert results[0].stdout == "hello\n"
+    assert (results[1].exit_code, results[1].stderr) == (7, "no\n")
+    assert (results[2].signal, results[2].message) == (11, "ended by SIGSEGV")
+    assert "/no/such/program" in results[3].message
+    assert (root / "deep/er").is_dir()
+    assert results[6].value == {"ratio": 2.5}
+    assert results[7].wall_s < 4
+    assert "200 MiB" in results[8].message
+    assert "/no/such/directory" in results[9].message
+
+
+def test_an_agent_that_is_killed_loses_its_bundles_once_and_is_started_again(
+    tmp_path: Path,
+) -> None:
+    with a_head(tmp_path / "run", "pool", PoolEngine) as head:
+        joined = head.door.wait_for("joined")[0]["joined"]
+        lost = head.submit(command(0, "true"), command(1, "sleep", "60"))
+        head.poll_until(
+            lambda: any("result" in r for r in head.spooled(joined["name"])), "the first result"
+        )
+        os.kill(joined["pid"], signal.SIGKILL)
+        assert head.collect(1) == [Lost(lost, "the pool's agent has gone")]
+        head.submit(command(2, "true"))
+        again = head.collect(2)[1]
+    assert isinstance(again, Returned)
+    assert again.result.results[0].ok
+    assert [r["result"]["index"] for r in head.spooled(joined["name"]) if "result" in r] == [0]
+
+
+def test_a_cancelled_bundle_is_ended_and_forgotten(tmp_path: Path) -> None:
+    with a_head(tmp_path / "run", "pool", PoolEngine) as head:
+        out = tmp_path / "pid"
+        bundle = head.submit(command(0, "sh", "-c", f"echo $$ > '{out}'; exec sleep 60"))
+        head.poll_until(lambda: out.exists() and out.read_text().strip(), "the task runs")
+        head.engine.cancel(bundle)
+        pid = int(out.read_text())
+        head.poll_until(lambda: not Path(f"/proc/{pid}").exists(), "the task has been ended", 10)
+        assert head.events == []
+
+
+@pytest.mark.parametrize("count", [3])
+def test_functions_are_called_in_a_warm_interpreter(tmp_path: Path, count: int) -> None:
+    (tmp_path / "mytasks.py").write_text(
+        "import os, sys, ctypes\n"
+        "def add(a, b): print('adding'); return {'sum': a + b, 'pid': os.getpid()}\n"
+        "def fail(): raise ValueError('bad field')\n"
+        "def leave(): sys.exit(4)\n"
+        "def crash(): print('last words', flush=True); ctypes.string_at(0)\n"
+        "def hang():\n    while True: pass\n"
+        "def grow(): x = bytearray(10**12)\n"
+    )
+
+    def call(index: int, name: str, **kwargs: object) -> Task:
+        return Task(index=index, key=str(index), function=f"mytasks:{name}", kwargs=kwargs)
+
+    with a_head(tmp_path / "run", "pool", PoolEngine) as head:
+        around = {"python_path": (str(tmp_path),), "timeout_s": 2}
+        calls = [call(i, "add", a=i, b=1) for i in range(count)]
+        calls += [call(10 + i, n) for i, n in enumerate(("fail", "leave", "crash", "hang"))]
+        calls += [call(14, "nothing"), call(15, "grow"), call(16, "add", a=1, b=1)]
+        head.submit(*calls, **around)
+        head.submit(Task(index=20, key="20", function="no_such_module:f"), **around)
+        events = head.collect(2)
+    results = {r.index: r for e in events if isinstance(e, Returned) for r in e.result.results}
+    values = [results[i].value or {} for i in range(count)]
+    assert [value["sum"] for value in values] == [1, 2, 3]
+    assert len({value["pid"] for value in values}) == 1
+    assert results[0].stdout == "adding\n"
+    kinds = [results[i].kind for i in (10, 11, 12, 13, 14, 15, 16, 20)]
+    assert kinds == [
+        "error",
+        "error",
+        "signal",
+        "timeout",
+        "not_found",
+        "memory",
+        "ok",
+        "not_found",
+    ]
+    assert "ValueError: bad field" in results[10].stderr
+    assert results[11].exit_code == 4
+    assert (results[12].signal, results[12].stdout) == (11, "last words\n")
