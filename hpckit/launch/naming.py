@@ -51,7 +51,7 @@ def run_root(site: Site, request: Request) -> str:
     path = str(PurePosixPath(request.cwd) / root)
     check_path(path, "the run directory")
     if site.scheduler == "slurm":
-        _refuse_node_local(path, site)
+        refuse_node_local(path, site.node_tmp)
     return path
 
 
@@ -69,11 +69,16 @@ def check_path(path: str, what: str) -> None:
         )
 
 
-def _refuse_node_local(path: str, site: Site) -> None:
+def refuse_node_local(path: str, node_tmp: str) -> None:
+    """Refuse a directory for runs that each node has for itself.
+
+    Raises:
+        InputError: it is one, such as /tmp.
+    """
     parents = {str(parent) for parent in PurePosixPath(path).parents} | {path}
-    local = next((d for d in (*_NODE_LOCAL, site.node_tmp) if d in parents), "")
+    local = next((d for d in (*_NODE_LOCAL, node_tmp) if d in parents), "")
     if local:
         raise InputError(
             f"runs would be kept in {path!r}, but {local} is each node's own",
-            hint="Set run_root in a site file, or HPCKIT_RUNS, to a directory that all nodes share",
+            hint="Set run_root in a site file, or HPCKIT_RUNS, to a directory all nodes share.",
         )

@@ -46,6 +46,11 @@ class RunDir:
         return self.root / "tasks.jsonl"
 
     @property
+    def inputs(self) -> Path:
+        """Sizes and times of the tasks' inputs when the run was made (`hpckit.launch.inputs`)."""
+        return self.root / "inputs.jsonl"
+
+    @property
     def scripts(self) -> Path:
         """The sbatch scripts, as they were submitted."""
         return self.root / "scripts"

@@ -70,6 +70,9 @@ def run_slurm(
             errors="replace",
             timeout=timeout_s,
             check=False,
+            # A Ctrl-C at the prompt must not end an sbatch that has submitted but not yet
+            # printed the id.
+            start_new_session=True,
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         raise CommandMissing(

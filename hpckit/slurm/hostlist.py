@@ -13,7 +13,7 @@ def expand_hosts(folded: str) -> tuple[str, ...]:
     What Slurm writes for no host at all, and what cannot be read, give an empty tuple.
     Source: https://slurm.schedmd.com/scontrol.html (``show hostnames``).
     """
-    from ClusterShell.NodeSet import NodeSet, NodeSetException  # noqa: PLC0415 - loaded when used
+    from ClusterShell.NodeSet import NodeSet, NodeSetException
 
     if folded in ("", "(null)", "None assigned", "N/A", "None"):
         return ()

@@ -1,0 +1,66 @@
+"""What the inputs of tasks were like when the run was made, and which have changed since."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hpckit.errors import StorageError
+from hpckit.run.rundir import RunDir
+from hpckit.spec.task import Task
+
+#: Size in bytes and time of last change in nanoseconds; None for what is not there.
+Mark = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A task whose inputs are not what they were, and which of them."""
+
+    index: int
+    inputs: tuple[str, ...]
+
+
+def mark(path: str) -> Mark:
+    """Return what a file is like now."""
+    try:
+        about = os.stat(path)  # noqa: PTH116 - a million times, pathlib counts
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns
+
+
+def inputs_line(task: Task) -> str:
+    """Return the line of ``inputs.jsonl`` for a task: its index and its inputs' marks."""
+    return json.dumps([task.index, *(mark(path) for path in task.inputs)]) + "\n"
+
+
+def changed_inputs(run_dir: RunDir) -> Iterator[Changed]:
+    """Yield the tasks whose inputs changed, came or went since the run was made.
+
+    Raises:
+        StorageError: the run directory cannot be read.
+    """
+    try:
+        with run_dir.inputs.open() as marks, run_dir.tasks.open() as tasks:
+            yield from _compare(marks, tasks)
+    except FileNotFoundError:
+        return  # no task has inputs
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(f"cannot read the inputs of {run_dir.root}: {error}") from error
+
+
+def _compare(marks: Iterator[str], tasks: Iterator[str]) -> Iterator[Changed]:
+    for line in marks:
+        index, *then = json.loads(line)
+        raw = next(raw for raw in map(json.loads, tasks) if raw["index"] == index)
+        now = [mark(path) for path in raw.get("inputs", ())]
+        paths = tuple(
+            path
+            for path, before, after in zip(raw.get("inputs", ()), then, now, strict=True)
+            if (tuple(before) if before else None) != after
+        )
+        if paths:
+            yield Changed(index, paths)
