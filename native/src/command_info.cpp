@@ -8,7 +8,8 @@ namespace ct {
 void run(const InfoOptions& options) {
   const MappedFile file(options.path);
   const Container container = open_container(file.bytes());
-  print_info(container.header, options.path, file.bytes().size);
+  check_contents(container);
+  print_text(info_line(container.header, options.path, file.bytes().size));
 }
 
 }  // namespace ct

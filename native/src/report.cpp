@@ -47,8 +47,9 @@ std::optional<double> psnr_db(const Report& report) {
   return 20.0 * std::log10(range / *report.rmse);
 }
 
-void print_line(const ordered_json& json) {
-  print_text(json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+// A path need not be UTF-8; JSON must be.
+std::string line_of(const ordered_json& json) {
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -94,10 +95,10 @@ void print_report(const Report& r) {
   json["zfp_version"] = ZFP_VERSION_STRING;
   json["stream_word_bits"] = stream_word_bits;
   json["stored"] = or_null(r.stored);
-  print_line(json);
+  print_text(line_of(json));
 }
 
-void print_info(const Header& h, const std::string& path, uint64_t file_bytes) {
+std::string info_line(const Header& h, const std::string& path, uint64_t file_bytes) {
   ordered_json json;
   json["schema"] = "compress_task.info/1";
   json["file"] = path;
@@ -126,7 +127,7 @@ void print_info(const Header& h, const std::string& path, uint64_t file_bytes) {
   json["xxh3_original"] = hex64(h.original_hash);
   json["xxh3_payload"] = hex64(h.payload_hash);
   json["stream_word_bits"] = h.stream_word_bits;
-  print_line(json);
+  return line_of(json);
 }
 
 }  // namespace ct

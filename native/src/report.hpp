@@ -38,8 +38,8 @@ struct Report {
 
 /// Prints the line. Throws Exit::io when stdout cannot take it.
 void print_report(const Report& report);
-/// Schema "compress_task.info/1".
-void print_info(const Header& header, const std::string& path, uint64_t file_bytes);
+/// One line of JSON, schema "compress_task.info/1".
+std::string info_line(const Header& header, const std::string& path, uint64_t file_bytes);
 /// Writes text to stdout. Throws Exit::io.
 void print_text(const std::string& text);
 

@@ -9,4 +9,7 @@ namespace ct {
 /// Throws Exit::corrupt when the parts do not make sense. `out` may be misaligned.
 void restore(const Container& container, std::byte* out);
 
+/// Decodes everything and keeps nothing: throws Exit::corrupt where `restore` would.
+void check_contents(const Container& container);
+
 }  // namespace ct
