@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from hpckit.errors import SchedulerError
 from hpckit.slurm.command import run_slurm
@@ -80,7 +81,7 @@ def _ask_further(job_ids: Sequence[str], slurm_bin: str) -> list[JobState]:
 
 
 def _merge(found: dict[str, JobState], later: Iterable[JobState]) -> dict[str, JobState]:
-    """Add what accounting knows of jobs that the controller forgot, or that ended alike.
+    """Add what accounting knows of jobs that the controller forgot, and how others ended.
 
     Accounting lags behind: a job that ended a moment ago may still be RUNNING there, or its
     newest record may be of an earlier life.
@@ -88,8 +89,10 @@ def _merge(found: dict[str, JobState], later: Iterable[JobState]) -> dict[str, J
     merged = dict(found)
     for state in later:
         known = found.get(state.job_id)
-        if known is None or (known.phase == "ended" and known.state == state.state):
+        if known is None:
             merged[state.job_id] = state
+        elif known.phase == "ended" and known.state == state.state:
+            merged[state.job_id] = replace(known, exit_code=state.exit_code, signal=state.signal)
     return merged
 
 

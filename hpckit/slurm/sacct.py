@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hpckit.errors import SchedulerError
 from hpckit.slurm.command import CommandFailed, CommandMissing, run_slurm
@@ -49,7 +50,8 @@ def parse_sacct(text: str) -> list[JobState]:
     """Read lines of JobID|State|ExitCode|Reason|NodeList|Start|End; others are left out.
 
     Steps (``57.batch``) are left out too. A record that is not over has no exit code, though
-    sacct prints ``0:0`` for it.
+    sacct prints ``0:0`` for it. One that is over has no reason: what sacct prints is why it
+    waited before it ran.
     """
     states = []
     for line in text.splitlines():
@@ -69,6 +71,6 @@ def parse_sacct(text: str) -> list[JobState]:
             )
             if record.phase == "ended":
                 exit_code, signal = read_exit(code)
-                record = JobState(**{**vars(record), "exit_code": exit_code, "signal": signal})
+                record = replace(record, exit_code=exit_code, signal=signal, reason="")
             states.append(record)
     return states

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpckit.slurm.command import CommandFailed, run_slurm
 from hpckit.slurm.hostlist import base_id, expand_hosts, expand_job
@@ -56,7 +56,7 @@ def parse_jobs(text: str) -> list[JobState]:
         name = f"{pairs['ArrayJobId']}_{index}" if pairs.get("ArrayJobId") and index else ""
         folded = name if name.partition("_")[2].isdigit() else _bracketed(name)
         for element in expand_job(folded or pairs["JobId"]):
-            states.append(JobState(**{**vars(state), "job_id": element}))
+            states.append(replace(state, job_id=element))
     return states
 
 
@@ -79,7 +79,7 @@ def _job(pairs: dict[str, str]) -> JobState:
     if state.phase != "ended":
         return state
     exit_code, signal = read_exit(pairs.get("ExitCode", ""))
-    return JobState(**{**vars(state), "exit_code": exit_code, "signal": signal})
+    return replace(state, exit_code=exit_code, signal=signal)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hpckit.slurm.command import CommandFailed, run_slurm
 from hpckit.slurm.hostlist import base_id, expand_hosts, expand_job
@@ -54,9 +55,5 @@ def parse_squeue(text: str) -> list[JobState]:
             started_at=read_time(start),
             ended_at=read_time(end),
         )
-        states += [_with_id(common, element) for element in expand_job(job)]
+        states += [replace(common, job_id=element) for element in expand_job(job)]
     return states
-
-
-def _with_id(state: JobState, job_id: str) -> JobState:
-    return JobState(**{**vars(state), "job_id": job_id})
