@@ -1,4 +1,4 @@
-"""Where `templates/` and `site_configs/` are: the one resolver.
+"""Where `templates/`, `site_configs/` and `jobs/` are: the one resolver.
 
 A checkout has them at its top. A wheel carries them inside the package. An editable
 install has both, and the wheel's copy is as old as the install, so the checkout goes first.
@@ -14,7 +14,7 @@ from hpckit.errors import StorageError
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def asset_dir(name: Literal["templates", "site_configs"]) -> Path:
+def asset_dir(name: Literal["templates", "site_configs", "jobs"]) -> Path:
     """Return the directory of that name.
 
     Raises:

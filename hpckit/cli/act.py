@@ -92,7 +92,7 @@ def resume(
         say.note(note)
     if as_json:
         say.document(read_status(run_dir).to_dict())
-    elif outcome.submitted:
+    elif outcome.jobs:
         say.line(run_dir.root.name)
     return follow(run_dir) if wait else 0
 

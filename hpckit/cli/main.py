@@ -36,17 +36,18 @@ def split_command(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line; return its exit code."""
-    import click
+    from typer import Abort, TyperException
 
     from hpckit.cli.app import app
 
     ours, command = split_command(argv)
     try:
         code = app(args=ours, prog_name="hpckit", standalone_mode=False, obj=command)
-    except click.exceptions.Abort:
+    except Abort:
         return EXIT_INTERRUPTED
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:  # usage: an unknown option, a value that is not allowed
+        say.note(f"hpckit: {error.format_message()}")
+        say.note(f"  Try 'hpckit {_command_of(ours)}--help'.")
         return EXIT_USAGE
     except HpckitError as error:
         say.error(error)
@@ -59,6 +60,13 @@ def run(argv: Sequence[str]) -> int:
     except Terminated:
         return EXIT_TERMINATED
     return code if isinstance(code, int) else 0
+
+
+def _command_of(argv: Sequence[str]) -> str:
+    """Return the words of the command in `argv`, each with a space behind it."""
+    groups = {"site", "emulate"}
+    words = [word for word in argv[: 2 if argv[:1] and argv[0] in groups else 1] if word[0] != "-"]
+    return "".join(f"{word} " for word in words)
 
 
 def main() -> None:

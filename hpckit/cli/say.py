@@ -57,7 +57,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     for row in rows:
         drawn.add_row(*(Text(_cell(value)) for value in row))
     terminal = sys.stdout.isatty()
-    Console(width=None if terminal else 10_000, soft_wrap=not terminal).print(drawn)
+    console = Console(width=None if terminal else 10_000, soft_wrap=not terminal)
+    with console.capture() as captured:
+        console.print(drawn)
+    for text in captured.get().splitlines():
+        if text.strip():
+            line(text.rstrip())
 
 
 def _cell(value: object) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from hpckit.engines.protocol import Engine
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
+from hpckit.spec.task import Backend
 
 
 def make_engine(run_dir: RunDir, plan: Plan, host: str) -> Engine:
@@ -29,3 +32,13 @@ def make_engine(run_dir: RunDir, plan: Plan, host: str) -> Engine:
     from hpckit.engines.pool import PoolEngine
 
     return PoolEngine(run_dir, plan)
+
+
+def installed() -> tuple[Backend, ...]:
+    """Return the engines that this interpreter can load, the best for small tasks first."""
+    from hpckit.engines.workqueue import binding_found
+
+    found: list[Backend] = ["workqueue"] if binding_found() else []
+    if importlib.util.find_spec("ray") is not None:
+        found.append("ray")
+    return (*found, "pool")

@@ -25,13 +25,13 @@ from hpckit.errors import HpckitError
 from hpckit.head import exits
 from hpckit.head.door import Began, Came, Door, Went
 from hpckit.head.ledger import Ledger, credit_spools
-from hpckit.head.resume import read_request, tasks_again
 from hpckit.node.address import candidate_addresses
 from hpckit.node.door import read_key
 from hpckit.run.address import Address, publish_address, withdraw_address
 from hpckit.run.events import Ended, Event, Joined, Left
 from hpckit.run.journal import FencedError, JournalWriter, load_state, open_journal
 from hpckit.run.output import OutputWriter
+from hpckit.run.resume import read_request, tasks_again
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, Snapshot, write_snapshot
 from hpckit.run.spool import read_spool, read_spools

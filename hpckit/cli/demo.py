@@ -1,0 +1,134 @@
+"""`hpckit demo`: the main job, from data to table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpckit.cli import say
+from hpckit.cli.options import Json
+from hpckit.errors import InputError
+
+if TYPE_CHECKING:
+    from hpckit.report.comparison import Comparison
+    from hpckit.run.rundir import RunDir
+
+_CLUSTER = "local"
+
+
+def demo(
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Where data, bags and results go.")
+    ] = Path("hpckit-demo"),
+    as_json: Json = False,
+) -> int:
+    """Compress real climate fields on each engine; compare them in one table.
+
+    Runs on the emulated Slurm: the same scripts that a cluster would get.
+
+    Example: hpckit demo
+    """
+    from hpckit.emulator import control
+    from hpckit.engines.choose import installed
+    from hpckit.report.comparison import compare
+
+    engines = [name for name in ("ray", "workqueue") if name in installed()]
+    if not engines:
+        raise InputError("neither Ray nor Work Queue is here", hint="pip install 'hpckit[ray]'")
+    if "workqueue" not in engines:
+        say.note("no Work Queue here (`hpckit submit --backend workqueue` says why); Ray alone")
+    program = find_program()
+    say.note(f"the task: {program or 'a Python function with zfpy; no C++ task was found'}")
+    _lay_out(directory)
+    started = control.find(_CLUSTER) is None
+    try:
+        runs = [_run(directory, engine, program) for engine in engines]
+        rows = [compare(run_dir) for run_dir in runs]
+    finally:
+        if started:
+            control.down(_CLUSTER)
+    _show(rows, as_json=as_json)
+    well = all(row.done and not row.failed and (row.error_of_bound or 0) <= 1 for row in rows)
+    return 0 if well else 1
+
+
+def find_program() -> Path | None:
+    """Return the C++ task: of this checkout, else on PATH."""
+    from hpckit.assets import asset_dir
+
+    built = asset_dir("jobs").parent / "native" / "build" / "compress_task"
+    if built.is_file():
+        return built
+    found = shutil.which("compress_task")
+    return Path(found) if found else None
+
+
+def _lay_out(directory: Path) -> None:
+    """Copy the bags, where one can look at and change them, and convert the data."""
+    from hpckit.assets import asset_dir
+
+    shutil.copytree(
+        asset_dir("jobs"),
+        directory / "jobs",
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    fetch = [sys.executable, str(directory / "jobs" / "fetch_demo_data.py")]
+    done = subprocess.run(
+        [*fetch, str(directory / "data")], check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise InputError(
+            f"the demo's data could not be made: {done.stderr.strip()}",
+            hint="pip install 'hpckit[demo]'",
+        )
+    say.note(f"the data: {done.stdout.strip()}")
+
+
+def _run(directory: Path, engine: str, program: Path | None) -> RunDir:
+    """Submit the bag on one engine, follow it, and return its run."""
+    from hpckit.cli.follow import follow
+    from hpckit.cli.submit import find_site, plan_run, start_run
+    from hpckit.spec.bag import load_bag
+
+    suffix = "zfp" if program else "npz"
+    sets = {"let.out": f"../compressed/{engine}/{{field.stem}}-{{tolerance}}.{suffix}"}
+    if program:
+        sets["environment.path"] = f"[{json.dumps(str(program.parent))}]"
+    bag = load_bag(directory / "jobs" / ("demo.toml" if program else "demo_zfpy.toml"), sets)
+    site = find_site(_CLUSTER)
+    plan = plan_run(bag, site.site, {"backend": engine})
+    say.note(f"{engine}: run {plan.run}, {plan.tasks} tasks, {plan.shape} shape")
+    run_dir = start_run(bag, site, plan)
+    follow(run_dir)
+    return run_dir
+
+
+def _show(rows: Sequence[Comparison], *, as_json: bool) -> None:
+    from hpckit.spec.units import human_bytes, human_duration
+
+    if as_json:
+        say.document({"schema": "hpckit.demo/1", "runs": [row.to_dict() for row in rows]})
+        return
+    say.table(
+        (
+            "engine", ">done", ">failed", ">in", ">out", ">ratio", ">error/bound",
+            ">makespan", ">first worker", ">tasks/s", "run directory",
+        ),
+        (
+            (
+                row.backend, row.done, row.failed, human_bytes(row.bytes_in),
+                human_bytes(row.bytes_out), row.ratio, row.error_of_bound,
+                human_duration(row.makespan_s), human_duration(row.first_worker_s),
+                row.tasks_per_s, row.run_dir,
+            )
+            for row in rows
+        ),
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""`hpckit site`: which places are known, and what holds there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hpckit.cli import say
+from hpckit.cli.options import Json
+
+app = typer.Typer(
+    help="The places where bags run.\n\nExample: hpckit site show perlmutter",
+    no_args_is_help=True,
+)
+
+
+@app.command("list")
+def list_sites(as_json: Json = False) -> None:
+    """List the sites that are known.
+
+    Example: hpckit site list
+    """
+    from hpckit.spec.site import known_sites, load_site
+
+    sites = [load_site(name).site for name in known_sites()]
+    rows = [{"name": s.name, "scheduler": s.scheduler, "description": s.description} for s in sites]
+    if as_json:
+        say.document({"schema": "hpckit.sites/1", "sites": rows})
+    else:
+        say.table(("site", "scheduler", "description"), (list(row.values()) for row in rows))
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The site's name.")],
+    as_json: Json = False,
+) -> None:
+    """Show every value of a site, and the file and line that it comes from.
+
+    Example: hpckit site show local
+    """
+    from hpckit.report.results import flatten
+    from hpckit.spec.site import load_site
+
+    found = load_site(name)
+    values = flatten(found.site.model_dump(mode="json", by_alias=True))
+    rows = [
+        {"key": key, "value": value, "origin": found.origins.get(key, "default")}
+        for key, value in values.items()
+    ]
+    if as_json:
+        say.document({"schema": "hpckit.site/1", "site": name, "values": rows})
+    else:
+        said = [row for row in rows if row["origin"] != "default" or row["value"] not in _EMPTY]
+        say.table(
+            ("key", "value", "from"), ((r["key"], _toml(r["value"]), r["origin"]) for r in said)
+        )
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A site file of yours.")],
+    as_json: Json = False,
+) -> None:
+    """Check a site file, and render every template with it.
+
+    Example: hpckit site check ~/.config/hpckit/sites/ourcluster.toml
+    """
+    from hpckit.launch.check import check_site
+    from hpckit.spec.site import load_site_file
+
+    found = load_site_file(file)
+    scripts = check_site(found.site, python=sys.executable, root=str(Path.cwd()))
+    if as_json:
+        names = [{"name": script.name, "text": script.text} for script in scripts]
+        say.document({"schema": "hpckit.sitecheck/1", "site": found.site.name, "scripts": names})
+    else:
+        say.note(f"{file} is well; {len(scripts)} scripts render with it")
+
+
+_EMPTY: tuple[Any, ...] = ("", [], {}, None)
+
+
+def _toml(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

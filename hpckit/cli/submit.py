@@ -1,0 +1,226 @@
+"""`hpckit submit`: plan, render, submit."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from hpckit.cli import say
+from hpckit.cli import submit_options as opt
+from hpckit.cli.options import Json
+from hpckit.errors import InputError
+
+if TYPE_CHECKING:
+    from hpckit.launch.render import Script
+    from hpckit.launch.request import Request
+    from hpckit.run.rundir import RunDir
+    from hpckit.spec.bag import Bag
+    from hpckit.spec.plan import Plan
+    from hpckit.spec.site import ResolvedSite, Site
+
+
+def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    context: typer.Context,
+    bag: opt.Bag = None,
+    backend: opt.Backend = None,
+    site: opt.Site = None,
+    shape: opt.Shape = None,
+    nodes: opt.Nodes = None,
+    cores: opt.Cores = None,
+    memory: opt.Memory = None,
+    walltime: opt.Walltime = None,
+    partition: opt.Partition = "",
+    account: opt.Account = "",
+    qos: opt.Qos = "",
+    sbatch: opt.Sbatch = None,
+    sets: opt.Sets = None,
+    name: opt.Name = "",
+    each_line: opt.EachLine = None,
+    range_: opt.Range = None,
+    dry_run: opt.DryRun = False,
+    wait: opt.Wait = False,
+    as_json: Json = False,
+) -> int:
+    """Submit a bag of tasks; print the run's name.
+
+    Example: hpckit submit jobs/sea_ice.toml --backend ray --wait
+
+    Example: hpckit submit --each-line files.txt -- gzip -9 {line}
+    """
+    asked = _bag(context.obj, bag, each_line, range_, name, dict(sets or ()))
+    flags = {
+        "backend": backend.value if backend else None,
+        "shape": shape.value if shape else None,
+        "nodes": nodes,
+        "cores": cores,
+        "memory_mib": memory,
+        "walltime_s": walltime,
+        "partition": partition,
+        "account": account,
+        "qos": qos,
+        "sbatch": tuple(sbatch or ()),
+        "name": name,
+    }
+    how = How(dry_run=dry_run, wait=wait, as_json=as_json)
+    return _carry_out(asked, find_site(site), flags, how)
+
+
+@dataclass(frozen=True)
+class How:
+    """What is done with the plan."""
+
+    dry_run: bool
+    wait: bool
+    as_json: bool
+
+
+def _carry_out(bag: Bag, site: ResolvedSite, flags: Mapping[str, Any], how: How) -> int:
+    from hpckit.cli.follow import follow
+    from hpckit.launch.render import render
+
+    plan = plan_run(bag, site.site, flags)
+    scripts = render(plan)
+    run_dir = None if how.dry_run else start_run(bag, site, plan)
+    if how.as_json:
+        say.document(_document(plan, scripts))
+    elif run_dir is None:
+        _show(plan, scripts)
+    else:
+        say.line(plan.run)
+    return follow(run_dir) if how.wait and run_dir else 0
+
+
+def plan_run(bag: Bag, site: Site, flags: Mapping[str, Any]) -> Plan:
+    """Return the plan, and say what was chosen or cut."""
+    from hpckit.launch.plan import make_plan
+
+    plan = make_plan(bag, site, _request(bag, site, flags))
+    for text in plan.notes:
+        say.note(text)
+    return plan
+
+
+def start_run(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
+    """Submit the plan, and note where the run is."""
+    from hpckit.launch.submit import submit as carry_out
+    from hpckit.run.locate import remember_run
+
+    done = carry_out(bag, site.site, plan, origins=site.origins, argv=tuple(sys.argv))
+    run_dir = done.run_dir
+    remember_run(run_dir)
+    return run_dir
+
+
+def _bag(
+    command: list[str] | None,
+    bag: Path | None,
+    each_line: str | None,
+    range_: str | None,
+    name: str,
+    sets: Mapping[str, str],
+) -> Bag:
+    from hpckit.spec.bag import bag_from_command, load_bag
+
+    if command is None:
+        if bag is None:
+            raise InputError(
+                "there is nothing to run",
+                hint="Name a bag, `hpckit submit BAG.toml`, or a command after --: "
+                "`hpckit submit --range 1-10 -- echo {index}`.",
+            )
+        if each_line is not None or range_ is not None:
+            raise InputError(
+                "--each-line and --range go with a command after --, not with a bag file",
+                hint="In a bag file, write the lines or the range under [each].",
+            )
+        return load_bag(bag, sets)
+    if bag is not None:
+        raise InputError(
+            f"both a bag ({bag}) and a command after -- are given",
+            hint="Give one of them; options of hpckit go before --.",
+        )
+    return bag_from_command(
+        command,
+        lines=None if each_line is None else _lines(each_line),
+        range_=range_,
+        name=name or None,
+        cwd=Path.cwd(),
+        sets=sets,
+    )
+
+
+def _lines(source: str) -> list[str]:
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the lines of {source}: {error}") from error
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{'stdin' if source == '-' else source} holds no lines, so no tasks")
+    return lines
+
+
+def find_site(asked: str | None) -> ResolvedSite:
+    """Return the site asked for, else the one that this machine is, and say which."""
+    from hpckit.slurm.jobs import reachable
+    from hpckit.spec.site import load_site, recognise
+
+    if asked is None:
+        asked, reason = recognise(os.environ, os.uname().nodename, lambda: reachable(""))
+        say.note(f"site: {asked} ({reason})")
+    return load_site(asked)
+
+
+def _request(bag: Bag, site: Site, flags: Mapping[str, Any]) -> Request:
+    from hpckit.engines.choose import installed
+    from hpckit.launch.request import Request
+    from hpckit.run.locate import all_runs
+    from hpckit.spec.expand import count
+
+    slurm_bin = ""
+    if site.scheduler == "emulated":
+        from hpckit.launch.emulated import emulated_bin
+
+        slurm_bin = emulated_bin(site)
+    return Request(
+        tasks=count(bag),
+        now=time.time(),
+        python=sys.executable,
+        cwd=str(Path.cwd()),
+        environ=dict(os.environ),
+        backends=installed(),
+        slurm_bin=slurm_bin,
+        taken=frozenset(run.root.name for run in all_runs()),
+        **flags,
+    )
+
+
+def _document(plan: Plan, scripts: tuple[Script, ...]) -> dict[str, Any]:
+    texts = [{"name": script.name, "text": script.text} for script in scripts]
+    return {
+        "schema": "hpckit.submit/1",
+        "run": plan.run,
+        "run_dir": plan.run_dir,
+        "notes": list(plan.notes),
+        "plan": json.loads(plan.to_json()),
+        "scripts": texts,
+    }
+
+
+def _show(plan: Plan, scripts: tuple[Script, ...]) -> None:
+    size = plan.worker
+    say.line(f"run        {plan.run}: {plan.tasks} tasks, {plan.backend}, {plan.shape} shape")
+    say.line(f"site       {plan.site}")
+    say.line(f"workers    {plan.workers} of {size.cores} cores, {size.memory_mib} MiB")
+    say.line(f"directory  {plan.run_dir}")
+    for script in scripts:
+        say.line(f"\n==> {script.name} <==")
+        say.raw(script.text)
