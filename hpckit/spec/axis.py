@@ -80,6 +80,8 @@ def _values(items: list[Any]) -> Values:
             raise ValueError(
                 f"holds {describe(item)}, but may hold only strings, numbers and booleans"
             )
+        if isinstance(item, str) and "\0" in item:
+            raise ValueError(f"holds {describe(item)}, whose zero byte no command can hold")
         if isinstance(item, float) and not math.isfinite(item):
             raise ValueError(f"holds {text_of(item)}, which is no number; write it as a string")
     if all(isinstance(item, str) for item in items):

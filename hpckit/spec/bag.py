@@ -34,6 +34,7 @@ from hpckit.spec.fields import (
     Text,
     Words,
 )  # fmt: skip
+from hpckit.spec.placeholders import INDEX
 from hpckit.spec.plan import Retries
 from hpckit.spec.toml_file import Document, plain, read_document
 from hpckit.spec.validate import error_of, validated
@@ -130,7 +131,7 @@ class Bag(Frozen):
     each: dict[str, Annotated[Axis, BeforeValidator(read_axis)]] = Field(
         default={}, description="a table of what to run over"
     )
-    let: dict[str, str] = Field(default={}, description="a table of strings")
+    let: dict[str, Text] = Field(default={}, description="a table of strings")
     retry_budget: RetryBudget = Field(
         default=RetryBudget(), alias="retries", description="a table of numbers"
     )
@@ -192,8 +193,9 @@ def bag_from_command(
 ) -> Bag:
     """Return the bag of ``hpckit submit [--each-line FILE|-] [--range A-B] -- COMMAND ARG…``.
 
-    Each of `lines` is one task's ``{line}``, each number of `range_` one task's ``{range}``;
-    both together make their product. Without either there is one task.
+    Each of `lines` is one task's ``{line}``, each number of `range_` one task's ``{index}``;
+    both together make their product. Without a range ``{index}`` counts the tasks from 0;
+    without either there is one task.
 
     Raises:
         InputError: there is no command, or it has a placeholder that nothing fills.
@@ -203,9 +205,11 @@ def bag_from_command(
     program = os.path.basename(argv[0]) or "command"  # noqa: PTH119
     data: dict[str, Any] = {"task": {"command": list(argv)}, "each": {}}
     if lines is not None:
+        if not lines:
+            raise InputError("there are no lines, so there is nothing to run over")
         data["each"]["line"] = Values(items=tuple(lines))
     if range_ is not None:
-        data["each"]["range"] = {"range": range_}
+        data["each"][INDEX] = {"range": range_}
     if name is not None:
         data["name"] = name
     document = Document("the command line", data)

@@ -88,14 +88,14 @@ def _name_faults(bag: Bag) -> Iterator[Fault]:
                     f"{table}.{name!r}: a name begins with a letter or '_' and goes on with "
                     "letters, digits and '_'",
                 )
-            elif name == INDEX:
-                yield (table, name), f"{table}.{name}: {{index}} is each task's number already"
+            elif table == "let" and name == INDEX:
+                yield (table, name), f"let.{name}: {{index}} is each task's number already"
             elif table == "let" and name in bag.each:
                 yield (table, name), f"let.{name}: [each] has that name already"
 
 
 def _placeholder_faults(bag: Bag) -> Iterator[Fault]:
-    known = [*bag.each, *bag.let, INDEX]
+    known = list(dict.fromkeys([*bag.each, *bag.let, INDEX]))
     for key, text in texts(bag):
         try:
             holes = parse(text).holes

@@ -16,6 +16,8 @@ from hpckit.spec.functions import function_source
 from hpckit.spec.paths import absolute, program
 from hpckit.spec.recipe import Recipe
 from hpckit.spec.task import Surroundings, Task
+from hpckit.spec.toml_file import Document
+from hpckit.spec.validate import error_of
 
 if TYPE_CHECKING:
     from hpckit.spec.bag import Bag
@@ -39,9 +41,6 @@ def expand(bag: Bag) -> Iterator[Task]:
         InputError: the bag has a fault; two tasks would write the same output (told when
             the second comes up); a glob matches nothing; a file of lines cannot be read.
     """
-    from hpckit.spec.toml_file import Document
-    from hpckit.spec.validate import error_of
-
     found = list(faults(bag))
     if found:
         raise error_of(found, Document(f"bag {bag.name!r}"))
@@ -135,7 +134,7 @@ def _refuse_second_writer(
     task: Task, output: str, recipe: Recipe, axes: Sequence[Elements]
 ) -> None:
     """Find the first task with the same output, and name both; a mere hash clash passes."""
-    for index, elements in enumerate(_product(axes[:])):
+    for index, elements in enumerate(_product(axes)):
         if index >= task.index:
             return
         other = recipe.task(index, elements)

@@ -56,6 +56,9 @@ def _module_file(module: str, python_path: Sequence[str]) -> Path | None:
         walked = f"{walked}.{part}" if walked else part
         spec = PathFinder.find_spec(walked, search) if search is not None else None
         if spec is None:
+            loaded = getattr(sys.modules.get(module), "__file__", None)  # as os.path is
+            if loaded:
+                return Path(loaded)
             places = ", ".join(python_path)
             raise ValueError(f"no module {walked!r} in {places}, nor where Python looks")
         search = spec.submodule_search_locations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hpckit.errors import InputError
 from hpckit.spec.check import let_order
 from hpckit.spec.elements import Element
 from hpckit.spec.paths import absolute, program
@@ -21,6 +22,7 @@ class Recipe:
     A name that stands alone in ``inputs`` or ``outputs`` is a path, and so is a word of the
     command that is written exactly as one of them: both become absolute wherever they are
     used, so that a program writes where the output is looked for, whatever its directory.
+    An entry of ``[each]`` that is called ``index`` takes the place of the task's number.
     """
 
     def __init__(self, bag: Bag) -> None:
@@ -87,13 +89,19 @@ class Recipe:
         return program(self.base, text) if number == 0 else text
 
     def _paths(self, templates: list[Template], values: Mapping[Hole, str]) -> tuple[str, ...]:
-        filled = [absolute(self.base, template.fill(values)) for template in templates]
-        return tuple(dict.fromkeys(filled))  # each once
+        filled: dict[str, None] = {}  # each once, in order
+        for template in templates:
+            text = template.fill(values)
+            if not text:
+                raise InputError(f"task {values[Hole(INDEX)]}: the path {template.text!r} is empty")
+            filled[absolute(self.base, text)] = None
+        return tuple(filled)
 
     def _arguments(self, values: Mapping[Hole, str], typed: dict[str, Any]) -> dict[str, Any]:
         """Without ``kwargs``, the function gets every name of ``[each]`` and ``[let]``."""
         if self.kwargs is None:
-            return {name: value for name, value in typed.items() if name != INDEX}
+            ours = {INDEX} - set(self.names)
+            return {name: value for name, value in typed.items() if name not in ours}
         return {name: _filled(value, values, typed) for name, value in self.kwargs.items()}
 
 

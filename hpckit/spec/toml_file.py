@@ -101,7 +101,8 @@ class Document:
         path = _dotted(assignment_key)
         value, marks = _typed(text)
         table = self.data
-        for name in path[:-1]:
+        for depth, name in enumerate(path[:-1], 1):
+            self.origins.setdefault(path[:depth], origin)
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
                 raise InputError(f"{origin}: {name!r} is not a table, it has no keys in it")

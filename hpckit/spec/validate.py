@@ -72,7 +72,9 @@ def _faults(model: type[BaseModel], item: Any) -> Iterator[Fault]:
         needed = _needed(model, key)
         yield key, f"{dotted(key)} is missing" + (f": {needed}" if needed else "")
     elif kind == "value_error":
-        yield key, f"{dotted(key)}: {item['ctx']['error']}" if key else str(item["ctx"]["error"])
+        words = str(item["ctx"]["error"])
+        colon = "" if words.startswith(("is ", "has ", "holds ")) else ":"
+        yield key, f"{dotted(key)}{colon} {words}".lstrip(": ")
     else:
         needed = _needed(model, key) or _lowered(item["msg"])
         yield key, f"{dotted(key)} is {describe(item['input'])}, but must be {needed}"
