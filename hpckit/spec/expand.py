@@ -22,6 +22,8 @@ from hpckit.spec.validate import error_of
 if TYPE_CHECKING:
     from hpckit.spec.bag import Bag
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+
 
 def count(bag: Bag) -> int:
     """Return the number of tasks. Globs are matched and files of lines read for it.
@@ -119,7 +121,7 @@ class _Keys:
             task.inputs,
             task.outputs,
         )
-        digest = hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=12)
+        digest = hashlib.blake2b(_encode(body).encode(), digest_size=12)
         if self.may_repeat:
             plain = digest.digest()
             if plain in self.seen:

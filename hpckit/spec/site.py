@@ -167,6 +167,13 @@ def _resolved(document: Document, name: str) -> ResolvedSite:
         raise error_of([(("name",), fault)], document)
     document.data["name"] = name
     site = validated(Site, document)
+    if site.default_partition and site.default_partition not in site.partitions:
+        known = ", ".join(site.partitions) or "none"
+        fault = (
+            f"default_partition is {site.default_partition!r}, but the partitions are: {known}."
+            + did_you_mean(site.default_partition, site.partitions)
+        )
+        raise error_of([(("default_partition",), fault)], document)
     leaves = {dotted(key): document.where(key) for key in _leaves(document.data, ())}
     del leaves["name"]
     return ResolvedSite(site, leaves)

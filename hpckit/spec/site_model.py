@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from hpckit.spec.fields import (
     DURATION,
@@ -154,15 +154,6 @@ class Site(Frozen):
         if value != (0, 0) and not 1024 <= first <= last <= 65535:
             raise ValueError(f"[{first}, {last}] is no range within 1024 to 65535")
         return value
-
-    @model_validator(mode="after")
-    def _default_exists(self) -> Site:
-        if self.default_partition and self.default_partition not in self.partitions:
-            known = ", ".join(self.partitions) or "none"
-            raise ValueError(
-                f"default_partition is {self.default_partition!r}, but the partitions are: {known}"
-            )
-        return self
 
     def to_json(self) -> str:
         """Return the resolved site for the run directory; `from_json` reads it."""

@@ -1,0 +1,123 @@
+"""The bags in jobs/: each loads, expands, and does what it says."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from hpckit.spec.bag import Bag, load_bag
+from hpckit.spec.expand import count, expand, surroundings
+
+JOBS = Path(__file__).resolve().parents[3] / "jobs"
+ICE = "northward_sea_ice_velocity.1890.01.01.00.00.npy"
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Path:
+    """The bags, in a checkout whose data are three empty files."""
+    folder = tmp_path / "check out" / "jobs"
+    folder.mkdir(parents=True)
+    for path in [*JOBS.glob("*.toml"), JOBS / "zfpy_task.py"]:
+        shutil.copy(path, folder)
+    data = folder.parent / "data"
+    data.mkdir()
+    for name in (ICE, ICE.replace("1890", "1891"), "A1B_north_america.air_temperature.npy"):
+        (data / name).touch()
+    return folder
+
+
+def test_hello_greets_from_one_to_ten() -> None:
+    tasks = list(expand(load_bag(JOBS / "hello.toml")))
+    said = subprocess.run(tasks[0].argv, capture_output=True, text=True, check=True).stdout
+    assert said == "hello from task 1\n"
+    assert tasks[-1].argv == ("echo", "hello from task 10")
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks"), [("sea_ice", 4), ("north_america", 5), ("sea_ice_zfpy", 4)]
+)
+def test_every_bag_loads_and_its_outputs_lie_in_data(jobs: Path, name: str, tasks: int) -> None:
+    bag = load_bag(jobs / f"{name}.toml")
+    assert count(bag) == tasks
+    for task in expand(bag):
+        assert Path(task.inputs[0]).is_file()
+        assert task.outputs[0].startswith(f"{jobs.parent}/data/compressed/{name}/")
+    assert Bag.from_json(bag.to_json()) == bag
+
+
+def test_sea_ice_calls_the_task_that_the_build_makes(jobs: Path) -> None:
+    bag = load_bag(jobs / "sea_ice.toml")
+    field = f"{jobs.parent}/data/{ICE}"
+    out = f"{jobs.parent}/data/compressed/sea_ice/{ICE.removesuffix('.npy')}-1e-3.zfp"
+    assert next(expand(bag)).argv == (
+        "compress_task", "compress", field, "-o", out, "--tolerance", "1e-3",
+    )  # fmt: skip
+    assert surroundings(bag, "run").path == (f"{jobs.parent}/native/build",)
+
+
+@pytest.fixture
+def zfpy_task() -> ModuleType:
+    pytest.importorskip("zfpy", reason="zfpy is not installed: pip install '.[zfp]'")
+    spec = importlib.util.spec_from_file_location("zfpy_task", JOBS / "zfpy_task.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def waves(dtype: str) -> Any:
+    import numpy as np
+
+    x, y = np.mgrid[0:33, 0:47]
+    return np.asarray(np.sin(x / 5) * np.cos(y / 7) * 30, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8"])
+def test_zfpy_keeps_the_bound_around_holes_and_restores_them(
+    zfpy_task: ModuleType, tmp_path: Path, dtype: str
+) -> None:
+    import numpy as np
+
+    values = waves(dtype)
+    values[3:20, 5:9] = np.nan
+    values[0, 0], values[32, 46] = np.inf, -np.inf
+    values[25:28, :] = 1e20
+    field, out = tmp_path / "a 'b'.npy", tmp_path / "new dir" / "out.npz"
+    np.save(field, np.asfortranarray(values))
+    report = zfpy_task.compress(str(field), str(out), 1e-2, fill_value=1e20)
+    restored = zfpy_task.restore(out)
+    valid = np.isfinite(values) & (np.abs(values) < 1e19)
+    assert np.abs(values[valid] - restored[valid]).max() <= 1e-2
+    assert report["max_abs_error"] <= 1e-2
+    assert report["tolerance_effective"] == 2**-7
+    assert report["missing"] == int((~valid).sum())
+    assert np.array_equal(values[~valid], restored[~valid], equal_nan=True)
+    assert report["ratio"] == report["bytes_in"] / out.stat().st_size
+    assert [path.name for path in out.parent.iterdir()] == ["out.npz"]
+
+
+def test_zfpy_refuses_what_breaks_the_bound_and_leaves_nothing(
+    zfpy_task: ModuleType, tmp_path: Path
+) -> None:
+    import numpy as np
+
+    values = waves("<f4")
+    values[::3] = 1e20
+    np.save(tmp_path / "f.npy", values)
+    with pytest.raises(ValueError, match=r"the bound does not hold: .*give it as fill_value"):
+        zfpy_task.compress(str(tmp_path / "f.npy"), str(tmp_path / "o.npz"), 1e-2)
+    assert not (tmp_path / "o.npz").exists()
+
+
+@pytest.mark.parametrize("tolerance", [0, -1.0, float("nan"), float("inf")])
+def test_zfpy_refuses_a_tolerance_that_is_none(
+    zfpy_task: ModuleType, tmp_path: Path, tolerance: float
+) -> None:
+    with pytest.raises(ValueError, match="must be a positive number"):
+        zfpy_task.compress(str(tmp_path / "f.npy"), str(tmp_path / "o.npz"), tolerance)
