@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_LARGEST_INDEX = 4_000_001  # slurm.conf(5): MaxArraySize may not exceed it
 _FOLDED = re.compile(r"^(\d+)_\[([\d,:-]+)(?:%\d+)?\]$")
 
 
@@ -39,6 +40,8 @@ def expand_job(job_id: str) -> tuple[str, ...]:
         if bounds is None:
             return (job_id,)
         first, last, step = int(bounds[1]), int(bounds[2] or bounds[1]), int(bounds[3] or 1)
+        if last > _LARGEST_INDEX:
+            return (job_id,)
         indices += [str(i) for i in range(first, last + 1, max(1, step))]
     return tuple(f"{match[1]}_{index}" for index in indices)
 

@@ -19,9 +19,9 @@ def parse_pairs(line: str) -> dict[str, str]:
     The first of equal keys counts. Total: text without pairs gives an empty dict.
     """
     matches = list(_PAIR.finditer(line))
-    ends = [match.start() for match in matches[1:]] + [len(line)]
+    ends = [*(match.start() for match in matches[1:]), len(line)]
     pairs: dict[str, str] = {}
-    for match, end in zip(matches, ends, strict=True):
+    for match, end in zip(matches, ends, strict=False):  # no match has one end
         pairs.setdefault(match[1], line[match.end() : end].strip())
     return pairs
 

@@ -1,0 +1,43 @@
+"""Slurm's commands as small scripts that answer what a test wants and write down what was asked."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class FakeSlurm:
+    """A directory of commands; `asked` holds one line of words for each call."""
+
+    root: Path
+
+    @property
+    def bin(self) -> str:
+        return str(self.root)
+
+    def answer(self, program: str, stdout: str = "", *, stderr: str = "", code: int = 0) -> None:
+        """Let a command answer so from now on."""
+        self.script(
+            program,
+            f"printf %s {shlex.quote(stdout)}\nprintf %s {shlex.quote(stderr)} >&2\nexit {code}\n",
+        )
+
+    def script(self, program: str, body: str) -> None:
+        """Let a command run these lines from now on; ``$log`` is where calls are noted."""
+        path = self.root / program
+        log = shlex.quote(str(self.root / "asked"))
+        head = f'#!/bin/bash\nlog={log}\necho "{program} $*" >>"$log"\n'
+        path.write_text(head + body)
+        path.chmod(0o755)
+
+    @property
+    def asked(self) -> list[str]:
+        log = self.root / "asked"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+def fake_slurm(root: Path) -> FakeSlurm:
+    root.mkdir()
+    return FakeSlurm(root)
