@@ -1,4 +1,4 @@
-"""Where templates/ and site_configs/ are found: checkout first, then the wheel's copy."""
+"""Where templates/, site_configs/ and jobs/ are found: checkout first, then the wheel's copy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def test_a_damaged_installation_is_told(package: Path) -> None:
         assets.asset_dir("site_configs")
 
 
-def test_this_very_checkout_has_both() -> None:
+def test_this_very_checkout_has_them_all() -> None:
     top = Path(__file__).resolve().parents[3]
     assert assets.asset_dir("templates") == top / "templates"
     assert (assets.asset_dir("site_configs") / "local.toml").is_file()
+    assert (assets.asset_dir("jobs") / "hello.toml").is_file()

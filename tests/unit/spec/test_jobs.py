@@ -40,14 +40,24 @@ def test_hello_greets_from_one_to_ten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "tasks"), [("sea_ice", 4), ("north_america", 5), ("sea_ice_zfpy", 4)]
+    ("name", "tasks"),
+    [
+        ("sea_ice", 4),
+        ("north_america", 5),
+        ("sea_ice_zfpy", 4),
+        ("demo", 6),
+        ("demo_zfpy", 6),
+    ],
 )
-def test_every_bag_loads_and_its_outputs_lie_in_data(jobs: Path, name: str, tasks: int) -> None:
+def test_every_bag_loads_and_writes_to_a_folder_of_its_own(
+    jobs: Path, name: str, tasks: int
+) -> None:
     bag = load_bag(jobs / f"{name}.toml")
     assert count(bag) == tasks
     for task in expand(bag):
         assert Path(task.inputs[0]).is_file()
-        assert task.outputs[0].startswith(f"{jobs.parent}/data/compressed/{name}/")
+        assert task.outputs[0].startswith(f"{jobs.parent}/")
+        assert Path(task.outputs[0]).parent.parts[-2:] == ("compressed", name)
     assert Bag.from_json(bag.to_json()) == bag
 
 
