@@ -49,9 +49,7 @@ def test_hello_greets_from_one_to_ten() -> None:
         ("demo_zfpy", 6),
     ],
 )
-def test_every_bag_loads_and_writes_to_a_folder_of_its_own(
-    jobs: Path, name: str, tasks: int
-) -> None:
+def test_every_bag_loads_and_writes_to_its_own_folder(jobs: Path, name: str, tasks: int) -> None:
     bag = load_bag(jobs / f"{name}.toml")
     assert count(bag) == tasks
     for task in expand(bag):
