@@ -63,7 +63,12 @@ def launch(
     argv += [f"--cores={worker.cores}", f"--gpus={worker.gpus}", f"--disk={_DISK_MB}"]
     if worker.memory_mib:
         argv.append(f"--memory={worker.memory_mib}")
-    argv += ["--single-shot", f"--idle-timeout={_NEVER_S}", f"--connect-timeout={_CONNECT_S}"]
+    argv += [
+        "--parent-death",
+        "--single-shot",
+        f"--idle-timeout={_NEVER_S}",
+        f"--connect-timeout={_CONNECT_S}",
+    ]
     argv += ["-s", str(directory), "-P", str(run_dir.secret(PASSWORD)), host, str(port)]
     env = {
         "HPCKIT_RUNNER": str(runner),
