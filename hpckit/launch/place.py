@@ -62,6 +62,10 @@ def _check_required(site: Site, request: Request, place: Place) -> None:
         if not getattr(place, what) and what not in given:
             flag = "--sbatch --constraint=NAME" if what == "constraint" else f"--{what} NAME"
             raise InputError(
-                f"site {site.name!r} demands a {what} for every job, and none was given",
+                f"site {site.name!r} demands {_a(what)} for every job, and none was given",
                 hint=f"Give {flag}, or set {what} in a site file of your own.",
             )
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"

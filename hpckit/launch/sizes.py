@@ -119,7 +119,8 @@ def choose_sizes(
 def _check_task_fits(case: _Case) -> None:
     needed, limits = case.bag.task.resources, case.limits
     least_mib = max(1, needed.memory_mib) + case.engine_mib(1) + case.beside_mib
-    with_engine = f"{least_mib} MiB of memory (with what {case.backend} takes itself)"
+    others = f"the head and {case.backend} take" if case.beside_mib else f"{case.backend} takes"
+    with_engine = f"{least_mib} MiB of memory (with what {others})"
     for what, need, has in (
         (f"{needed.cores} cores", needed.cores, limits.cores),
         (with_engine, least_mib, limits.memory_mib),
@@ -155,7 +156,23 @@ def _cores(case: _Case) -> int:
     if cores < task.cores:
         case.notes.append(f"cores per worker: {task.cores}, not {cores}; each task needs as many")
         cores = task.cores
+    room = _slots_by_memory(case)
+    if room is not None and cores // task.cores > room:
+        case.notes.append(
+            f"cores per worker: {room * task.cores}, not {cores}; a node's memory holds no more "
+            f"of what {case.backend} starts for each task"
+        )
+        cores = room * task.cores
     return cores
+
+
+def _slots_by_memory(case: _Case) -> int | None:
+    """Return for how many tasks at a time the engine fits on a node beside one task."""
+    if case.limits.memory_mib is None:
+        return None
+    base, each = _ENGINE_MIB[case.backend]
+    needed = base + case.beside_mib + max(1, case.bag.task.resources.memory_mib)
+    return max(1, (case.limits.memory_mib - needed) // each)
 
 
 def _slots(case: _Case, cores: int) -> int:
@@ -171,10 +188,7 @@ def _memory(case: _Case, cores: int, slots: int) -> int:
     """Return what the tasks of one worker may use."""
     task, limits, budget = case.bag.task.resources, case.limits, case.bag.retries
     taken = case.engine_mib(slots) + case.beside_mib
-    # When the engine's part of so many slots leaves less than a task needs, the task goes first.
     most = None if limits.memory_mib is None else limits.memory_mib - taken
-    if most is not None:
-        most = max(most, task.memory_mib, 1)
     wish = case.request.memory_mib or case.bag.workers.memory_mib
     if wish:
         memory = max(wish, task.memory_mib)
