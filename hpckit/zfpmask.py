@@ -34,7 +34,8 @@ def _varints(values: Array) -> bytes:
     used = np.arange(3) < length[:, None]
     more = np.arange(1, 4) < length[:, None]
     coded = (parts | np.where(more, 0x80, 0)).astype(np.uint8)
-    return coded[used].tobytes()
+    content: bytes = coded[used].tobytes()
+    return content
 
 
 def encode_mask(values: Array, holes: Array) -> tuple[int, bytes]:
