@@ -1,7 +1,8 @@
 """Where each value of a TOML text stands, and how it is written there.
 
-`tomllib` gives values without places and numbers without their text; this scanner gives
-both. It reads only text that `tomllib` has accepted, so it checks nothing.
+`tomllib` gives values without places and numbers without their text (tomlkit keeps the
+texts, but no places either); this scanner gives both. It reads only text that `tomllib` has
+accepted, so it checks nothing.
 TOML 1.0: https://toml.io/en/v1.0.0
 """
 

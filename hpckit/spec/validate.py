@@ -76,7 +76,8 @@ def _faults(model: type[BaseModel], item: Any) -> Iterator[Fault]:
         colon = "" if words.startswith(("is ", "has ", "holds ")) else ":"
         yield key, f"{dotted(key)}{colon} {words}".lstrip(": ")
     else:
-        needed = _needed(model, key) or _lowered(item["msg"])
+        item_of_field = kind == "string_type" and not _described(model, key)
+        needed = "a string" if item_of_field else _needed(model, key) or _lowered(item["msg"])
         yield key, f"{dotted(key)} is {describe(item['input'])}, but must be {needed}"
 
 
@@ -86,11 +87,16 @@ def _lowered(message: str) -> str:
 
 def _needed(model: type[BaseModel], key: Key) -> str:
     """Return what a key must hold, in the words of its field's description."""
-    for end in range(len(key), 0, -1):
-        table = _table_at(model, key[: end - 1])
-        for name, info in table.model_fields.items() if table else ():
-            if (info.alias or name) == key[end - 1]:
-                return info.description or ""
+    found = (_described(model, key[:end]) for end in range(len(key), 0, -1))
+    return next(filter(None, found), "")
+
+
+def _described(model: type[BaseModel], key: Key) -> str:
+    """Return the description of the field that `key` is, ``""`` where it lies within one."""
+    table = _table_at(model, key[:-1])
+    for name, info in table.model_fields.items() if table else ():
+        if (info.alias or name) == key[-1]:
+            return info.description or ""
     return ""
 
 

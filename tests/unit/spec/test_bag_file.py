@@ -84,7 +84,7 @@ def test_a_bag_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
         ('timeout = "5 parsecs"', "task.timeout: cannot read '5 parsecs' as a duration"),
         ("timeout = 0", "task.timeout: duration 0 is not a positive time"),
         ("outputs = 'x'", "task.outputs is the string 'x', but must be a list of strings"),
-        ("outputs = [3]", "task.outputs[0] is the number 3, but must be a list of strings"),
+        ("outputs = [3]", "task.outputs[0] is the number 3, but must be a string"),
         ("resources.cores = 0", "task.resources.cores is the number 0, but must be a whole number "
          "of at least 1"),
         ('resources.cores = "2"', "task.resources.cores is the string '2', but must be a whole"),
