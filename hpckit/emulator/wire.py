@@ -71,9 +71,7 @@ class Inbox:
         """Read what there is; return False at the end of the stream."""
         space = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4)
         try:
-            data, ancillary, _flags, _address = sock.recvmsg(
-                65536, space, socket.MSG_CMSG_CLOEXEC
-            )
+            data, ancillary, _flags, _address = sock.recvmsg(65536, space, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return True
         except OSError:

@@ -33,31 +33,28 @@ def split(text: str) -> list[str]:
         DirectiveError: a quote is not closed.
     """
     words: list[str] = []
-    current: list[str] | None = None
-    quote, index = "", 0
-    while index < len(text):
-        char = text[index]
-        index += 1
-        if char == "\\" and index < len(text) and quote != "'":
-            current = [*(current or []), text[index]]
-            index += 1
-        elif quote:
-            if char == quote:
-                quote = ""
-            else:
-                current = [*(current or []), char]
+    current: str | None = None
+    quote = ""
+    letters = iter(text)
+    for char in letters:
+        if char == "\\" and quote != "'":
+            current = (current or "") + next(letters, "\\")
+        elif char == quote:
+            quote = ""
+        elif quote or not _special(char, current):
+            current = (current or "") + char
         elif char in "\"'":
-            quote, current = char, current or []
-        elif char.isspace():
-            if current is not None:
-                words.append("".join(current))
-            current = None
-        elif char == "#" and current is None:
+            quote, current = char, current or ""
+        elif char == "#":
             break
-        else:
-            current = [*(current or []), char]
+        elif current is not None:
+            words.append(current)
+            current = None
     if quote:
         raise DirectiveError(f"unmatched `{quote}` in [{text.strip()}]")
-    if current is not None:
-        words.append("".join(current))
-    return words
+    return words if current is None else [*words, current]
+
+
+def _special(char: str, current: str | None) -> bool:
+    """Whether a character outside quotes is more than itself: quote, white space, comment."""
+    return char in "\"'" or char.isspace() or (char == "#" and current is None)

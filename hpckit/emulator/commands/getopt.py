@@ -127,15 +127,15 @@ def convert(command: str, option: Option, value: str) -> object:
 
 def _complaint(option: Option, value: str) -> str:
     special = {
-        "time": f"Invalid --time specification",
-        "nodes": f"invalid node count `{value}'",
+        "time": "Invalid --time specification",
+        "nodes": f'"{value}" is not a valid node count',
         "ntasks": f'Invalid numeric value "{value}" for --ntasks.',
         "cpus-per-task": f'Invalid numeric value "{value}" for --cpus-per-task.',
         "ntasks-per-node": f'Invalid numeric value "{value}" for --ntasks-per-node.',
         "mem": "Invalid --mem specification",
         "mem-per-cpu": "Invalid --mem-per-cpu specification",
-        "signal": f"Invalid --signal specification",
-        "open-mode": f"Invalid --open-mode specification",
-        "exclusive": f"Invalid --exclusive specification",
+        "signal": "Invalid --signal specification",
+        "open-mode": "Invalid --open-mode specification",
+        "exclusive": "Invalid --exclusive specification",
     }
     return special.get(option.long, f"Invalid --{option.long} specification: {value}")

@@ -145,7 +145,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("jobid", check=_positive, on=S, env=("", "SLURM_JOB_ID")),
     Option("signal", check=_signal, on=B, env=("SBATCH_SIGNAL", "")),
     Option("test-only", argument=NONE, on=B),
-    Option("time", "t", check=formats.parse_time_limit, env=("SBATCH_TIMELIMIT", "SLURM_TIMELIMIT")),
+    Option(
+        "time", "t", check=formats.parse_time_limit, env=("SBATCH_TIMELIMIT", "SLURM_TIMELIMIT")
+    ),
     Option("unbuffered", "u", NONE, on=S, env=("", "SLURM_UNBUFFEREDIO")),
     Option("verbose", "v", NONE),
     Option("wait", "W", NONE, on=B, env=("SBATCH_WAIT", "")),
@@ -176,11 +178,17 @@ REFUSED: dict[str, str] = {
     " multi-prog no-allocate:Z preserve-env:E prolog pty quit-on-interrupt relative:r resv-ports"
     " send-libs slurmd-debug task-epilog task-prolog threads:T het-group signal",
 }
-_REFUSED_FLAGS = frozenset(
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_REFUSED_FLAGS = _words(
     "contiguous reboot spread-job use-min-nodes ignore-pbs overcommit disable-status "
-    "debugger-test interactive launch-cmd no-allocate preserve-env pty quit-on-interrupt".split()
+    "debugger-test interactive launch-cmd no-allocate preserve-env pty quit-on-interrupt"
 )
-_REFUSED_OPTIONAL = frozenset("get-user-env propagate immediate bcast resv-ports".split())
+_REFUSED_OPTIONAL = frozenset(["get-user-env", "propagate", "immediate", "bcast", "resv-ports"])
 
 
 def table(command: str) -> list[Option]:

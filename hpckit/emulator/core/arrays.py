@@ -6,6 +6,7 @@ Source: sbatch(1) ``--array``, https://slurm.schedmd.com/job_array.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 
 def parse(text: str, max_array_size: int) -> tuple[list[int], int]:
@@ -57,7 +58,7 @@ def _even_step(indices: Sequence[int]) -> int:
     if len(indices) < 3:
         return 1
     step = indices[1] - indices[0]
-    even = all(b - a == step for a, b in zip(indices, indices[1:], strict=False))
+    even = all(b - a == step for a, b in pairwise(indices))
     return step if even else 1
 
 

@@ -88,9 +88,7 @@ def _write(stem: str, width: int, ranges: list[list[int]]) -> str:
         return stem
     if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
         return f"{stem}{ranges[0][0]:0{width}}"
-    words = (
-        f"{a:0{width}}" if a == b else f"{a:0{width}}-{b:0{width}}" for a, b in ranges
-    )
+    words = (f"{a:0{width}}" if a == b else f"{a:0{width}}-{b:0{width}}" for a, b in ranges)
     return f"{stem}[{','.join(words)}]"
 
 

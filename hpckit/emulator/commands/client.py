@@ -1,0 +1,113 @@
+"""What all emulated commands share: asking the daemon, and Slurm's way of saying no."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+from hpckit.emulator import paths, wire
+
+VERSION = "slurm-wlm 22.05.8"  # the version whose behaviour is emulated
+_PATIENCE_S = 3.0  # how long a command waits for a controller that is down
+
+
+class ControllerError(Exception):
+    """The controller refused, or cannot be reached.
+
+    Attributes:
+        code: a key of `core.refusal.TEXT`, or ``unreachable``.
+        text: Slurm's words.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code, self.text = code, text
+
+
+def connect(state_dir: str) -> socket.socket:
+    """Return a connection to the daemon; starts it when it was killed, waits when it is down.
+
+    Raises:
+        ControllerError: nobody answers.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    started = False
+    while True:
+        try:
+            return wire.connect(paths.socket_path(state_dir))
+        except OSError:
+            from hpckit.emulator import launch
+
+            down = os.path.exists(f"{state_dir}/down")  # noqa: PTH110
+            if down or time.monotonic() > deadline:
+                break
+            if not started and not launch.locked(state_dir):
+                started = True
+                launch.start(state_dir)
+                continue
+            time.sleep(0.05)
+    raise ControllerError("unreachable", "Unable to contact slurm controller (connect failure)")
+
+
+def ask(state_dir: str, message: dict[str, Any]) -> dict[str, Any]:
+    """Send one request and return the reply.
+
+    Raises:
+        ControllerError: it was refused, or nobody answers.
+    """
+    sock = connect(state_dir)
+    wire.send(sock, message)
+    try:
+        reply = wire.receive(sock, wire.Inbox())
+    except wire.Closed:
+        raise ControllerError("unreachable", "Zero Bytes were transmitted or received") from None
+    finally:
+        sock.close()
+    return checked(reply)
+
+
+def checked(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply that is no error.
+
+    Raises:
+        ControllerError: it is one.
+    """
+    if "error" in reply:
+        raise ControllerError(reply["error"], reply["text"])
+    return reply
+
+
+def complain(command: str, text: str) -> None:
+    """Write one line to stderr, as Slurm's commands do."""
+    sys.stderr.write(f"{command}: {text}\n")
+
+
+def submitter() -> dict[str, Any]:
+    """Return who submits, from where, with which surroundings."""
+    import pwd
+
+    uid = os.getuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    umask = os.umask(0)
+    os.umask(umask)
+    return {
+        "uid": uid, "gid": os.getgid(), "user": user, "host": socket.gethostname(),
+        "cwd": _cwd(), "env": dict(os.environ), "umask": umask,
+    }  # fmt: skip
+
+
+def _cwd() -> str:
+    """Return the directory as the shell names it (``$PWD``), if that is where we are."""
+    named = os.environ.get("PWD", "")
+    try:
+        if named.startswith("/") and os.path.samefile(named, "."):  # noqa: PTH121
+            return named
+    except OSError:
+        pass
+    return os.getcwd()  # noqa: PTH109

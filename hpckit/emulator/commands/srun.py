@@ -1,0 +1,333 @@
+"""srun: starts a step in a job (or makes an allocation for itself) and waits for its tasks.
+
+Tasks write straight to srun's own descriptors; only ``--label`` and stdin go through pipes.
+Source: srun(1).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from hpckit.emulator import wire
+from hpckit.emulator.commands import client, options
+from hpckit.emulator.commands.getopt import Parser, UsageError, convert
+from hpckit.emulator.commands.streams import Streams
+
+NAME = "srun"
+_BUSY_PAUSE_S = 0.05
+_BUSY_PAUSE_MOST_S = 1.0
+_FATAL = "srun: error: Unable to create step for job {job}: {text}\n"
+
+
+def main(state_dir: str, words: list[str]) -> int:
+    """Run srun; return its exit code."""
+    try:
+        return _run(state_dir, words)
+    except UsageError as error:
+        client.complain(NAME, str(error))
+        if not str(error).startswith(("error", "fatal")):
+            sys.stderr.write('Try "srun --help" for more information\n')
+        return 1
+    except client.ControllerError as error:
+        client.complain(NAME, f"error: {error.text}")
+        return 1
+
+
+def _run(state_dir: str, words: list[str]) -> int:
+    parser = Parser(NAME, options.table(NAME), options.refused(NAME))
+    line, command = parser.parse(words)
+    chosen: dict[str, Any] = {o.long: convert(NAME, o, value) for o, value in line}
+    if "version" in chosen:
+        sys.stdout.write(client.VERSION + "\n")
+        return 0
+    if not command:
+        raise UsageError("fatal: No command given to execute.")
+    if str(chosen.get("mpi", "none")) not in ("none", "list"):
+        raise UsageError(f"error: Couldn't find the specified plugin name for mpi/{chosen['mpi']}")
+    environment = _environment()
+    job = int(chosen.get("jobid") or os.environ.get("SLURM_JOB_ID") or 0)
+    merged = {**environment, **chosen}
+    if job:
+        return Step(state_dir, job, merged, chosen, command).run()
+    return _allocate(state_dir, chosen, command)
+
+
+def _environment() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for option in options.table(NAME):
+        name = options.environment_name(option, NAME)
+        if not name.startswith(("SLURM_", "SRUN_")) or name not in os.environ:
+            continue
+        value = os.environ[name]
+        if option.long in ("export", "jobid", "job-name", "gpus", "gres", "chdir"):
+            continue
+        if option.argument == options.NONE and value.lower() in ("0", "no", "false"):
+            continue
+        found[option.long] = convert(NAME, option, value)
+    return found
+
+
+def _allocate(state_dir: str, chosen: dict[str, Any], command: list[str]) -> int:
+    """Outside a job: ask for an allocation, run one step in it, give it back."""
+    about = client.submitter()
+    known = {option.long for option in options.table("sbatch")}
+    asked = {key: value for key, value in chosen.items() if key in known}
+    message = {"op": "allocate", "options": asked, "command": command[0],
+               "default_name": command[0].rpartition("/")[2], **about}  # fmt: skip
+    sock = client.connect(state_dir)
+    inbox = wire.Inbox()
+    wire.send(sock, message)
+    try:
+        job = int(client.checked(wire.receive(sock, inbox))["job_id"])
+        sock.settimeout(0.2)
+        try:
+            client.checked(wire.receive(sock, inbox))
+        except TimeoutError:
+            client.complain(NAME, f"job {job} queued and waiting for resources")
+            sock.settimeout(None)
+            client.checked(wire.receive(sock, inbox))
+            client.complain(NAME, f"job {job} has been allocated resources")
+    except wire.Closed:
+        raise client.ControllerError("unreachable", "Job allocation has been revoked") from None
+    except client.ControllerError as error:
+        raise client.ControllerError(
+            error.code, f"Unable to allocate resources: {error.text}"
+        ) from None
+    sock.settimeout(None)
+    return Step(state_dir, job, chosen, chosen, command).run()
+
+
+class Step:
+    """One step: its request, its streams, and how its tasks ended."""
+
+    def __init__(
+        self, state_dir: str, job: int, merged: dict[str, Any], chosen: dict[str, Any],
+        command: list[str],
+    ) -> None:  # fmt: skip
+        self.state_dir, self.job, self.command = state_dir, job, command
+        self.options, self.chosen = merged, chosen
+        self.step_id = ""
+        self.nodes: list[str] = []
+        self.tasks: list[list[int]] = []
+        self.status: dict[str, list[int]] = {}
+        self.interrupted = 0.0
+        self.code = 0
+        self.stopped = False
+
+    # -- request -------------------------------------------------------------------------
+
+    def request(self) -> dict[str, Any]:
+        """Return what the daemon needs to lay the step out."""
+        o, c = self.options, self.chosen
+        least, most = o.get("nodes") or (0, 0)
+        tasks = o.get("ntasks", 0)
+        if "nodes" in c and "ntasks" not in c:
+            tasks = 0
+        if tasks and least > tasks:
+            if "nodes" in c or "ntasks" in c:
+                client.complain(NAME, f"warning: can't run {tasks} processes on {least} nodes, "
+                                      f"setting nnodes to {tasks}")  # fmt: skip
+            least = most = tasks
+        if "nodes" not in c:
+            most = 0
+            if tasks or o.get("nodelist"):
+                least = 0
+        bad = str(o.get("kill-on-bad-exit", "0"))
+        return {
+            "name": str(c.get("job-name") or self.command[0].rpartition("/")[2]),
+            "ntasks": tasks, "min_nodes": least, "max_nodes": most,
+            "ntasks_per_node": o.get("ntasks-per-node", 0),
+            "cpus_per_task": o.get("cpus-per-task", 0),
+            "memory_mib": c.get("mem", -1),
+            "nodelist": c.get("nodelist", ""), "exclude": c.get("exclude", ""),
+            "distribution": str(o.get("distribution", "")),
+            "overlap": "overlap" in o, "exact": "exact" in o or "exclusive" in c,
+            "overcommit": "overcommit" in o, "kill_on_bad_exit": bad not in ("0", "off"),
+            "no_kill": o.get("no-kill", "off") != "off", "wait_s": o.get("wait", 0),
+        }  # fmt: skip
+
+    def _env(self) -> dict[str, str]:
+        mode = str(self.chosen.get("export", os.environ.get("SLURM_EXPORT_ENV", "ALL")))
+        given = dict(os.environ)
+        given.pop("SLURM_TASK_PID", None)
+        if mode == "ALL":
+            return given
+        from hpckit.emulator.daemon.environment import exported
+
+        return exported(mode, given)
+
+    # -- run -----------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Create the step (waiting while its CPUs are busy), and see it to its end."""
+        streams = Streams(self.options, self.layout)
+        sock, inbox = self._create(streams)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._forward)
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGCONT):
+            signal.signal(number, self._forward)
+        signal.signal(signal.SIGINT, self._interrupt)
+        streams.begin()
+        while True:
+            try:
+                message = streams.receive(sock, inbox)
+            except wire.Closed:
+                sock, inbox = self._reattach()
+                continue
+            if self._progress(message):
+                break
+        streams.finish()
+        return self._exit_code()
+
+    def layout(self) -> list[list[int]]:
+        """Return the task ids per node."""
+        return self.tasks
+
+    def _create(self, streams: Streams) -> tuple[Any, wire.Inbox]:
+        message: dict[str, Any] = {
+            "op": "step", "job_id": self.job, "argv": self.command, "env": self._env(),
+            "cwd": os.path.abspath(str(self.chosen.get("chdir", os.getcwd()))),  # noqa: PTH100, PTH109
+            "umask": _umask(), "request": self.request(), "extra_env": self._extra_env(),
+        }  # fmt: skip
+        pause, told = _BUSY_PAUSE_S, False
+        while True:
+            sock = client.connect(self.state_dir)
+            inbox = wire.Inbox()
+            message["files"], fds = streams.offer(message["request"])
+            wire.send(sock, message, fds)
+            reply = wire.receive(sock, inbox)
+            if "error" not in reply:
+                self.step_id, self.nodes, self.tasks = (
+                    reply["step_id"], reply["nodes"], reply["tasks"],
+                )  # fmt: skip
+                return sock, inbox
+            sock.close()
+            if reply["error"] != "busy":
+                raise client.ControllerError(
+                    reply["error"], f"Unable to create step for job {self.job}: {reply['text']}"
+                )
+            if not told:
+                told = True
+                client.complain(NAME, f"Job {self.job} step creation temporarily disabled, "
+                                      "retrying (Requested nodes are busy)")  # fmt: skip
+            time.sleep(pause)
+            pause = min(pause * 1.5, _BUSY_PAUSE_MOST_S)
+
+    def _extra_env(self) -> dict[str, str]:
+        extra = {"SLURM_UMASK": f"{_umask():04o}"}
+        if "label" in self.options:
+            extra["SLURM_LABELIO"] = "1"
+        if "overcommit" in self.options:
+            extra["SLURM_OVERCOMMIT"] = "1"
+        return extra
+
+    def _reattach(self) -> tuple[Any, wire.Inbox]:
+        """The daemon went away: wait for the next one, and ask it about this step."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                sock = client.connect(self.state_dir)
+            except client.ControllerError:
+                if os.path.exists(f"{self.state_dir}/down"):  # noqa: PTH110
+                    break
+                time.sleep(0.5)
+                continue
+            wire.send(sock, {"op": "follow_step", "job_id": self.job, "step_id": self.step_id,
+                             "told": list(self.status)})  # fmt: skip
+            return sock, wire.Inbox()
+        raise client.ControllerError("unreachable", "Lost the controller")
+
+    # -- ends ----------------------------------------------------------------------------
+
+    def _progress(self, message: dict[str, Any]) -> bool:
+        if "error" in message:
+            raise client.ControllerError(message["error"], message["text"])
+        fresh: dict[str, list[int]] = message["status"]
+        if message["over"] and message["state"] == "CANCELLED" and not self.stopped:
+            self._cancelled(message)
+        for task, (code, signo) in sorted(fresh.items(), key=lambda item: int(item[0])):
+            self.status[task] = [code, signo]
+        self._report(fresh, message)
+        return bool(message["over"])
+
+    def _cancelled(self, message: dict[str, Any]) -> None:
+        self.stopped = True
+        if message["job_state"] != "RUNNING":
+            client.complain(
+                NAME, "Job step aborted: Waiting up to 32 seconds for job step to finish."
+            )
+
+    def _report(self, fresh: dict[str, list[int]], message: dict[str, Any]) -> None:
+        groups: dict[tuple[str, str], list[int]] = {}
+        for task, (code, signo) in fresh.items():
+            if not code and not signo:
+                continue
+            node = self._node_of(int(task))
+            what = f"Exited with exit code {code}" if not signo else signal_text(signo)
+            if message["state"] == "OUT_OF_MEMORY" and signo == signal.SIGKILL:
+                what = "Out Of Memory"
+            groups.setdefault((node, what), []).append(int(task))
+        for (node, what), tasks in groups.items():
+            from hpckit.emulator.core.arrays import describe
+
+            plural = "tasks" if len(tasks) > 1 else "task"
+            client.complain(NAME, f"error: {node}: {plural} {describe(sorted(tasks))}: {what}")
+        if message["over"] and message["state"] == "NODE_FAIL":
+            client.complain(NAME, "error: Node failure: a node of this step was lost")
+
+    def _node_of(self, task: int) -> str:
+        for node, tasks in zip(self.nodes, self.tasks, strict=True):
+            if task in tasks:
+                return node
+        return "?"
+
+    def _exit_code(self) -> int:
+        """Return the worst exit code of the tasks; 128 and the signal for those that were hit."""
+        worst = 0
+        for code, signo in self.status.values():
+            worst = max(worst, code, 128 + signo if signo else 0)
+        missing = sum(len(t) for t in self.tasks) - len(self.status)
+        return worst or (1 if missing else 0)
+
+    # -- signals -------------------------------------------------------------------------
+
+    def _forward(self, number: int, _frame: object) -> None:
+        self._signal(number)
+
+    def _interrupt(self, number: int, _frame: object) -> None:
+        now = time.monotonic()
+        if now - self.interrupted < 1.0:
+            client.complain(NAME, "sending Ctrl-C to StepId="
+                                  f"{self.job}.{self.step_id}")  # fmt: skip
+            self._signal(signal.SIGINT)
+        else:
+            client.complain(NAME, "interrupt (one more within 1 sec to abort)")
+            for tasks in self.tasks[:1]:
+                client.complain(NAME, f"StepId={self.job}.{self.step_id} tasks {tasks[0]}: running")
+        self.interrupted = now
+
+    def _signal(self, number: int) -> None:
+        if not self.step_id:
+            os._exit(128 + number)
+        try:
+            client.ask(self.state_dir, {
+                "op": "cancel", "jobs": [f"{self.job}.{self.step_id}"], "filters": {},
+                "signal": 0 if number == signal.SIGTERM else number, "uid": os.getuid(),
+            })  # fmt: skip
+        except client.ControllerError as error:
+            client.complain(NAME, f"error: {error.text}")
+
+
+def signal_text(number: int) -> str:
+    """Return ``Killed`` or ``Segmentation fault``, as strsignal(3) says."""
+    return signal.strsignal(number) or f"Unknown signal {number}"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,286 @@
+"""Emulated clusters as the rest of hpckit uses them: up, down, find, status, faults.
+
+```python
+cluster = control.up(ClusterConfig(nodes=4, cpus=2), name="local")
+subprocess.run([cluster.bin_dir / "sbatch", "job.sh"])
+control.down("local")
+```
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hpckit.emulator import launch, paths, wire
+from hpckit.emulator.config import ClusterConfig, PartitionConfig
+from hpckit.errors import InputError, SchedulerError
+
+__all__ = [
+    "Cluster", "ClusterConfig", "PartitionConfig", "controller_down", "down", "drain", "find",
+    "kill_node", "list_clusters", "reclaim", "resume", "shell_environment", "slow_controller",
+    "status", "time_scale", "up",
+]  # fmt: skip
+SCHEMA = "hpckit.emulate/1"
+_DOWN_PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running emulated cluster.
+
+    Attributes:
+        name: what `up` was given.
+        state_dir: its directory, mode 0700.
+        bin_dir: holds sbatch, srun, squeue, scancel, sacct, scontrol and sinfo; each works by
+            its absolute path, whatever the environment.
+    """
+
+    name: str
+    state_dir: Path
+    bin_dir: Path
+
+
+def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
+    """Start a cluster's daemon, or find it running.
+
+    Raises:
+        InputError: it is running with another configuration.
+        SchedulerError: it does not start.
+    """
+    directory = paths.state_dir(name)
+    existing = find(name)
+    if existing is not None:
+        _check_same(config, name)
+        return existing
+    paths.make_private(paths.root())
+    paths.make_private(directory)
+    about = {
+        "config": replace(config or ClusterConfig(), name=name).to_json(),
+        "address_block": _address_block(directory),
+    }
+    temporary = Path(directory, f"config.json.{os.getpid()}")
+    temporary.write_text(json.dumps(about, indent=1))
+    temporary.rename(Path(directory, "config.json"))
+    _write_commands(directory)
+    Path(directory, "down").unlink(missing_ok=True)
+    launch.start(directory)
+    found = find(name)
+    if found is None:
+        raise SchedulerError(
+            f"the emulated cluster {name!r} ended as soon as it had started",
+            hint=f"See {directory}/slurmctld.log.",
+        )
+    return found
+
+
+def _check_same(config: ClusterConfig | None, name: str) -> None:
+    if config is None:
+        return
+    running = ClusterConfig.from_json(_ask(name, {"op": "status"})["config"])
+    wanted = replace(config, name=name)
+    if running == wanted:
+        return
+    now, then = running.to_json(), wanted.to_json()
+    differing = [f"{key} is {now[key]}, not {then[key]}" for key in now if now[key] != then[key]]
+    raise InputError(
+        f"the emulated cluster {name!r} is running with another configuration: "
+        + "; ".join(differing),
+        hint=f"End it first (hpckit emulate down --cluster {name}), or use another name.",
+    )
+
+
+def _address_block(directory: str) -> list[int]:
+    """Return the x and y of 127.x.y.*: kept once chosen, and no other cluster's of this user."""
+    taken = set()
+    for other in list_clusters():
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            path = Path(paths.state_dir(other))
+            block = json.loads((path / "config.json").read_text())["address_block"]
+            if str(path) == directory:
+                return [block[0], block[1]]
+            taken.add(tuple(block))
+    digest = hashlib.sha256(f"{os.geteuid()} {directory}".encode()).digest()
+    for offset in range(250 * 200):
+        number = (int.from_bytes(digest[:4], "big") + offset) % (250 * 200)
+        block = (number % 250 + 2, number // 250 + 1)
+        if block not in taken:
+            return list(block)
+    raise InputError("no addresses are left for another emulated cluster")
+
+
+def _write_commands(directory: str) -> None:
+    """Write the commands, and a ``slurm.conf`` that says what they are."""
+    bin_dir = Path(directory, "bin")
+    bin_dir.mkdir(mode=0o755, exist_ok=True)
+    for command in paths.COMMANDS:
+        words = " ".join(shlex.quote(word) for word in launch.boot_words(command, directory))
+        temporary = bin_dir / f".{command}.{os.getpid()}"
+        temporary.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        temporary.chmod(0o755)
+        temporary.rename(bin_dir / command)
+    Path(directory, "slurm.conf").write_text(
+        "# An emulated Slurm of hpckit: see docs/emulator.md\n"
+    )
+    shims = Path(directory, "shims")
+    shims.mkdir(exist_ok=True)
+    hostname = shims / "hostname"
+    hostname.write_text('#!/bin/sh\nprintf "%s\\n" "${SLURMD_NODENAME:-$(uname -n)}"\n')
+    hostname.chmod(0o755)
+
+
+def down(name: str = "local") -> None:
+    """End a cluster: its jobs and its daemon. No process of it is left; idempotent.
+
+    Raises:
+        SchedulerError: it does not end.
+    """
+    directory = paths.state_dir(name)
+    if not Path(directory, "config.json").exists():
+        return
+    if not launch.locked(directory):
+        if Path(directory, "down").exists():
+            return
+        launch.start(directory)  # it was killed: let a new one find and end what is left
+    deadline = time.monotonic() + _DOWN_PATIENCE_S
+    asked = False
+    while launch.locked(directory):
+        if not asked:
+            with contextlib.suppress(SchedulerError):
+                _ask(name, {"op": "shutdown"})
+                asked = True
+        if time.monotonic() > deadline:
+            raise SchedulerError(
+                f"the emulated cluster {name!r} did not end within {_DOWN_PATIENCE_S:.0f} s",
+                hint=f"See {directory}/slurmctld.log; its pid is in {directory}/lock.",
+            )
+        time.sleep(0.01)
+
+
+def find(name: str = "local") -> Cluster | None:
+    """Return the running cluster of that name, or None."""
+    directory = paths.state_dir(name)
+    if not launch.locked(directory):
+        return None
+    return Cluster(name, Path(directory), Path(directory, "bin"))
+
+
+def list_clusters() -> list[str]:
+    """Return the names of all clusters of this user, running or not."""
+    root = Path(paths.root())
+    if not root.is_dir():
+        return []
+    return sorted(p.name for p in root.iterdir() if (p / "config.json").exists())
+
+
+def status(name: str = "local") -> dict[str, Any]:
+    """Return plain data of a cluster: its nodes and the number of jobs per state."""
+    document: dict[str, Any] = {
+        "schema": SCHEMA, "cluster": name, "running": False, "pid": None, "nodes": [], "jobs": {},
+    }  # fmt: skip
+    if find(name) is None:
+        return document
+    reply = _ask(name, {"op": "status"})
+    document |= {key: reply[key] for key in ("pid", "nodes", "jobs", "config", "namespaces")}
+    document["running"] = True
+    document["state_dir"] = paths.state_dir(name)
+    return document
+
+
+def shell_environment(cluster: Cluster) -> dict[str, str]:
+    """Return this process's environment with the cluster's commands first on PATH."""
+    environment = {
+        key: value for key, value in os.environ.items()
+        if not key.startswith(("SLURM_", "SBATCH_", "SLURMD_"))
+    }  # fmt: skip
+    environment["PATH"] = f"{cluster.bin_dir}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    environment["SLURM_CONF"] = str(cluster.state_dir / "slurm.conf")
+    environment["HPCKIT_CLUSTER"] = cluster.name
+    return environment
+
+
+# -- faults --------------------------------------------------------------------------------
+
+
+def kill_node(node: str, *, name: str = "local") -> None:
+    """Take a node's power away: its processes end at once, the controller notices soon."""
+    _ask(name, {"op": "kill_node", "node": node})
+
+
+def drain(node: str, *, name: str = "local", reason: str = "drained by hand") -> None:
+    """Let a node finish its jobs and take no more."""
+    values = {"state": "DRAIN", "reason": reason}
+    _ask(name, {"op": "change", "what": "node_update", "target": node, "values": values})
+
+
+def resume(node: str, *, name: str = "local") -> None:
+    """Bring a drained or dead node back."""
+    values = {"state": "RESUME"}
+    _ask(name, {"op": "change", "what": "node_update", "target": node, "values": values})
+
+
+def controller_down(seconds: float, *, name: str = "local") -> None:
+    """Let nobody answer the commands for so many seconds; jobs go on."""
+    _ask(name, {"op": "controller_down", "seconds": seconds})
+
+
+def slow_controller(seconds: float, *, name: str = "local") -> None:
+    """Answer every command so many seconds late (0 ends it)."""
+    _ask(name, {"op": "slow_controller", "seconds": seconds})
+
+
+def reclaim(
+    *, per_hour: float, grace_s: float = 30.0, seed: int = 1, partition: str = "",
+    name: str = "local",
+) -> None:  # fmt: skip
+    """Preempt running jobs at random, so many an hour, as spot capacity is taken back (0 ends it).
+
+    Each victim's steps hear TERM, it has `grace_s`, and is requeued.
+    """
+    message = {"per_hour": per_hour, "grace_s": grace_s, "seed": seed, "partition": partition}
+    _ask(name, {"op": "reclaim", **message})
+
+
+def time_scale(factor: float, *, name: str = "local") -> None:
+    """Let the cluster's clock run `factor` times as fast as the machine's."""
+    if factor <= 0:
+        raise InputError(f"a time scale of {factor} cannot be", hint="Give a number above 0.")
+    _ask(name, {"op": "time_scale", "factor": factor})
+
+
+def _ask(name: str, message: dict[str, Any]) -> dict[str, Any]:
+    """Send one request to a cluster's daemon.
+
+    Raises:
+        SchedulerError: it does not run, does not answer, or refuses.
+    """
+    directory = paths.state_dir(name)
+    reply = _converse(directory, message, lambda: find(name) is not None)
+    if "error" in reply:
+        raise SchedulerError(f"the emulated cluster {name!r} refused: {reply['text']}")
+    return reply
+
+
+def _converse(directory: str, message: dict[str, Any], alive: Callable[[], bool]) -> dict[str, Any]:
+    try:
+        sock = wire.connect(paths.socket_path(directory))
+    except OSError as error:
+        state = "does not answer (controller-down?)" if alive() else "is not running"
+        raise SchedulerError(
+            f"the emulated cluster in {directory} {state}: {error.strerror}",
+            hint="Start it with: hpckit emulate up",
+        ) from error
+    with sock:
+        wire.send(sock, message)
+        try:
+            return wire.receive(sock, wire.Inbox())
+        except wire.Closed as error:
+            raise SchedulerError(f"the emulated cluster in {directory} hung up") from error

@@ -1,0 +1,63 @@
+"""What the state machine wants done: the process layer carries these out, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start the tasks of a step on one node."""
+
+    job_id: int
+    restart: int
+    step_id: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Send signals to a step's processes on one node.
+
+    Attributes:
+        signals: numbers, sent in order.
+        shell_only: only to the batch shell itself, not to what it started.
+        note: a line for the step's stderr, as slurmstepd writes when a job is cancelled.
+    """
+
+    job_id: int
+    restart: int
+    step_id: str
+    node: str
+    signals: tuple[int, ...]
+    shell_only: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vanish:
+    """The node is gone: end all processes of a step there at once, and expect no report."""
+
+    job_id: int
+    restart: int
+    step_id: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepOver:
+    """A step has ended; whoever waits for it may be told."""
+
+    job_id: int
+    restart: int
+    step_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A job has started or ended; whoever waits for it may be told."""
+
+    job_id: int
+
+
+Effect = Launch | Signal | Vanish | StepOver | JobChanged

@@ -1,0 +1,279 @@
+"""The state machine: jobs, nodes, and what happens to them. No I/O; time comes as an argument.
+
+Every public method takes ``now`` (epoch seconds of the cluster's clock), changes the state and
+appends to `effects` what the process layer has to do. The rules live beside this module:
+`scheduling` (who starts where), `running` (steps, ends, requeues), `admin` (what operators do).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from hpckit.emulator.config import ClusterConfig, PartitionConfig
+from hpckit.emulator.core import arrays, dependency, hostlist, model, placement, running, scheduling
+from hpckit.emulator.core.effects import Effect
+from hpckit.emulator.core.model import FINAL, PENDING, Job, Node, Request
+from hpckit.emulator.core.refusal import TEXT, Refusal
+
+TOP_PRIORITY = 4294901759  # what priority/basic gives the first job
+
+
+class Machine:
+    """An emulated cluster's whole state.
+
+    Attributes:
+        jobs: every job that squeue knows, by id; finished ones for ``min_job_age_s``.
+        effects: what the process layer has to do; the caller takes and clears them.
+        dirty: ids of jobs that changed since the caller last looked (for its records).
+        retired: former incarnations of requeued jobs, as JSON, for accounting.
+    """
+
+    def __init__(self, config: ClusterConfig, *, address_block: tuple[int, int] = (1, 1)) -> None:
+        self.config = config
+        self.nodes: dict[str, Node] = {}
+        for index, name in enumerate(config.node_names()):
+            address = f"127.{address_block[0]}.{address_block[1] + index // 250}.{index % 250 + 1}"
+            self.nodes[name] = Node(
+                name, address, config.cpus, config.memory_mib, config.gpus, config.features
+            )
+        self.partitions = {p.name: p for p in config.partitions}
+        self.jobs: dict[int, Job] = {}
+        self.arrays: dict[int, list[int]] = {}
+        self.active: set[int] = set()  # running or completing
+        self.queue: set[int] = set()  # pending
+        self.finished: deque[tuple[float, int, int]] = deque()
+        self.next_job_id = 1
+        self.submitted = 0
+        self.effects: list[Effect] = []
+        self.dirty: set[int] = set()
+        self.retired: list[dict[str, Any]] = []
+        self.pending_failures: dict[str, float] = {}
+        self.stale = True  # something changed that scheduling should look at
+
+    # -- what others ask -------------------------------------------------------------------
+
+    @property
+    def default_memory_per_cpu_mib(self) -> int:
+        """DefMemPerCPU: an even part of a node's memory."""
+        return self.config.memory_mib // self.config.cpus
+
+    def default_partition(self) -> PartitionConfig:
+        """Return the partition of a job that names none."""
+        chosen = [p for p in self.config.partitions if p.default]
+        return (chosen or list(self.config.partitions))[0]
+
+    def partition_nodes(self, partition: PartitionConfig) -> list[str]:
+        """Return the names of a partition's nodes, in order."""
+        if partition.nodes in ("", "ALL"):
+            return list(self.nodes)
+        return [name for name in hostlist.expand(partition.nodes) if name in self.nodes]
+
+    def members(self, job_id: int) -> list[Job]:
+        """Return a job, or all records of the array of that id, in the order of their tasks."""
+        if job_id in self.arrays:
+            found = [self.jobs[i] for i in self.arrays[job_id] if i in self.jobs]
+            return sorted(found, key=lambda j: (j.array_task_id < 0, j.array_task_id))
+        return [self.jobs[job_id]] if job_id in self.jobs else []
+
+    def named(self, condition: dependency.Condition) -> list[Job]:
+        """Return the jobs that a dependency's condition names."""
+        found = self.members(condition.job_id)
+        if condition.task_id < 0:
+            return found
+        return [
+            job for job in found
+            if job.array_task_id == condition.task_id or condition.task_id in job.waiting
+        ]  # fmt: skip
+
+    def touch(self, job: Job) -> None:
+        """Note that a job changed."""
+        self.dirty.add(job.job_id)
+        self.stale = True
+
+    def take_effects(self) -> list[Effect]:
+        """Return what has to be done, and forget it."""
+        taken, self.effects = self.effects, []
+        return taken
+
+    # -- submission ------------------------------------------------------------------------
+
+    def check(self, request: Request) -> None:
+        """Refuse what can never run, with sbatch's reasons.
+
+        Raises:
+            Refusal: a partition or node does not exist, or no node could hold the request.
+        """
+        for name in request.partitions:
+            if name not in self.partitions:
+                text = f"invalid partition specified: {name}\n{TEXT['invalid_partition']}"
+                raise Refusal("invalid_partition", text)
+        unknown = [n for n in (*request.nodelist, *request.exclude) if n not in self.nodes]
+        if unknown:
+            raise Refusal("invalid_node")
+        try:
+            dependency.parse(request.dependency)
+        except ValueError:
+            raise Refusal("dependency") from None
+        partitions = [self.partitions[n] for n in request.partitions] or [self.default_partition()]
+        if request.features and not any(self.candidates(request, p) for p in partitions):
+            raise Refusal("invalid_feature")
+        if not any(self._possible(request, partition) for partition in partitions):
+            most = max(n.memory_mib for n in self.nodes.values())
+            if max(request.mem_per_node_mib, request.mem_per_cpu_mib) > most:
+                text = f"Memory specification can not be satisfied\n{TEXT['impossible']}"
+                raise Refusal("impossible", text)
+            raise Refusal("impossible")
+
+    def _possible(self, request: Request, partition: PartitionConfig) -> bool:
+        """Whether a partition could ever hold it; too many nodes only make it wait (22.05)."""
+        nodes = self.candidates(request, partition)
+        need = placement.need_of(request)
+        if len(nodes) < need.min_nodes or self.too_large(need, partition):
+            return True
+        frees = [placement.Free.empty(n) for n in nodes]
+        return placement.place(request, frees, self.default_memory_per_cpu_mib) is not None
+
+    def too_large(self, need: placement.Need, partition: PartitionConfig) -> bool:
+        """Whether a request takes more nodes or CPUs than a partition has."""
+        names = self.partition_nodes(partition)
+        cpus = sum(self.nodes[name].cpus for name in names)
+        return need.min_nodes > len(names) or need.tasks * need.cpus_per_task > cpus
+
+    def candidates(self, request: Request, partition: PartitionConfig) -> list[Node]:
+        """Return the nodes of a partition that have what a request names."""
+        return [
+            node
+            for name in self.partition_nodes(partition)
+            if (node := self.nodes[name]).name not in request.exclude
+            and all(feature in node.features for feature in request.features)
+        ]
+
+    def submit(
+        self, request: Request, now: float, *, array: tuple[list[int], int] | None = None,
+        hold: bool = False,
+    ) -> Job:  # fmt: skip
+        """Queue a job, or all tasks of an array as one record.
+
+        Raises:
+            Refusal: see `check`; or too many jobs are queued already.
+        """
+        self.check(request)
+        if len(self.jobs) >= self.config.max_job_count:
+            raise Refusal("too_many_jobs")
+        job = Job(self.next_job_id, request, now, priority=TOP_PRIORITY - self.submitted)
+        self.next_job_id += 1
+        self.submitted += 1
+        job.dependency = request.dependency
+        job.time_limit_min = request.time_limit_min
+        job.partition = ",".join(request.partitions) or self.default_partition().name
+        if array is not None:
+            indices, limit = array
+            job.array_job_id, job.waiting, job.array_limit = job.job_id, list(indices), limit
+            job.array_all = (len(indices), indices[0], indices[-1], arrays.step_of(indices))
+            self.arrays[job.job_id] = [job.job_id]
+        if hold:
+            job.hold, job.priority = "JobHeldUser", 0
+        self.jobs[job.job_id] = job
+        self.queue.add(job.job_id)
+        self.touch(job)
+        return job
+
+    def split(self, record: Job, index: int) -> Job:
+        """Return the record of one task of an array that is about to start.
+
+        The record that waits keeps the array's id until its last task takes it over.
+        """
+        record.waiting.remove(index)
+        if not record.waiting:
+            record.array_task_id = index
+            self.touch(record)
+            return record
+        job = dataclasses.replace(
+            record, job_id=self.next_job_id, array_task_id=index, waiting=[], shares=[], steps={},
+            lost_nodes=[],
+        )  # fmt: skip
+        self.next_job_id += 1
+        self.jobs[job.job_id] = job
+        self.queue.add(job.job_id)
+        self.arrays[record.array_job_id].append(job.job_id)
+        self.touch(record)
+        self.touch(job)
+        return job
+
+    # -- time ------------------------------------------------------------------------------
+
+    def advance(self, now: float) -> None:
+        """Do all that is due at `now`, then start what fits."""
+        for name, when in list(self.pending_failures.items()):
+            if now >= when:
+                del self.pending_failures[name]
+                running.node_noticed_dead(self, name, now)
+        for job_id in sorted(self.active):
+            running.enforce(self, self.jobs[job_id], now)
+        self._forget(now)
+        if self.stale or self._something_due(now):
+            self.stale = False
+            scheduling.start_what_fits(self, now)
+            self.stale = False
+
+    def _something_due(self, now: float) -> bool:
+        return any(0 < when <= now for when in self._waiting_times())
+
+    def _waiting_times(self) -> Iterator[float]:
+        for job_id in self.queue:
+            job = self.jobs[job_id]
+            if job.eligible is None and not job.hold:
+                yield max(job.request.begin, job.not_before)
+            if "+" in job.dependency:
+                yield from scheduling.delayed_starts(self, job)
+
+    def _forget(self, now: float) -> None:
+        age = self.config.min_job_age_s
+        while self.finished and self.finished[0][0] + age <= now:
+            _, job_id, restart = self.finished.popleft()
+            job = self.jobs.get(job_id)
+            if job is None or job.state not in FINAL or job.restarts != restart:
+                continue
+            family = self.arrays.get(job.array_job_id)
+            if family is not None:
+                if any(self.jobs[i].state not in FINAL for i in family if i in self.jobs):
+                    self.finished.append((now, job_id, restart))
+                    break
+                family.remove(job_id)
+                if not family:
+                    del self.arrays[job.array_job_id]
+            del self.jobs[job_id]
+
+    def deadline(self, now: float) -> float | None:
+        """Return when `advance` has to be called next, or None when only events matter."""
+        times = list(self.pending_failures.values())
+        for job_id in self.active:
+            times += running.due_times(self, self.jobs[job_id])
+        times += [when for when in self._waiting_times() if when > now]
+        if self.finished:
+            times.append(self.finished[0][0] + self.config.min_job_age_s)
+        return min(times, default=None)
+
+    # -- recovery --------------------------------------------------------------------------
+
+    def restore(self, jobs: list[dict[str, Any]], next_job_id: int) -> None:
+        """Take over the jobs that an earlier daemon recorded."""
+        for data in jobs:
+            job = model.job_from_json(data)
+            self.jobs[job.job_id] = job
+            if job.array_job_id:
+                self.arrays.setdefault(job.array_job_id, []).append(job.job_id)
+            if job.state == PENDING:
+                self.queue.add(job.job_id)
+            elif job.state in FINAL:
+                self.finished.append((job.end or 0.0, job.job_id, job.restarts))
+            else:
+                self.active.add(job.job_id)
+                scheduling.occupy(self, job)
+        self.finished = deque(sorted(self.finished))
+        self.next_job_id = max([next_job_id, *(i + 1 for i in self.jobs)])
+        self.submitted = self.next_job_id
+        self.stale = True

@@ -1,0 +1,201 @@
+"""Steps that srun asks for: which nodes, how many tasks on each, and what their ends mean.
+
+Source: srun(1) ``--ntasks``, ``--distribution``, ``--exact``, ``--overlap``,
+``--kill-on-bad-exit``, ``--wait``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpckit.emulator.core import running
+from hpckit.emulator.core.effects import Launch
+from hpckit.emulator.core.model import BATCH, RUNNING, Job, Step
+from hpckit.emulator.core.refusal import Refusal
+
+if TYPE_CHECKING:
+    from hpckit.emulator.core.machine import Machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRequest:
+    """What one srun wants of its job's nodes."""
+
+    name: str
+    ntasks: int = 0
+    min_nodes: int = 0
+    max_nodes: int = 0
+    ntasks_per_node: int = 0
+    cpus_per_task: int = 0
+    memory_mib: int = -1
+    nodelist: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    distribution: str = ""
+    overlap: bool = False
+    exact: bool = False
+    overcommit: bool = False
+    kill_on_bad_exit: bool = False
+    no_kill: bool = False
+    wait_s: int = 0
+
+
+def create(machine: Machine, job: Job, request: StepRequest, now: float) -> Step:
+    """Start a step within a job's allocation.
+
+    Raises:
+        Refusal: it can never fit (``too_many_nodes``, ``impossible``), the job is over, or its
+            CPUs are ``busy`` with other steps: then srun waits and asks again.
+    """
+    if job.state != RUNNING:
+        raise Refusal("pending" if job.start is None else "expired")
+    nodes = _nodes(job, request)
+    width = request.cpus_per_task or 1
+    ntasks = request.ntasks or (request.ntasks_per_node or 1) * _wanted(request, nodes)
+    nodes = _narrow(job, request, nodes, ntasks)
+    room = [len(_cpus_left(job, node, request)) // width for node in nodes]
+    layout = _layout(request, room, ntasks, [job.share_of(n).cpus // width for n in nodes])
+    used = [(node, tasks) for node, tasks in zip(nodes, layout, strict=True) if tasks]
+    whole = not (request.exact or request.cpus_per_task or request.overlap)
+    step = Step(
+        str(job.next_step), request.name, [node for node, _ in used], _number(request, layout),
+        [job.share_of(node).cpus if whole else tasks * width for node, tasks in used], now,
+        memory_mib=request.memory_mib, cpus_per_task=width, overlap=request.overlap,
+        kill_on_bad_exit=request.kill_on_bad_exit, no_kill=request.no_kill, wait_s=request.wait_s,
+    )  # fmt: skip
+    step.live = list(step.nodes)
+    job.next_step += 1
+    job.steps[step.step_id] = step
+    for node in step.nodes:
+        machine.effects.append(Launch(job.job_id, job.restarts, step.step_id, node))
+    machine.dirty.add(job.job_id)
+    return step
+
+
+def _wanted(request: StepRequest, nodes: list[str]) -> int:
+    return request.max_nodes or request.min_nodes or len(nodes)
+
+
+def _nodes(job: Job, request: StepRequest) -> list[str]:
+    """Return the job's nodes that the step may use, those of ``-w`` first."""
+    strangers = [n for n in request.nodelist if n not in job.nodes]
+    if strangers:
+        raise Refusal("impossible")
+    alive = [n for n in job.nodes if n not in job.lost_nodes and n not in request.exclude]
+    if any(n not in alive for n in request.nodelist):
+        raise Refusal("impossible")
+    rest = [n for n in alive if n not in request.nodelist]
+    if request.nodelist and not request.min_nodes:
+        return list(request.nodelist)
+    nodes = [n for n in alive if n in request.nodelist] + rest
+    if request.min_nodes > len(nodes):
+        raise Refusal("impossible")
+    return nodes
+
+
+def _narrow(job: Job, request: StepRequest, nodes: list[str], ntasks: int) -> list[str]:
+    """Return as many nodes as the step takes; without ``-N``, as few as hold its tasks."""
+    if request.max_nodes:
+        chosen = nodes[: request.max_nodes]
+    elif request.min_nodes:
+        chosen = nodes[: request.min_nodes]
+    else:
+        chosen = nodes[: max(1, min(len(nodes), ntasks))]
+    order = {name: index for index, name in enumerate(job.nodes)}
+    return sorted(chosen, key=lambda n: order[n])
+
+
+def _cpus_left(job: Job, node: str, request: StepRequest) -> range:
+    total = job.share_of(node).cpus
+    if request.overlap:
+        return range(total)
+    taken = 0
+    for step in job.steps.values():
+        if step.step_id != BATCH and not step.overlap and node in step.live:
+            taken += step.cpus[step.nodes.index(node)]
+    whole = not (request.exact or request.cpus_per_task)
+    return range(0 if whole and taken else max(0, total - taken))
+
+
+def _layout(request: StepRequest, room: list[int], ntasks: int, total: list[int]) -> list[int]:
+    """Return the number of tasks per node.
+
+    Raises:
+        Refusal: ``too_many_nodes`` if the job's CPUs can never do, ``busy`` if not now.
+    """
+    if request.overcommit:
+        room = total = [max(ntasks, 1)] * len(room)
+    if request.ntasks_per_node:
+        room = [min(r, request.ntasks_per_node) for r in room]
+        total = [min(t, request.ntasks_per_node) for t in total]
+    if sum(total) < ntasks or (ntasks >= len(total) and min(total, default=0) < 1):
+        raise Refusal("too_many_nodes")
+    if sum(room) < ntasks or (ntasks >= len(room) and min(room, default=0) < 1):
+        raise Refusal("busy")
+    return _fill(room, ntasks, cyclic=request.distribution.startswith("cyclic"))
+
+
+def _fill(room: list[int], ntasks: int, *, cyclic: bool) -> list[int]:
+    """Return how many of the tasks each node gets: one first, then in turn or in a block."""
+    counts = [0] * len(room)
+    left = ntasks
+    for index, space in enumerate(room):
+        if left and space:
+            counts[index] = 1
+            left -= 1
+    if cyclic:
+        while left:
+            for index, space in enumerate(room):
+                if left and counts[index] < space:
+                    counts[index] += 1
+                    left -= 1
+        return counts
+    for index, space in enumerate(room):
+        more = min(left, space - counts[index])
+        counts[index] += more
+        left -= more
+    return counts
+
+
+def _number(request: StepRequest, layout: list[int]) -> list[list[int]]:
+    """Return the global task ids per node (nodes without tasks left out)."""
+    counts = [count for count in layout if count]
+    total = sum(counts)
+    cyclic = request.distribution.startswith("cyclic") or (
+        total <= len(counts) and not request.distribution.startswith("block")
+    )
+    tasks: list[list[int]] = [[] for _ in counts]
+    if not cyclic:
+        first = 0
+        for index, count in enumerate(counts):
+            tasks[index] = list(range(first, first + count))
+            first += count
+        return tasks
+    task = 0
+    while task < total:
+        for index, count in enumerate(counts):
+            if len(tasks[index]) < count:
+                tasks[index].append(task)
+                task += 1
+    return tasks
+
+
+def task_over(
+    machine: Machine, job_id: int, restart: int, step_id: str, status: dict[str, list[int]],
+    now: float,
+) -> None:  # fmt: skip
+    """Some tasks of a step have ended: act on ``--kill-on-bad-exit`` and ``--wait``."""
+    job = machine.jobs.get(job_id)
+    if job is None or job.restarts != restart or step_id not in job.steps:
+        return
+    step = job.steps[step_id]
+    first = not step.status
+    step.status.update(status)
+    if len(step.status) >= step.task_count() or step_id == BATCH:
+        return
+    bad = any(code or signo for code, signo in status.values())
+    if bad and step.kill_on_bad_exit:
+        running.stop_step(machine, job, step, now)
+    elif first and step.wait_s:
+        step.term_at = now + step.wait_s
+    machine.stale = True

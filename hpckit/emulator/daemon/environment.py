@@ -1,0 +1,183 @@
+"""The ``SLURM_*`` variables of batch scripts, array tasks and steps, in Slurm's formats.
+
+Sources: sbatch(1) *OUTPUT ENVIRONMENT VARIABLES*, srun(1) likewise; compared with a real 22.05.
+"""
+
+from __future__ import annotations
+
+from hpckit.emulator.core import hostlist
+from hpckit.emulator.core.model import Job, Node, Step
+
+
+def exported(mode: str, given: dict[str, str]) -> dict[str, str]:
+    """Return what of the submitter's environment a job gets, after ``--export``.
+
+    ``SLURM_*`` always travels. ``NONE`` leaves nothing else; ``NIL`` not even those; a list
+    names what is kept, ``NAME=value`` sets, ``ALL`` keeps everything.
+    """
+    if mode in ("", "ALL"):
+        return dict(given)
+    if mode == "NIL":
+        return {}
+    kept = {key: value for key, value in given.items() if key.startswith(("SLURM_", "SPANK_"))}
+    if mode == "NONE":
+        return kept
+    words = _split(mode)
+    if "ALL" in words:
+        kept = dict(given)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals:
+            kept[name] = value
+        elif word != "ALL" and word in given:
+            kept[word] = given[word]
+    return kept
+
+
+def _split(mode: str) -> list[str]:
+    words, current, quote = [], "", ""
+    for char in mode:
+        if quote:
+            if char == quote:
+                quote = ""
+            else:
+                current += char
+        elif char in "'\"":
+            quote = char
+        elif char == ",":
+            words.append(current)
+            current = ""
+        else:
+            current += char
+    return [word for word in [*words, current] if word]
+
+
+def of_job(job: Job, *, cluster: str) -> dict[str, str]:
+    """Return the variables that describe a job, the same in its batch script and its steps."""
+    request = job.request
+    nodes = hostlist.compress(job.nodes)
+    values = {
+        "SLURM_CLUSTER_NAME": cluster,
+        "SLURM_JOB_ACCOUNT": request.account or request.user,
+        "SLURM_JOB_CPUS_PER_NODE": hostlist.run_lengths(s.cpus for s in job.shares),
+        "SLURM_JOB_GID": str(request.gid),
+        "SLURM_JOB_ID": str(job.job_id),
+        "SLURM_JOBID": str(job.job_id),
+        "SLURM_JOB_NAME": request.name,
+        "SLURM_JOB_NODELIST": nodes,
+        "SLURM_JOB_NUM_NODES": str(len(job.shares)),
+        "SLURM_JOB_PARTITION": job.partition,
+        "SLURM_JOB_QOS": request.qos or "normal",
+        "SLURM_JOB_UID": str(request.uid),
+        "SLURM_JOB_USER": request.user,
+        "SLURM_NNODES": str(len(job.shares)),
+        "SLURM_NODELIST": nodes,
+        "SLURM_NODE_ALIASES": "(null)",
+        "SLURM_SUBMIT_DIR": request.submit_dir,
+        "SLURM_SUBMIT_HOST": request.submit_host,
+        "SLURM_TASKS_PER_NODE": hostlist.run_lengths(s.tasks for s in job.shares),
+        "SLURM_TOPOLOGY_ADDR_PATTERN": "node",
+        "SLURM_PRIO_PROCESS": "0",
+    }
+    values |= _memory(job) | _array(job)
+    if request.ntasks or request.ntasks_per_node:
+        tasks = str(sum(s.tasks for s in job.shares))
+        values |= {"SLURM_NTASKS": tasks, "SLURM_NPROCS": tasks}
+    if request.ntasks_per_node:
+        values["SLURM_NTASKS_PER_NODE"] = str(request.ntasks_per_node)
+    if request.cpus_per_task:
+        values["SLURM_CPUS_PER_TASK"] = str(request.cpus_per_task)
+    if job.restarts:
+        values["SLURM_RESTART_COUNT"] = str(job.restarts)
+    return values
+
+
+def _memory(job: Job) -> dict[str, str]:
+    request = job.request
+    if request.mem_per_node_mib >= 0:
+        mib = request.mem_per_node_mib or min(s.memory_mib for s in job.shares)
+        return {"SLURM_MEM_PER_NODE": str(mib)}
+    per_cpu = request.mem_per_cpu_mib
+    if per_cpu < 0:
+        per_cpu = job.shares[0].memory_mib // max(1, job.shares[0].cpus)
+    return {"SLURM_MEM_PER_CPU": str(per_cpu)}
+
+
+def _array(job: Job) -> dict[str, str]:
+    if not job.array_job_id:
+        return {}
+    count, least, most, step = job.array_all
+    return {
+        "SLURM_ARRAY_JOB_ID": str(job.array_job_id),
+        "SLURM_ARRAY_TASK_ID": str(job.array_task_id),
+        "SLURM_ARRAY_TASK_COUNT": str(count),
+        "SLURM_ARRAY_TASK_MIN": str(least),
+        "SLURM_ARRAY_TASK_MAX": str(most),
+        "SLURM_ARRAY_TASK_STEP": str(step),
+    }
+
+
+def of_batch(job: Job, *, cluster: str) -> dict[str, str]:
+    """Return all variables of a batch script but SLURM_TASK_PID, which its keeper adds."""
+    head = job.shares[0]
+    values = of_job(job, cluster=cluster) | {
+        "ENVIRONMENT": "BATCH",
+        "HOSTNAME": head.node,
+        "SLURMD_NODENAME": head.node,
+        "SLURM_CPUS_ON_NODE": str(head.cpus),
+        "SLURM_GTIDS": "0",
+        "SLURM_LOCALID": "0",
+        "SLURM_NODEID": "0",
+        "SLURM_PROCID": "0",
+        "SLURM_TOPOLOGY_ADDR": head.node,
+    }
+    if job.request.export:
+        values["SLURM_EXPORT_ENV"] = job.request.export
+    return values | _gpus(head.gpus)
+
+
+def _gpus(gpus: tuple[int, ...]) -> dict[str, str]:
+    if not gpus:
+        return {}
+    text = ",".join(str(g) for g in gpus)
+    return {
+        "CUDA_VISIBLE_DEVICES": ",".join(str(i) for i in range(len(gpus))),
+        "GPU_DEVICE_ORDINAL": ",".join(str(i) for i in range(len(gpus))),
+        "ROCR_VISIBLE_DEVICES": ",".join(str(i) for i in range(len(gpus))),
+        "SLURM_GPUS_ON_NODE": str(len(gpus)),
+        "SLURM_JOB_GPUS": text,
+    }
+
+
+def of_step(job: Job, step: Step, node: Node, *, cluster: str) -> dict[str, str]:
+    """Return the variables of a step's tasks on one node, but for each task's own ids."""
+    index = step.nodes.index(node.name)
+    nodes = hostlist.compress(step.nodes)
+    counts = hostlist.run_lengths(len(tasks) for tasks in step.tasks)
+    total = str(step.task_count())
+    share = job.share_of(node.name)
+    values = of_job(job, cluster=cluster) | {
+        "SLURMD_NODENAME": node.name,
+        "SLURM_CPUS_ON_NODE": str(share.cpus),
+        "SLURM_GTIDS": ",".join(str(t) for t in step.tasks[index]),
+        "SLURM_LAUNCH_NODE_IPADDR": "",
+        "SLURM_NNODES": str(len(step.nodes)),
+        "SLURM_NODEID": str(index),
+        "SLURM_NODELIST": nodes,
+        "SLURM_NPROCS": total,
+        "SLURM_NTASKS": total,
+        "SLURM_STEP_ID": step.step_id,
+        "SLURM_STEPID": step.step_id,
+        "SLURM_STEP_NODELIST": nodes,
+        "SLURM_STEP_NUM_NODES": str(len(step.nodes)),
+        "SLURM_STEP_NUM_TASKS": total,
+        "SLURM_STEP_TASKS_PER_NODE": counts,
+        "SLURM_TASKS_PER_NODE": counts,
+        "SLURM_TOPOLOGY_ADDR": node.name,
+    }
+    if step.memory_mib == 0:
+        values.pop("SLURM_MEM_PER_CPU", None)
+        values["SLURM_MEM_PER_NODE"] = str(share.memory_mib)
+    if step.cpus_per_task > 1:
+        values["SLURM_CPUS_PER_TASK"] = str(step.cpus_per_task)
+    return values | _gpus(share.gpus)

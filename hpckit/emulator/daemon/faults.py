@@ -1,0 +1,84 @@
+"""Faults on demand: nodes that die, a controller that does not answer, capacity reclaimed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hpckit.emulator.core import running
+from hpckit.emulator.core.model import RUNNING
+from hpckit.emulator.core.refusal import Refusal
+
+if TYPE_CHECKING:
+    from hpckit.emulator.daemon.server import Client, Server
+
+
+def shutdown(server: Server, client: Client, _message: dict[str, Any]) -> None:
+    """End everything."""
+    client.reply({"ok": True})
+    server.stopping = True
+
+
+def kill_node(server: Server, client: Client, message: dict[str, Any]) -> None:
+    """A node loses power: its processes end at once, the controller notices a little later."""
+    name = message["node"]
+    if name not in server.machine.nodes:
+        raise Refusal("invalid_node")
+    running.node_died(server.machine, name, server.clock.now(), reason="Not responding")
+    client.reply({"ok": True})
+
+
+def controller_down(server: Server, client: Client, message: dict[str, Any]) -> None:
+    """Nobody answers the commands for so many seconds; jobs go on."""
+    client.reply({"ok": True})
+    server.after(0.0, server.stop_listening)
+    server.after(float(message["seconds"]), server.listen)
+
+
+def slow_controller(server: Server, client: Client, message: dict[str, Any]) -> None:
+    """Every request is answered so many seconds late."""
+    server.delay_s = float(message["seconds"])
+    client.reply({"ok": True})
+
+
+def time_scale(server: Server, client: Client, message: dict[str, Any]) -> None:
+    """Let the cluster's clock run faster or slower."""
+    server.clock.rescale(float(message["factor"]))
+    client.reply({"ok": True})
+
+
+def reclaim(server: Server, client: Client, message: dict[str, Any]) -> None:
+    """Take running jobs' nodes away at random, so many an hour (0 ends it).
+
+    Each victim hears what a preempted job hears, has the grace time, and is requeued.
+    """
+    rate, grace, seed = message["per_hour"], message["grace_s"], message["seed"]
+    server.reclaim = chance = random.Random(seed)
+    partition = message.get("partition") or ""
+
+    def strike() -> None:
+        if server.reclaim is not chance:
+            return
+        victims = sorted(
+            i for i in server.machine.active
+            if (job := server.machine.jobs[i]).state == RUNNING and job.preempt_at is None
+            and partition in ("", job.partition)
+        )  # fmt: skip
+        if victims:
+            job = server.machine.jobs[chance.choice(victims)]
+            running.preempt(server.machine, job, server.clock.now(), grace_s=grace)
+        schedule()
+
+    def schedule() -> None:
+        server.after(chance.expovariate(rate / 3600.0) / server.clock.scale, strike)
+
+    if rate > 0:
+        schedule()
+    client.reply({"ok": True})
+
+
+HANDLERS: dict[str, Callable[[Server, Client, dict[str, Any]], None]] = {
+    "shutdown": shutdown, "kill_node": kill_node, "controller_down": controller_down,
+    "slow_controller": slow_controller, "time_scale": time_scale, "reclaim": reclaim,
+}  # fmt: skip

@@ -1,0 +1,205 @@
+"""Forks keepers and talks to them: the thin layer between the state machine and processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpckit.emulator import wire
+from hpckit.emulator.core.machine import Machine
+from hpckit.emulator.core.model import BATCH, Job, Step
+from hpckit.emulator.daemon import environment, namespace, patterns, procs, stdio
+from hpckit.emulator.daemon.stepd import Orders
+from hpckit.emulator.daemon.stepd import main as keeper_main
+
+Key = tuple[int, int, str, str]  # job id, restart, step id, node
+
+
+@dataclass(slots=True)
+class Handle:
+    """A keeper as the daemon sees it."""
+
+    key: Key
+    pid: int
+    started: int  # with the pid this names the process
+    channel: socket.socket | None
+    inbox: wire.Inbox = field(default_factory=wire.Inbox)
+    over: bool = False
+
+
+@dataclass(slots=True)
+class StepPlan:
+    """What srun gave for a step: command, surroundings, descriptors."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    umask: int
+    files: stdio.Files
+    extra_env: dict[str, str] = field(default_factory=dict)
+
+
+class Launcher:
+    """Starts keepers for the machine's `Launch` effects, and signals them.
+
+    Args:
+        state_dir: the cluster's directory.
+        machine: for what jobs and steps are.
+    """
+
+    def __init__(self, state_dir: Path, machine: Machine) -> None:
+        self.state_dir, self.machine = state_dir, machine
+        self.bin_dir = state_dir / "bin"
+        self.keepers: dict[Key, Handle] = {}
+        self.plans: dict[tuple[int, str], StepPlan] = {}
+        self.namespaces = namespace.allowed()
+        namespace.write_hosts(
+            state_dir / "hosts", {n.name: n.address for n in machine.nodes.values()}
+        )
+        namespace.write_profile(state_dir / "profile", self.bin_dir)
+
+    def spool(self, job: Job) -> Path:
+        """Return the directory that holds a job's script and environment."""
+        return Path(job.request.spool)
+
+    def launch(self, job: Job, step: Step, node: str) -> Handle:
+        """Fork the keeper of a step on a node.
+
+        Raises:
+            OSError: the job's script has gone, or no process can be started.
+        """
+        batch = step.step_id == BATCH
+        orders = self._batch_orders(job, node) if batch else self._step_orders(job, step, node)
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            keeper_main(orders, theirs)
+        theirs.close()
+        ours.setblocking(False)
+        key = (job.job_id, job.restarts, step.step_id, node)
+        handle = Handle(key, pid, procs.start_time(pid), ours)
+        self.keepers[key] = handle
+        return handle
+
+    def _batch_orders(self, job: Job, node: str) -> Orders:
+        spool = self.spool(job)
+        script = spool / "slurm_script"
+        meta = json.loads((spool / "meta.json").read_text())
+        given = environment.exported(job.request.export, meta["env"])
+        env = given | environment.of_batch(job, cluster=self.machine.config.name)
+        self._common(env, given)
+        env.setdefault("TMPDIR", "/tmp")
+        request = job.request
+        default = "slurm-%A_%a.out" if job.is_array else "slurm-%j.out"
+        files = stdio.Files(
+            request.stdin, request.stdout or default, request.stderr,
+            pattern_values(job, BATCH, node, 0), request.open_mode == "a",
+        )  # fmt: skip
+        return self._orders(job, BATCH, node, files, env, [str(script), *request.arguments],
+                            request.work_dir, [0], meta["umask"])  # fmt: skip
+
+    def _step_orders(self, job: Job, step: Step, node: str) -> Orders:
+        plan = self.plans[(job.job_id, step.step_id)]
+        about = self.machine.nodes[node]
+        env = plan.env | environment.of_step(job, step, about, cluster=self.machine.config.name)
+        env |= plan.extra_env
+        self._common(env, plan.env)
+        index = step.nodes.index(node)
+        files = stdio.Files(
+            plan.files.stdin, plan.files.stdout, plan.files.stderr,
+            pattern_values(job, step.step_id, node, index), plan.files.append,
+            plan.files.fds,
+        )  # fmt: skip
+        return self._orders(job, step.step_id, node, files, env, plan.argv, plan.cwd,
+                            step.tasks[index], plan.umask)  # fmt: skip
+
+    def _orders(  # noqa: PLR0913, PLR0917 - the fields of Orders
+        self, job: Job, step_id: str, node: str, files: stdio.Files, env: dict[str, str],
+        argv: list[str], cwd: str, tasks: list[int], umask: int,
+    ) -> Orders:  # fmt: skip
+        binds = {
+            "/etc/hosts": str(self.state_dir / "hosts"),
+            "/etc/profile": str(self.state_dir / "profile"),
+        }
+        limit = job.share_of(node).memory_mib if self.machine.config.constrain_memory else 0
+        return Orders(
+            job.job_id, job.restarts, step_id, node, argv, env, cwd, tasks, str(self.state_dir),
+            files, binds, self.namespaces, umask, limit,
+        )  # fmt: skip
+
+    def _common(self, env: dict[str, str], given: dict[str, str]) -> None:
+        first = [str(self.bin_dir)]
+        if not self.namespaces:
+            first.insert(0, str(self.state_dir / "shims"))
+        path = [p for p in given.get("PATH", os.defpath).split(os.pathsep) if p not in first]
+        env["PATH"] = os.pathsep.join(first + path)
+        env["SLURM_CONF"] = str(self.state_dir / "slurm.conf")
+
+    # -- signals -------------------------------------------------------------------------
+
+    def tell(self, key: Key, message: dict[str, Any]) -> None:
+        """Send an order to a keeper; one that has gone is passed over."""
+        handle = self.keepers.get(key)
+        if handle is not None and handle.channel is not None:
+            with contextlib.suppress(OSError):
+                handle.channel.setblocking(True)
+                wire.send(handle.channel, message)
+                handle.channel.setblocking(False)
+
+    def vanish(self, key: Key) -> None:
+        """End a keeper and all its processes at once, as when a node loses power."""
+        handle = self.keepers.pop(key, None)
+        if handle is None:
+            return
+        if procs.start_time(handle.pid) == handle.started:
+            pids = procs.descendants(handle.pid)
+            procs.send([handle.pid, *pids], (signal.SIGKILL,))
+        if handle.channel is not None:
+            handle.channel.close()
+            handle.channel = None
+
+    def sweep(self) -> list[int]:
+        """Reap ended keepers; end orphans that a killed keeper left. Return pids of keepers."""
+        ended = []
+        while True:
+            try:
+                pid, _status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if not pid:
+                break
+            ended.append(pid)
+        if ended:
+            known = {handle.pid for handle in self.keepers.values()}
+            strangers = [pid for pid in procs.children(os.getpid()) if pid not in known]
+            for pid in strangers:
+                procs.send([pid, *procs.descendants(pid)], (signal.SIGKILL,))
+        return ended
+
+
+def pattern_values(job: Job, step_id: str, node: str, index: int) -> dict[str, str]:
+    """Return what the letters of file name patterns mean for a step on a node."""
+    array = job.array_job_id or job.job_id
+    return {
+        "A": str(array), "j": str(job.job_id), "x": job.request.name, "u": job.request.user,
+        "N": node.partition(".")[0], "n": str(index), "s": step_id, "t": "0",
+        "a": str(job.array_task_id) if job.array_job_id else "4294967294",
+        "J": f"{job.job_id}.{step_id}" if step_id != BATCH else str(job.job_id),
+    }  # fmt: skip
+
+
+def output_path(job: Job, *, error: bool = False) -> str:
+    """Return where a batch job's stdout (or stderr) goes, as scontrol shows it."""
+    request = job.request
+    default = "slurm-%A_%a.out" if job.is_array else "slurm-%j.out"
+    pattern = (request.stderr if error else "") or request.stdout or default
+    node = job.nodes[0] if job.shares else "%N"
+    name = patterns.expand(pattern, pattern_values(job, BATCH, node, 0))
+    return os.path.join(request.work_dir, name)  # noqa: PTH118

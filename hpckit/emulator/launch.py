@@ -1,0 +1,82 @@
+"""Starting a cluster's daemon, for `control` and for commands that find none running."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+
+from hpckit.emulator import paths, wire
+from hpckit.errors import SchedulerError
+
+_START_PATIENCE_S = 15.0
+
+
+def boot_words(command: str, state_dir: str) -> list[str]:
+    """Return the command line that runs an emulated command or the daemon."""
+    boot = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")  # noqa: PTH100, PTH118, PTH120
+    return [sys.executable, "-S", "-E", "-s", boot, command, state_dir]
+
+
+def locked(state_dir: str) -> bool:
+    """Whether a daemon holds the cluster's lock."""
+    try:
+        lock = os.open(f"{state_dir}/lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def start(state_dir: str) -> None:
+    """Start the daemon and wait until it answers; the daemon does not belong to the caller.
+
+    Raises:
+        SchedulerError: it did not come up; the log says why.
+    """
+    words = boot_words("slurmctld", state_dir)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                _close_from(3)
+                os.execve(words[0], words, dict(os.environ))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    deadline = time.monotonic() + _START_PATIENCE_S
+    pause = 0.005
+    while time.monotonic() < deadline:
+        if answers(state_dir):
+            return
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+    raise SchedulerError(
+        f"the emulated Slurm in {state_dir} did not start within {_START_PATIENCE_S:.0f} s",
+        hint=f"See {state_dir}/slurmctld.log.",
+    )
+
+
+def _close_from(first: int) -> None:
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) >= first:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue
+
+
+def answers(state_dir: str) -> bool:
+    """Whether somebody listens on the cluster's socket."""
+    try:
+        wire.connect(paths.socket_path(state_dir)).close()
+    except OSError:
+        return False
+    return True
