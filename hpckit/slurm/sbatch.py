@@ -70,13 +70,16 @@ def _sbatch(args: Sequence[str], *, slurm_bin: str) -> str:
         raise CommandFailed(error.argv, error.exit_code, error.stderr, hint=advice) from error
 
 
-def scancel(job_ids: Sequence[str], *, slurm_bin: str, signal: str = "") -> None:
+def scancel(
+    job_ids: Sequence[str], *, slurm_bin: str, signal: str = "", batch: bool = False
+) -> None:
     """Cancel jobs, arrays or elements; those that are over already are no error.
 
     Args:
         job_ids: ``57``, ``57_3``.
         slurm_bin: the directory of scancel; ``""`` means PATH.
         signal: send this signal to the steps instead, such as ``"TERM"``.
+        batch: send it to the batch shell alone.
 
     Raises:
         SchedulerError: scancel failed otherwise.
@@ -84,6 +87,7 @@ def scancel(job_ids: Sequence[str], *, slurm_bin: str, signal: str = "") -> None
     if not job_ids:
         return
     options = [f"--signal={signal}"] if signal else []
+    options += ["--batch"] if batch else []
     try:
         run_slurm("scancel", [*options, *job_ids], slurm_bin=slurm_bin)
     except CommandFailed as error:

@@ -29,9 +29,7 @@ def test_the_scripts_of_a_site_are_the_golden_ones(site: str, engine: str, shape
 
 
 def test_every_golden_script_is_one_that_is_rendered() -> None:
-    rendered = {
-        golden_file(*case, script.name) for case in CASES for script in scripts_of(*case)
-    }
+    rendered = {golden_file(*case, script.name) for case in CASES for script in scripts_of(*case)}
     folder = golden_file("", "", "", "").parent.parent
     assert set(folder.rglob("*.sh")) == rendered
 
