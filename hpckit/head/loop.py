@@ -27,6 +27,7 @@ from hpckit.head.door import Began, Came, Door, Went
 from hpckit.head.ledger import Ledger, credit_spools
 from hpckit.node.address import candidate_addresses
 from hpckit.node.door import read_key
+from hpckit.node.log import say
 from hpckit.run.address import Address, publish_address, withdraw_address
 from hpckit.run.events import Ended, Event, Joined, Left
 from hpckit.run.journal import FencedError, JournalWriter, load_state, open_journal
@@ -109,7 +110,7 @@ class Head:
         if credited:
             journal.append(*credited)
         tasks = read_tasks(self.run_dir)
-        _say(
+        say(
             f"head {number} of run {self.plan.run}: {state.done} done, {state.failed} failed, "
             f"{state.left} to do" + (f", {len(again)} of them again" if again else "")
         )
@@ -130,7 +131,7 @@ class Head:
             published_at=time.time(),
         )
         publish_address(self.run_dir, address)
-        _say(f"listening for workers at {self._hosts[0]} port {self._door.port}")
+        say(f"listening for workers at {self._hosts[0]} port {self._door.port}")
 
     def _round(self) -> None:
         self._watch_door(0.0)
@@ -146,7 +147,7 @@ class Head:
         for event in self._door.poll(timeout_s):
             match event:
                 case Came(worker):
-                    _say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
+                    say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
                     self._note(
                         Joined(
                             t=time.time(),
@@ -164,7 +165,7 @@ class Head:
                     self._went(event)
 
     def _went(self, event: Went) -> None:
-        _say(f"worker {event.worker} {'left' if event.orderly else 'was lost'}: {event.why}")
+        say(f"worker {event.worker} {'left' if event.orderly else 'was lost'}: {event.why}")
         left = Left(t=time.time(), worker=event.worker, orderly=event.orderly, why=event.why)
         self._note(left)
         for bundle in self._ledger.bundles_of(event.worker):
@@ -235,7 +236,7 @@ class Head:
         if self.told_to_go and not self._ledger.finished:
             self._flush()
             self._write_snapshot()
-            _say(f"told to go; all is flushed, {state.left} tasks are left")
+            say(f"told to go; all is flushed, {state.left} tasks are left")
             return exits.FLUSHED
         word = "failed" if state.failed else "done"
         if not self._ledger.finished:
@@ -245,7 +246,7 @@ class Head:
         self._pending.append(ended)
         self._flush()
         self._write_snapshot()
-        _say(f"run {self.plan.run} is {word}: {state.done} done, {state.failed} failed")
+        say(f"run {self.plan.run} is {word}: {state.done} done, {state.failed} failed")
         self._send_home(f"the run is {word}")
         return exits.DONE if word == "done" else exits.TASKS_FAILED
 
@@ -265,10 +266,6 @@ class Head:
             self._engine.poll(0.05)  # a worker may still be handing something over
 
 
-def _say(text: str) -> None:
-    print(time.strftime("%H:%M:%S"), text, flush=True)  # noqa: T201 - the head job's log
-
-
 def main(argv: list[str]) -> int:
     """Run one incarnation for the run directory `argv[0]`."""
     try:
@@ -277,11 +274,12 @@ def main(argv: list[str]) -> int:
         def go(signum: int, _frame: object) -> None:
             head.told_to_go = True
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
+        # Slurm signals every process of the step, this one and its supervisor alike.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, go)
         return head.run()
     except FencedError as error:
-        _say(str(error))
+        say(str(error))
         return exits.BROKEN
     except HpckitError as error:
         print(f"hpckit: {error}", file=sys.stderr, flush=True)  # noqa: T201

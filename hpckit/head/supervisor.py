@@ -25,6 +25,7 @@ from typing import Any, Final
 import psutil
 
 from hpckit.head import exits
+from hpckit.node.log import say
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
@@ -62,11 +63,15 @@ class Supervisor:
                 return code
             deaths = 1 if time.monotonic() - died_at > QUIET_S else deaths + 1
             died_at = time.monotonic()
-            name = signal.Signals(-code).name
+            death = f"supervisor: the loop was ended by {signal.Signals(-code).name}"
             if deaths > MOST_RESTARTS:
-                say(f"the loop was ended by {name} {deaths} times; giving up: see the log above")
+                say(
+                    f"supervisor: the loop was ended by {name} {deaths} times; giving up: see the log above"
+                )
                 return exits.BROKEN
-            say(f"the loop was ended by {name}; starting another ({deaths} of {MOST_RESTARTS})")
+            say(
+                f"supervisor: the loop was ended by {name}; starting another ({deaths} of {MOST_RESTARTS})"
+            )
             time.sleep(min(0.2 * 2**deaths, 10.0))
 
     def checkpoint(self) -> Any:
@@ -119,7 +124,7 @@ class Supervisor:
         the end of its grace time lets Slurm requeue the job. `scancel` and the time limit
         reach the batch script too, which then dismisses this process by SIGUSR1.
         """
-        say("all is flushed; waiting for Slurm to end or requeue this job")
+        say("supervisor: all is flushed; waiting for Slurm to end or requeue this job")
         deadline = time.monotonic() + LINGER_S
         while not self._dismissed and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -142,11 +147,6 @@ def end_descendants() -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(alive, timeout=3)
-
-
-def say(text: str) -> None:
-    """Write one line to the head job's log."""
-    print(time.strftime("%H:%M:%S"), "supervisor:", text, flush=True)  # noqa: T201
 
 
 def supervise(run_dir: RunDir) -> int:

@@ -147,7 +147,7 @@ def _ask(slurm_bin: str, job_ids: list[str]) -> tuple[Mapping[str, JobState], st
     try:
         return job_states(job_ids, slurm_bin=slurm_bin), ""
     except SchedulerError as error:
-        return {}, f"the scheduler does not answer: {error.message}"
+        return {}, f"the scheduler does not answer: {error.message.splitlines()[0]}"
 
 
 def _status(
@@ -162,7 +162,9 @@ def _status(
         record, jobs, slurm, cancelled=run_dir.cancel.exists(), silent_s=_silent_s(run_dir)
     )
     counts = _counts(run_dir, record, running=word == "running")
-    return RunStatus(run_dir, plan, word, why or silent, counts, record, jobs, slurm)
+    if word in ("waiting", "running"):
+        why = why or silent
+    return RunStatus(run_dir, plan, word, why, counts, record, jobs, slurm)
 
 
 def judge(

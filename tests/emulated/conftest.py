@@ -1,0 +1,23 @@
+"""The emulated Slurm of this session: a cluster and directories of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.place import Place, clean_environment, removed, user_environment
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Place]:
+    root = Path(tempfile.mkdtemp(prefix="hpckit-emulated-"))  # short: it holds Unix sockets
+    env = user_environment(root, clean_environment())
+    found = Place("local", root, {**env, "HPCKIT_EMULATOR_DIR": str(root / "emulator")})
+    try:
+        yield found
+    finally:
+        found.hpckit("emulate", "down")
+        removed(root)

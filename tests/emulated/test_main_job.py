@@ -1,0 +1,1 @@
+from tests.journeys.main_job import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.journeys.bad_tasks import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.journeys.resume import *  # noqa: F403

@@ -1,0 +1,156 @@
+"""Where a journey runs: an emulated Slurm or the real one, with directories of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROGRAMS = REPOSITORY / "native" / "build"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One Slurm, as a user of hpckit meets it.
+
+    Attributes:
+        site: what ``--site`` names.
+        root: a directory of this session's, seen by all nodes.
+        env: the environment in which a user there types.
+    """
+
+    site: str
+    root: Path
+    env: dict[str, str]
+
+    def argv(self, *words: str) -> list[str]:
+        """Return the command line of one hpckit command."""
+        return [sys.executable, "-m", "hpckit.cli", *words]
+
+    def hpckit(self, *words: str, cwd: Path | None = None, stdin: str = "") -> Answer:
+        """Run one hpckit command to its end."""
+        done = subprocess.run(
+            self.argv(*words),
+            env=self.env,
+            cwd=cwd or self.root,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def started(self, *words: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+        """Run one hpckit command beside the test; it is ended by PID when the block is left."""
+        with subprocess.Popen(
+            self.argv(*words),
+            env=self.env,
+            cwd=cwd or self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def status(self, run: str) -> dict[str, Any]:
+        """Return the document of ``hpckit status --json``."""
+        return self.hpckit("status", run, "--json").document
+
+    def directory(self, name: str) -> Path:
+        """Return a new directory that all nodes see."""
+        path = self.root / name
+        path.mkdir(parents=True)
+        return path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> Any:
+        """The JSON document on stdout."""
+        assert self.stdout.strip(), f"exit {self.code}, nothing on stdout; stderr:\n{self.stderr}"
+        return json.loads(self.stdout)
+
+    def expect(self, code: int) -> Answer:
+        """Return this answer, provided that it has this exit code."""
+        assert self.code == code, f"exit {self.code}, not {code}\n{self.stdout}\n{self.stderr}"
+        return self
+
+
+def user_environment(root: Path, base: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a user whose files all lie under `root`."""
+    own = {"HPCKIT_RUNS": str(root / "runs"), "XDG_CONFIG_HOME": str(root / "config")}
+    own["XDG_STATE_HOME"] = str(root / "state")
+    return {**base, **own, "PYTHONPATH": str(REPOSITORY)}
+
+
+def await_true(what: str, check: Callable[[], Any], deadline_s: float = 60.0) -> Any:
+    """Return the first true answer of `check`; fail when none comes in time."""
+    deadline = time.monotonic() + deadline_s
+    while time.monotonic() < deadline:
+        if answer := check():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come true within {deadline_s:.0f} s")
+
+
+def processes_of(run_dir: Path, module: str) -> list[psutil.Process]:
+    """Return the processes that run ``-m MODULE RUN_DIR``, whatever namespace they are in."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if module in words and str(run_dir) in words:
+            found.append(process)
+    return found
+
+
+def copy_jobs(target: Path) -> None:
+    """Lay out jobs/ and its data under `target`, as in a checkout."""
+    shutil.copytree(
+        REPOSITORY / "jobs", target / "jobs", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    fetch = [sys.executable, str(target / "jobs" / "fetch_demo_data.py"), str(target / "data")]
+    subprocess.run(fetch, check=True, capture_output=True)
+
+
+def environ_of(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment, empty when it has just gone."""
+    try:
+        return process.environ()
+    except (psutil.Error, OSError):
+        return {}
+
+
+def removed(path: Path) -> None:
+    """Remove a directory tree, as far as it is there."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what would change what hpckit does."""
+    prefixes = ("SLURM_", "SBATCH_", "HPCKIT_", "RAY_", "WORK_QUEUE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
