@@ -65,13 +65,9 @@ class Supervisor:
             died_at = time.monotonic()
             death = f"supervisor: the loop was ended by {signal.Signals(-code).name}"
             if deaths > MOST_RESTARTS:
-                say(
-                    f"supervisor: the loop was ended by {name} {deaths} times; giving up: see the log above"
-                )
+                say(f"{death} {deaths} times; giving up: see the log above")
                 return exits.BROKEN
-            say(
-                f"supervisor: the loop was ended by {name}; starting another ({deaths} of {MOST_RESTARTS})"
-            )
+            say(f"{death}; starting another ({deaths} of {MOST_RESTARTS})")
             time.sleep(min(0.2 * 2**deaths, 10.0))
 
     def checkpoint(self) -> Any:
