@@ -39,7 +39,7 @@ def launch_for(
     if address.backend == "ray":
         own = own_address(plan, joined)
         directory = node.make("ray")
-        return ray.launch(run_dir, worker, str(address.engine["gcs"]), own, directory, runner)
+        return ray.launch(plan, worker, str(address.engine["gcs"]), own, directory, runner)
     raise EngineError(f"the head uses an engine that this hpckit does not know: {address.backend}")
 
 

@@ -5,8 +5,11 @@ The commands: https://docs.ray.io/en/latest/cluster/cli.html#ray-start .
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import random
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -14,6 +17,7 @@ from typing import Final
 from hpckit.errors import EngineError
 from hpckit.node.engine_worker import Launch
 from hpckit.run.rundir import RunDir
+from hpckit.spec.plan import Plan
 from hpckit.spec.worker import WorkerInfo
 
 TOKEN: Final = "ray.token"
@@ -61,6 +65,43 @@ def command() -> list[str]:
     return [sys.executable, "-m", "ray.scripts.scripts"]
 
 
+def port_arguments(ports: tuple[int, int]) -> list[str]:
+    """Return the options that keep a node's listening ports within a site's range.
+
+    Args:
+        ports: inclusive; (0, 0) leaves the choice to Ray.
+    """
+    first, last = ports
+    if not last:
+        return []
+    manager, objects = free_ports(ports, 2)
+    return [
+        f"--node-manager-port={manager}",
+        f"--object-manager-port={objects}",
+        f"--min-worker-port={first}",
+        f"--max-worker-port={last}",
+    ]
+
+
+def free_ports(ports: tuple[int, int], count: int) -> list[int]:
+    """Return ports of a range that are free now, found in random order.
+
+    Raises:
+        EngineError: there are not so many.
+    """
+    found: list[int] = []
+    for port in random.sample(range(ports[0], ports[1] + 1), ports[1] - ports[0] + 1):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise EngineError(
+        f"only {len(found)} free ports in {ports[0]}-{ports[1]} on this node, {count} are needed",
+        hint="Widen the site's port range.",
+    )
+
+
 def check_temporary(directory: Path) -> None:
     """Refuse a directory whose path is too long for Ray's sockets.
 
@@ -75,11 +116,14 @@ def check_temporary(directory: Path) -> None:
 
 
 def launch(
-    run_dir: RunDir, worker: WorkerInfo, head: str, own: str, directory: Path, runner: Path
+    plan: Plan, worker: WorkerInfo, head: str, own: str, directory: Path, runner: Path
 ) -> Launch:
-    """Return how to start the node that joins the head at `head` (``HOST:PORT``).
+    """Return how to start the node that joins the head.
 
     Args:
+        plan: the run's plan.
+        worker: what the node offers.
+        head: the head's Ray, ``HOST:PORT``.
         own: the address of this node that the others reach.
         directory: for Ray's files, with a parent of mode 0700.
         runner: the runner's socket, which the bundles' processes are told.
@@ -92,5 +136,6 @@ def launch(
     argv += [f"--num-cpus={worker.cores}", f"--num-gpus={worker.gpus}"]
     argv += [f"--memory={max(worker.memory_mib, 1024) * 2**20}"]
     argv += [f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={directory}"]
-    argv += ["--disable-usage-stats", "--block"]
+    argv += [*port_arguments(plan.port_range), "--disable-usage-stats", "--block"]
+    run_dir = RunDir(Path(plan.run_dir))
     return Launch(argv, {**environment(run_dir), "HPCKIT_RUNNER": str(runner)})
