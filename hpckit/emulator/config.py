@@ -58,6 +58,8 @@ class ClusterConfig:
         min_job_age_s: how long squeue knows a finished job (``MinJobAge``).
         slurmd_timeout_s: how long a dead node goes unnoticed (Slurm's ``SlurmdTimeout``: 300).
         constrain_memory: whether a job beyond its ``--mem`` ends as OUT_OF_MEMORY.
+        proctrack: ``cgroup``: signals but KILL reach only the processes that Slurm itself started
+            (as at most sites); ``linuxproc``: they reach all their descendants too.
         time_scale: how many seconds of the cluster's clock pass in a real one.
     """
 
@@ -76,11 +78,14 @@ class ClusterConfig:
     min_job_age_s: float = 300.0
     slurmd_timeout_s: float = 2.0
     constrain_memory: bool = True
+    proctrack: str = "cgroup"
     time_scale: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.partitions:
             object.__setattr__(self, "partitions", _default_partitions())
+        if self.proctrack not in ("cgroup", "linuxproc"):
+            raise InputError(f"proctrack {self.proctrack!r} is neither 'cgroup' nor 'linuxproc'")
         for what, value, least in (
             ("nodes", self.nodes, 1), ("cpus", self.cpus, 1), ("memory_mib", self.memory_mib, 1),
         ):  # fmt: skip

@@ -121,7 +121,8 @@ def _job_id(row: Row) -> str:
 
 def _state(row: Row) -> str:
     if row.step is not None:
-        return str(row.step["state"])
+        ended = row.job["end"] is not None and row.step["end"] is None
+        return "CANCELLED" if ended else str(row.step["state"])
     state = str(row.job["state"])
     if state == "COMPLETING":
         state = str(row.job["ending"] or "RUNNING")

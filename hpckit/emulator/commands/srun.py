@@ -116,7 +116,6 @@ class Step:
         self.status: dict[str, list[int]] = {}
         self.interrupted = 0.0
         self.code = 0
-        self.stopped = False
 
     # -- request -------------------------------------------------------------------------
 
@@ -246,20 +245,16 @@ class Step:
     def _progress(self, message: dict[str, Any]) -> bool:
         if "error" in message:
             raise client.ControllerError(message["error"], message["text"])
+        if "stopping" in message:
+            wait = message["stopping"]
+            text = f"Job step aborted: Waiting up to {wait} seconds for job step to finish."
+            client.complain(NAME, text)
+            return False
         fresh: dict[str, list[int]] = message["status"]
-        if message["over"] and message["state"] == "CANCELLED" and not self.stopped:
-            self._cancelled(message)
         for task, (code, signo) in sorted(fresh.items(), key=lambda item: int(item[0])):
             self.status[task] = [code, signo]
         self._report(fresh, message)
         return bool(message["over"])
-
-    def _cancelled(self, message: dict[str, Any]) -> None:
-        self.stopped = True
-        if message["job_state"] != "RUNNING":
-            client.complain(
-                NAME, "Job step aborted: Waiting up to 32 seconds for job step to finish."
-            )
 
     def _report(self, fresh: dict[str, list[int]], message: dict[str, Any]) -> None:
         groups: dict[tuple[str, str], list[int]] = {}

@@ -100,13 +100,20 @@ def _cancel_one(machine: Machine, text: str, message: dict[str, Any], now: float
                 _cancel_waiting(machine, job, tasks, message["uid"], now)
             elif len(living) == 1:
                 raise Refusal("pending")
-        elif message["signal"] == 0:
+        elif _ends(message):
             job.cancelled_by = message["uid"]
             job.requeue_after = False
             running.terminate(machine, job, CANCELLED, now)
         else:
             _signal(machine, job, message, now)
     return done
+
+
+def _ends(message: dict[str, Any]) -> bool:
+    """Whether a signal means the end of a whole job, as SIGKILL does unless for the shell alone."""
+    return message["signal"] == 0 or (
+        message["signal"] == int(signal.SIGKILL) and not message.get("batch")
+    )
 
 
 def _matches(job: Job, filters: dict[str, Any]) -> bool:
@@ -137,11 +144,15 @@ def _signal(machine: Machine, job: Job, message: dict[str, Any], now: float) -> 
     if message.get("batch"):
         running.signal_batch_shell(machine, job, signo)
         return
-    if signo == int(signal.SIGKILL):
-        job.cancelled_by = message["uid"]
-        running.signal_steps(machine, job, (signo,), batch=True)
-        return
-    running.signal_steps(machine, job, (signo,), batch=bool(message.get("full")))
+    full = bool(message.get("full"))
+    note = ""
+    for step in job.steps.values():
+        if step.step_id == BATCH and not full:
+            continue
+        if signo == int(signal.SIGTERM):
+            stamp = formats.stamp(now)
+            note = f"*** STEP {job.job_id}.{step.step_id} ON {{node}} CANCELLED AT {stamp} ***"
+        running.signal_step(machine, job, step, (signo,), note=note, group=step.step_id == BATCH)
 
 
 def _cancel_step(

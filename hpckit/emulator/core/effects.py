@@ -22,6 +22,7 @@ class Signal:
     Attributes:
         signals: numbers, sent in order.
         shell_only: only to the batch shell itself, not to what it started.
+        group: also to what is in the same process group (``scancel --full``).
         note: a line for the step's stderr, as slurmstepd writes when a job is cancelled.
     """
 
@@ -31,6 +32,7 @@ class Signal:
     node: str
     signals: tuple[int, ...]
     shell_only: bool = False
+    group: bool = False
     note: str = ""
 
 

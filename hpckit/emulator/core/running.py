@@ -2,11 +2,13 @@
 
 Who hears which signal (found on a real 22.05):
 
-- at the end of a time limit and on ``scancel``: CONT and TERM to all processes of all steps,
-  the batch step included, and KILL after KillWait;
-- preemption: CONT and TERM to every process of every step but the batch step; at the end of
+- at the end of a time limit and on ``scancel``: CONT and TERM to the tasks of all steps and the
+  batch shell, and KILL to every process after KillWait;
+- preemption: CONT and TERM to the tasks of every step but the batch step; at the end of
   the grace time all are ended and the job is requeued;
 - ``--signal=USR2@N``: to the steps, not to the batch shell; with ``B:`` to that shell alone.
+
+With proctrack/linuxproc all descendants of a task hear what it hears.
 """
 
 from __future__ import annotations
@@ -87,12 +89,13 @@ def signal_steps(
 
 
 def signal_step(
-    machine: Machine, job: Job, step: Step, signals: tuple[int, ...], *, note: str = ""
-) -> int:
-    """Send signals to all processes of one step; return 1 if it lives."""
+    machine: Machine, job: Job, step: Step, signals: tuple[int, ...], *, note: str = "",
+    group: bool = False,
+) -> int:  # fmt: skip
+    """Send signals to one step; return 1 if it lives."""
     for node in step.live:
         machine.effects.append(
-            Signal(job.job_id, job.restarts, step.step_id, node, signals, note=note)
+            Signal(job.job_id, job.restarts, step.step_id, node, signals, note=note, group=group)
         )
     return int(bool(step.live))
 
@@ -222,10 +225,10 @@ def _step_over(machine: Machine, job: Job, step: Step, now: float) -> None:
     step.end = now
     status = step.exit_status()
     if step.state == RUNNING:
-        if step.cancelled:
+        if step.cancelled or status[1]:  # accounting calls a step that a signal ended cancelled
             step.state = CANCELLED
         else:
-            step.state = FAILED if status != (0, 0) else COMPLETED
+            step.state = FAILED if status[0] else COMPLETED
     if step.step_id != BATCH:
         worst = max(job.derived_status, status)
         job.derived_status = worst

@@ -239,10 +239,16 @@ def follow_step(server: Server, client: Client, message: dict[str, Any]) -> None
         job.restarts,
     )
 
+    warned: list[bool] = []
+
     def progress() -> bool:
         if client.sock.fileno() < 0:
             return True
         over = not step_record.live or job.restarts != life
+        if step_record.cancelled and not over and not warned:
+            warned.append(True)
+            wait = int(server.config.kill_wait_s) + 2
+            client.reply({"stopping": wait, "status": {}, "over": False}, last=False)
         fresh = {t: s for t, s in step_record.status.items() if t not in told}
         told.update(fresh)
         if fresh or over:

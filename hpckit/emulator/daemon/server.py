@@ -229,7 +229,7 @@ class Server:
         elif isinstance(effect, effects.Signal):
             key = (effect.job_id, effect.restart, effect.step_id, effect.node)
             self.launcher.tell(key, {
-                "op": "signal", "signals": list(effect.signals), "shell_only": effect.shell_only,
+                "op": "signal", "signals": list(effect.signals), "to": self._reach(effect),
                 "note": effect.note,
             })  # fmt: skip
         elif isinstance(effect, effects.Vanish):
@@ -241,6 +241,14 @@ class Server:
             self.launcher.vanish((effect.job_id, effect.restart, effect.step_id, effect.node))
         elif isinstance(effect, effects.StepOver):
             self._drop_plan(effect.job_id, effect.step_id)
+
+    def _reach(self, effect: effects.Signal) -> str:
+        """Return which processes of a step hear a signal: see ``proctrack``."""
+        if effect.shell_only:
+            return "tasks"
+        if self.config.proctrack == "linuxproc":
+            return "all"
+        return "groups" if effect.group else "tasks"
 
     def _launch(self, effect: effects.Launch) -> None:
         job = self.machine.jobs[effect.job_id]

@@ -230,11 +230,15 @@ class Keeper:
         elif message["op"] == "signal":
             if message.get("note"):
                 self._note(message["note"].format(node=self.orders.node))
-            if message.get("shell_only"):
-                targets = [pid for pid in self.pids]
-            else:
-                targets = procs.descendants(os.getpid())
-            procs.send(targets, tuple(message["signals"]))
+            self._signal(message["to"], tuple(message["signals"]))
+
+    def _signal(self, to: str, signals: tuple[int, ...]) -> None:
+        if to == "all" or signal.SIGKILL in signals:
+            procs.send(procs.descendants(os.getpid()), signals)
+        elif to == "groups":
+            procs.send([-pid for pid in self.pids], signals)
+        else:
+            procs.send(list(self.pids), signals)
 
     def _send(self, message: dict[str, Any]) -> None:
         if message["op"] != "tasks":
