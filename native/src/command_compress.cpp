@@ -132,31 +132,44 @@ class Compressor {
 
   /// False when only lossless storage can keep the bound, and is allowed.
   bool keepable(double tolerance) {
-    if (options_.mode == Mode::relative) refuse_range_of_fill_values(tolerance);
+    if (options_.mode == Mode::relative && !range_is_credible(tolerance)) return false;
     const double resolution = static_cast<double>(std::numeric_limits<T>::epsilon()) * scan_.max_abs();
     if (tolerance >= resolution) return true;
+    const std::string found = "tolerance " + number(tolerance) + " is finer than " + dtype_name(view_.info.dtype) +
+                              " resolves at the largest magnitude, " + number(static_cast<T>(scan_.max_abs()));
+    if (goes_lossless(found)) return false;
     const double most = tolerance / static_cast<double>(std::numeric_limits<T>::epsilon());
     const Suspects suspects = find_suspects<T>(view_, rule_, most);
-    const std::string found = "tolerance " + number(tolerance) + " is finer than " + dtype_name(view_.info.dtype) +
-                              " resolves at the largest value, " + number(static_cast<T>(scan_.max_abs()));
-    if (options_.lossless_on_violation) {
-      std::fprintf(stderr, "compress_task: %s; storing losslessly\n", found.c_str());
-      return false;
-    }
     if (suspects.look_like_fill_values()) {
       violate("bound violated: " + found + "; " + suspects.advice(view_.info.values()));
     }
     throw Error(Exit::usage, found + "; needed is at least " + number(resolution) + ", or --reversible, or --on-violation lossless");
   }
 
-  /// A range that an undeclared fill value spans makes a tolerance that allows anything.
-  void refuse_range_of_fill_values(double tolerance) {
-    const RestOfRange rest = rest_of_range<T>(view_, rule_, scan_.min, scan_.max);
-    if (rest.rest == 0 || rest.extremes <= 2 || rest.width > tolerance) return;
-    const double above = std::max(std::fabs(scan_.min), std::fabs(scan_.max));
-    const Suspects suspects = find_suspects<T>(view_, rule_, std::nextafter(above, 0.0));
-    violate("bound violated: the relative tolerance comes to " + number(tolerance) +
-            ", which is more than all other values span; " + suspects.advice(view_.info.values()));
+  /// A range that an undeclared fill value spans makes a tolerance that allows almost anything:
+  /// one end of it repeats, and all other values lie within a small part of it.
+  bool range_is_credible(double tolerance) {
+    const Extremes extremes = find_extremes<T>(view_, rule_, scan_.min, scan_.max);
+    const double range = scan_.max - scan_.min;
+    const auto suspicious = [&](const Extreme& end) {
+      return end.count > 1 && end.width_of_rest > 0.0 && end.width_of_rest <= range / 10.0 &&
+             end.width_of_rest <= tolerance * 10.0;
+    };
+    for (const auto& [end, value] : {std::pair{extremes.low, scan_.min}, std::pair{extremes.high, scan_.max}}) {
+      if (!suspicious(end)) continue;
+      const std::string found = "the relative tolerance comes to " + number(tolerance) + ", but all other values span only " +
+                                number(end.width_of_rest);
+      if (goes_lossless(found)) return false;
+      Suspects one;
+      one.values = {{number(static_cast<T>(value)), end.count}};
+      violate("bound violated: " + found + "; " + one.advice(view_.info.values()));
+    }
+    return true;
+  }
+
+  bool goes_lossless(const std::string& why) const {
+    if (options_.lossless_on_violation) std::fprintf(stderr, "compress_task: %s; storing losslessly\n", why.c_str());
+    return options_.lossless_on_violation;
   }
 
   [[noreturn]] void violate(const std::string& message) {
@@ -179,8 +192,7 @@ class Compressor {
         refuse_bare("this array losslessly");
         return store_raw();
       }
-      std::fprintf(stderr, "compress_task: the bound does not hold (error %s); storing losslessly\n",
-                   number(encoded.errors.max_abs()).c_str());
+      goes_lossless("the bound does not hold (error " + number(encoded.errors.max_abs()) + ")");
       coding = {true, 0.0};
     }
   }

@@ -52,31 +52,29 @@ Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double ab
 }
 
 template <class T>
-RestOfRange rest_of_range(const ArrayView& view, const HoleRule<T>& rule, double low, double high) {
+Extremes find_extremes(const ArrayView& view, const HoleRule<T>& rule, double low, double high) {
   const Cells<T> cells(view);
   const uint64_t total = view.info.values();
-  RestOfRange result;
-  double least = std::numeric_limits<double>::infinity();
-  double most = -least;
+  Extremes found;
+  double next_low = high;
+  double next_high = low;
   for (uint64_t i = 0; i < total; ++i) {
     const T cell = cells.value(i);
     if (rule.is_hole(bits_of(cell))) continue;
     const auto value = static_cast<double>(cell);
-    if (value == low || value == high) {
-      ++result.extremes;
-      continue;
-    }
-    ++result.rest;
-    least = std::min(least, value);
-    most = std::max(most, value);
+    found.low.count += value == low ? 1u : 0u;
+    found.high.count += value == high ? 1u : 0u;
+    if (value > low) next_low = std::min(next_low, value);
+    if (value < high) next_high = std::max(next_high, value);
   }
-  if (result.rest > 0) result.width = most - least;
-  return result;
+  found.low.width_of_rest = high - next_low;
+  found.high.width_of_rest = next_high - low;
+  return found;
 }
 
 template Suspects find_suspects<float>(const ArrayView&, const HoleRule<float>&, double);
 template Suspects find_suspects<double>(const ArrayView&, const HoleRule<double>&, double);
-template RestOfRange rest_of_range<float>(const ArrayView&, const HoleRule<float>&, double, double);
-template RestOfRange rest_of_range<double>(const ArrayView&, const HoleRule<double>&, double, double);
+template Extremes find_extremes<float>(const ArrayView&, const HoleRule<float>&, double, double);
+template Extremes find_extremes<double>(const ArrayView&, const HoleRule<double>&, double, double);
 
 }  // namespace ct

@@ -30,13 +30,18 @@ struct Suspects {
 template <class T>
 Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double above);
 
-/// The range of the valid values that are neither `low` nor `high`, and how often those two occur.
-struct RestOfRange {
-  uint64_t extremes = 0;
-  uint64_t rest = 0;
-  double width = 0.0;
+/// One end of the range of the valid values.
+struct Extreme {
+  uint64_t count = 0;        ///< how many values are exactly that
+  double width_of_rest = 0;  ///< what all other values span
 };
+struct Extremes {
+  Extreme low;
+  Extreme high;
+};
+
+/// Looks at both ends of the range. Walks through the whole array.
 template <class T>
-RestOfRange rest_of_range(const ArrayView& view, const HoleRule<T>& rule, double low, double high);
+Extremes find_extremes(const ArrayView& view, const HoleRule<T>& rule, double low, double high);
 
 }  // namespace ct
