@@ -103,4 +103,7 @@ def _probe(place: _Place) -> tuple[Binding | None, str]:
         return None, str(error)
     if probed.returncode != 0:
         return None, (probed.stderr.strip().splitlines() or ["no answer"])[-1]
-    return Binding(argv, tuple(extra.items()), probed.stdout.strip()), ""
+    module, file = probed.stdout.splitlines()
+    if place.packages and not Path(file).is_relative_to(place.packages):
+        return None, f"it loads {file} instead"
+    return Binding(argv, tuple(extra.items()), module), ""

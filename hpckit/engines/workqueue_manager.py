@@ -6,7 +6,7 @@ exits the process on some errors. So it runs under whichever Python has the bind
 imports nothing of hpckit. Both of its APIs serve: ``work_queue`` (Debian 12) and
 ``ndcctools.work_queue`` (7.10 and newer).
 
-``python workqueue_manager.py --probe`` prints the binding's name, or fails. Otherwise the
+``python workqueue_manager.py --probe`` prints the binding's name and file, or fails. Otherwise the
 arguments are the numbers of the pipes of commands and of events, each one JSON a line::
 
     commands  {"start": {"port": …, "password_file": …, "directory": …, "keepalive_s": …}}
@@ -189,7 +189,8 @@ def main() -> int:
     """Probe for the binding, or serve the two pipes; return the exit code."""
     if sys.argv[1:] == ["--probe"]:
         try:
-            sys.stdout.write(f"{load_binding().__name__}\n")
+            found = load_binding()
+            sys.stdout.write(f"{found.__name__}\n{found.__file__}\n")
         except Exception as error:
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
             return 1

@@ -206,10 +206,16 @@ def join(address: Address, key: bytes, worker: WorkerInfo) -> DoorClient:
         except NotOurHead as error:
             strange = strange or error
         except OSError as error:
-            tried.append(f"{host}:{address.door_port} ({error.strerror or error})")
+            tried.append(f"{host}:{address.door_port} ({_why(error)})")
     if strange:
         raise strange
     raise NobodyThere(f"nobody answers at {', '.join(tried) or 'an address without hosts'}")
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens"
+    return error.strerror or str(error)
 
 
 def _join_at(host: str, address: Address, key: bytes, worker: WorkerInfo) -> DoorClient:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
 import time
@@ -13,7 +15,7 @@ from hpckit.errors import EngineError
 from hpckit.node import door
 from hpckit.node.log import Changes
 from hpckit.run.address import Address, read_address
-from hpckit.run.jobs import newest_head_job
+from hpckit.run.jobs import HEAD_ROLES, newest_head_job, read_jobs
 from hpckit.run.rundir import RunDir
 from hpckit.spec.units import human_duration
 from hpckit.spec.worker import WorkerInfo
@@ -22,6 +24,7 @@ PATIENCE_S: Final = 1800.0
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _GROW: Final = 1.5
+_LAST_EVENT_BYTES: Final = 4096  # the journal's last word is far shorter
 #: How long an address at which nobody answered is left alone, at first and at most.
 _RETRY_S: Final = (2.0, 30.0)
 
@@ -55,6 +58,27 @@ def staleness(run_dir: RunDir, address: Address) -> str:
             f"the newest is {job}"
         )
     return ""
+
+
+def how_it_ended(run_dir: RunDir) -> str:
+    """Return how the run ended, ``""`` if it has not, or if a head is to come after all.
+
+    The last line of the newest journal says so (``docs/schemas.md``). A `hpckit resume` that
+    is younger has submitted a head job, or left its request.
+    """
+    path = run_dir.journal_file(newest_incarnation(run_dir))
+    try:
+        with path.open("rb") as journal:
+            journal.seek(max(0, path.stat().st_size - _LAST_EVENT_BYTES))
+            last = json.loads(journal.read().splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return ""
+    if not isinstance(last, dict) or last.get("e") != "ended" or last["state"] == "stopped":
+        return ""
+    heads = [job.submitted_at for job in read_jobs(run_dir) if job.role in HEAD_ROLES]
+    with contextlib.suppress(OSError):
+        heads.append(run_dir.resume.stat().st_mtime)
+    return "" if max(heads, default=0.0) > last["t"] else str(last["state"])
 
 
 @dataclass
@@ -99,6 +123,8 @@ class Rendezvous:
         if self.run_dir.cancel.exists():
             raise RunIsOver("the run was cancelled")
         if address is None:
+            if state := how_it_ended(self.run_dir):
+                raise RunIsOver(f"the run is {state}")
             job = newest_head_job(self.run_dir)
             return None, f"it publishes {self.run_dir.address}{f' (job {job})' if job else ''}"
         if why := staleness(self.run_dir, address):

@@ -180,6 +180,5 @@ def test_a_missing_binding_is_told_with_where_was_looked_and_what_to_install(
     (packages / "work_queue.py").write_text("raise ImportError('built for another Python')")
     with pytest.raises(EngineError) as caught:
         workqueue_binding.find_binding(os.environ)
-    assert "built for another Python" in str(caught.value)
     assert str(packages) in str(caught.value)
     assert "conda-forge ndcctools" in str(caught.value)
