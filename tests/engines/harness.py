@@ -72,6 +72,7 @@ class TestDoor:
         self.port = self._server.getsockname()[1]
         self._streams: list[socket.socket] = []
         self._closing = False
+        self.answers_beats = True
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -127,7 +128,8 @@ class TestDoor:
                 for line in lines:
                     message = door.decode(line)
                     if "beat" in message:
-                        stream.sendall(door.encode({"beat": time.time()}))
+                        if self.answers_beats:
+                            stream.sendall(door.encode({"beat": time.time()}))
                     else:
                         self._note(message)
             except (OSError, ValueError):
@@ -166,13 +168,22 @@ class Head:
         )  # fmt: skip
         publish_address(self.run_dir, address)
 
-    def add_worker(self, node: str, **env: str) -> subprocess.Popen[bytes]:
-        """Start a worker agent as a job's step would; `node` may be an address."""
+    def add_worker(
+        self, node: str, *, silence_s: float = door.GONE_AFTER_S, **env: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker agent as a job's step would; `node` may be an address.
+
+        `silence_s` is how long the head may be silent.
+        """
+        code = (
+            "import sys; from hpckit.node import door, worker; "
+            f"door.GONE_AFTER_S = {silence_s}; sys.exit(worker.main())"
+        )
         job = str(200 + len(self.workers))
         surroundings = {**os.environ, "SLURM_JOB_ID": job, "SLURMD_NODENAME": node, **env}
         with (self.run_dir.logs / f"worker-{job}.out").open("wb") as log:
             process = subprocess.Popen(
-                [PYTHON, "-m", "hpckit.node.worker", str(self.run_dir.root), "--patience-s=60"],
+                [PYTHON, "-c", code, str(self.run_dir.root), "--patience-s=60"],
                 env=surroundings, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self.workers[f"{job}-{node}"] = process
