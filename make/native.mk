@@ -32,3 +32,18 @@ native/build-asan/compress_task: native/CMakeLists.txt $(wildcard native/src/* n
 
 .PHONY: native-asan
 native-asan: native/build-asan/compress_task ## build the C++ task with AddressSanitizer and UBSan
+
+.PHONY: bench-native
+bench-native: native ## measure compress_task against zfp's own tool; results/bench-native.json
+	$(PYTHON) native/bench/bench_native.py native/build/compress_task results/bench-native.json
+
+.PHONY: test-native
+test-native: native native-asan ## tests of the C++ task, on both builds
+	$(PYTHON) -m pytest -q tests/native
+
+.PHONY: test-native-long
+test-native-long: native native-asan ## the same with 4 GB arrays and thousands of examples, also under sanitizers
+	COMPRESS_TASK_LONG=1 COMPRESS_TASK_EXAMPLES=3000 $(PYTHON) -m pytest -q --timeout=3600 tests/native
+	COMPRESS_TASK=native/build-asan/compress_task COMPRESS_TASK_EXAMPLES=1000 $(PYTHON) -m pytest -q \
+	  --timeout=3600 tests/native/test_round_trip.py tests/native/test_properties.py \
+	  tests/native/test_real_fields.py tests/native/test_input.py

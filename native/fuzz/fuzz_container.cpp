@@ -26,7 +26,7 @@ void open_and_restore(ct::Bytes file) {
   const std::string npy = ct::npy_header(container.header.info);
   // Exactly as long as the array, so that one byte too many is seen.
   const std::unique_ptr<std::byte[]> out(new std::byte[size]);
-  ct::restore(container, out.get());
+  ct::restore(container, out.get(), false);
 }
 
 template <class T>

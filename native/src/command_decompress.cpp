@@ -1,5 +1,4 @@
 #include "commands.hpp"
-#include "hash.hpp"
 #include "mapped_file.hpp"
 #include "npy.hpp"
 #include "output_file.hpp"
@@ -23,10 +22,10 @@ void run(const DecompressOptions& options) {
   const uint64_t size = npy.size() + header.info.bytes();
   std::byte* target = out.map(size);
   std::memcpy(target, npy.data(), npy.size());
-  restore(container, target + npy.size());
+  restore(container, target + npy.size(), true);
   watch.lap(report.decompress_s);
 
-  const uint64_t decoded = xxh3({target + npy.size(), header.info.bytes()});
+  const uint64_t decoded = hash_mapped({target + npy.size(), header.info.bytes()});
   if (header.stored != Stored::lossy && decoded != header.original_hash) {
     throw Error(Exit::corrupt, "the file is damaged: what it restores is not what was stored losslessly");
   }

@@ -4,7 +4,6 @@
 #include "commands.hpp"
 #include "compare.hpp"
 #include "errors.hpp"
-#include "hash.hpp"
 #include "holes.hpp"
 #include "input.hpp"
 #include "mask.hpp"
@@ -24,11 +23,16 @@ struct Comparison {
 
 /// In storage order: what the mask restores is what the original holds.
 template <class T>
-void compare_holes(const Container& container, const Cells<T>& cells, const HoleRule<T>& rule, Comparison& result) {
+void compare_holes(const Container& container, const ArrayView& original, const HoleRule<T>& rule, Comparison& result) {
+  const Cells<T> cells(original);
+  PageDropper pages(original.data, true);
   const uint64_t total = container.header.info.values();
   uint64_t at = 0;
   const auto valid_until = [&](uint64_t end) {
-    for (; at < end; ++at) result.holes_wrong += rule.is_hole(cells.bits(at)) ? 1u : 0u;
+    for (; at < end; ++at) {
+      result.holes_wrong += rule.is_hole(cells.bits(at)) ? 1u : 0u;
+      if (at % mask_chunk_values == 0) pages.used_up_to(at * sizeof(T));
+    }
   };
   if (container.header.missing > 0) {
     const uint64_t holes = read_mask(container.mask, container.header.pattern_count, total, [&](const HoleRun& run) {
@@ -48,7 +52,9 @@ void compare_holes(const Container& container, const Cells<T>& cells, const Hole
 
 /// In zfp's order: decoded values are within the bound.
 template <class T, unsigned D>
-void compare_values(const Container& container, const Cells<T>& cells, const HoleRule<T>& rule, ErrorMeter& errors) {
+void compare_values(const Container& container, const ArrayView& original, const HoleRule<T>& rule, ErrorMeter& errors) {
+  const Cells<T> cells(original);
+  PageDropper pages(original.data, true);
   BlockDecoder<T, D> decoder(container.zfp_payload());
   std::array<T, block_values<D>> decoded;
   for (BlockWalk<D> walk(container.header.coded); !walk.done(); walk.next()) {
@@ -57,6 +63,7 @@ void compare_values(const Container& container, const Cells<T>& cells, const Hol
       const BitsOf<T> bits = cells.bits(index);
       if (!rule.is_hole(bits)) errors.add(from_bits<T>(bits), decoded[at]);
     });
+    pages.used_up_to(walk.passed() * sizeof(T));
   }
   decoder.finish();
 }
@@ -79,11 +86,10 @@ Comparison compare(const Container& container, const ArrayView& original) {
     }
     return result;
   }
-  const Cells<T> cells(original);
   HoleRule<T> rule;
   if (header.missing > 0) rule = HoleRule<T>::from_patterns(mask_patterns(container.mask, header.pattern_count));
-  compare_holes<T>(container, cells, rule, result);
-  with_dims(header.coded.dims, [&](auto dims) { compare_values<T, dims()>(container, cells, rule, result.errors); });
+  compare_holes<T>(container, original, rule, result);
+  with_dims(header.coded.dims, [&](auto dims) { compare_values<T, dims()>(container, original, rule, result.errors); });
   return result;
 }
 
@@ -139,7 +145,7 @@ void run(const VerifyOptions& options) {
     throw Error(Exit::bound_violated, "'" + original.name() + "' is " + describe(info) + ", but '" + options.compressed +
                                           "' holds " + describe(container.header.info) + ": compare the array that was compressed");
   }
-  const bool same_hash = xxh3(original.view().data) == container.header.original_hash;
+  const bool same_hash = hash_mapped(original.view().data) == container.header.original_hash;
   watch.lap(report.read_s);
   const Comparison found =
       with_type(info.dtype, [&](auto zero) { return compare<decltype(zero)>(container, original.view()); });

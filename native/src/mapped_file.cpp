@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "errors.hpp"
+#include "hash.hpp"
 #include "text.hpp"
 
 namespace ct {
@@ -47,6 +50,17 @@ void PageDropper::used_up_to(std::size_t offset) {
   const std::uintptr_t end = (base + offset) / page * page;
   if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   dropped_ = offset;
+}
+
+uint64_t hash_mapped(Bytes mapped) {
+  constexpr std::size_t slice = std::size_t{1} << 20;
+  Hasher hasher;
+  PageDropper pages(mapped, true);
+  for (std::size_t at = 0; at < mapped.size; at += slice) {
+    hasher.update(mapped.part(at, std::min(slice, mapped.size - at)));
+    pages.used_up_to(at);
+  }
+  return hasher.digest();
 }
 
 }  // namespace ct

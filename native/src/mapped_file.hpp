@@ -23,8 +23,9 @@ class MappedFile {
   Bytes bytes_;
 };
 
-/// Gives pages of a mapping back as a walk through it goes on, so that the resident set stays
-/// small however large the file is. Does nothing for memory that is not a file's.
+/// Gives pages of a file's mapping back as a walk through it goes on, so that the resident set stays
+/// small however large the file is: the page cache has them still. Must not be enabled for memory
+/// that is not a file's, which would lose its contents.
 class PageDropper {
  public:
   PageDropper(Bytes whole, bool enabled) : whole_(whole), enabled_(enabled) {}
@@ -36,5 +37,8 @@ class PageDropper {
   bool enabled_;
   std::size_t dropped_ = 0;
 };
+
+/// XXH3 of a file's mapping, with a small resident set.
+uint64_t hash_mapped(Bytes mapped);
 
 }  // namespace ct

@@ -52,7 +52,7 @@ class Task:
         done = subprocess.run(
             [str(self.path), *map(str, arguments)],
             capture_output=True,
-            timeout=120,
+            timeout=600,
             check=False,
             **options,
         )

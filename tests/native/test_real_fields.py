@@ -112,3 +112,26 @@ def test_holes_cost_little(task: Task, tmp_path: Path) -> None:
         arguments = [tmp_path / f"{name}.npy", "-o", tmp_path / "a.hpcz", "--tolerance", "0.001"]
         sizes.append(task.good("compress", *arguments)["bytes_out"])
     assert sizes[0] < 1.1 * sizes[1]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", "<f8"])
+def test_a_bound_that_verification_finds_broken_is_an_error_or_lossless(
+    task: Task, tmp_path: Path, dtype: str
+) -> None:
+    # Decoding overshoots the largest number there is.
+    most = float(np.finfo(dtype).max)
+    signs = np.where(np.random.default_rng(0).random((16, 16, 16)) < 0.5, 1.0, -1.0)
+    original = (most * signs).astype(dtype)
+    np.save(tmp_path / "a.npy", original)
+    arguments = ["-o", tmp_path / "a.hpcz", "--tolerance", most * float(np.finfo(dtype).eps) * 7]
+    outcome = task.run("compress", tmp_path / "a.npy", *arguments)
+    assert outcome.code == 5
+    assert "values are out, the worst by inf" in outcome.stderr
+    assert outcome.report["bound_ok"] is False
+    assert not (tmp_path / "a.hpcz").exists()
+
+    outcome = task.run("compress", tmp_path / "a.npy", *arguments, "--on-violation", "lossless")
+    assert outcome.code == 0
+    assert outcome.report["stored"] in ("reversible", "raw")
+    task.decompress(tmp_path / "a.hpcz", tmp_path / "b.npy")
+    assert (tmp_path / "b.npy").read_bytes() == (tmp_path / "a.npy").read_bytes()
