@@ -29,8 +29,10 @@ note() { echo "$1" >>"$2/heard"; }
 case $2 in
 hpckit.head)
     trap 'note "head USR2" "$3"' USR2
+    trap 'note "head TERM" "$3"; term=yes' TERM
+    trap 'note "head USR1" "$3"; dismissed=yes' USR1
     note "head" "$3"
-    until [ -e "$3/stop" ]; do sleep 0.1; done
+    until [ -e "$3/stop" ] || [ "$term$dismissed" = yesyes ]; do sleep 0.1; done
     exit 1 ;;
 hpckit.node.worker)
     trap 'note "worker TERM" "$3"; exit 0' TERM
@@ -146,6 +148,24 @@ def test_the_head_is_warned_and_its_code_is_the_jobs(
         assert (run_dir / "logs" / f"head-{job_id}.log").exists()
     finally:
         scancel([job_id], slurm_bin=plan.slurm_bin)
+
+
+@pytest.mark.parametrize(("engine", "shape"), [("ray", "allocation"), ("workqueue", "array")])
+def test_a_head_whose_job_is_cancelled_leaves_in_order(
+    engine: str,
+    shape: str,
+    run_dir: Path,
+    real_slurm: RealSlurm,  # noqa: F811
+) -> None:
+    plan = small_plan(run_dir, engine, shape, real_slurm)
+    job_id = submitted(plan, run_dir)
+    up = ["head", "worker", "worker"] if shape == "allocation" else ["head"]
+    leaving = ["worker TERM", "worker TERM"] if shape == "allocation" else []
+    try:
+        until(run_dir / "heard", up)
+    finally:
+        scancel([job_id], slurm_bin=plan.slurm_bin)
+    until(run_dir / "heard", [*up, *leaving, "head TERM", "head USR1"])
 
 
 def test_a_slurm_that_runs_is_reachable(real_slurm: RealSlurm) -> None:  # noqa: F811

@@ -30,11 +30,11 @@ srun --nodes=1 --ntasks=1 --nodelist="$SLURMD_NODENAME" --overlap \
     /opt/hpckit/bin/python -m hpckit.head /scratch/ada/hpckit-runs/sea-ice-1 &
 head=$!
 
-# Slurm warns this shell, and nothing else, before the time is up: the head has to know.
-trap 'warned=yes; kill -s USR2 "$head" 2>/dev/null' USR2
-# The head hears TERM from Slurm itself; stay until it has ended.
-trap 'warned=yes' TERM
-until warned=no; wait "$head"; code=$?; [ "$warned" = no ]; do :; done
+# Slurm tells this shell alone that the time is nearly up (USR2), or that the job ends (TERM).
+# The head has to know; it hears TERM from Slurm itself, and USR1 that it need not wait longer.
+trap 'told=yes; kill -s USR2 "$head" 2>/dev/null' USR2
+trap 'told=yes; kill -s USR1 "$head" 2>/dev/null' TERM
+until told=no; wait "$head"; code=$?; [ "$told" = no ]; do :; done
 
 # However the head has ended, the workers have no more to do. It told them so; if it could not,
 # Slurm does: the signal goes to what still runs of this job, less this shell.
