@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import time
 
+_speaker = ""
+
+
+def speak_as(name: str) -> None:
+    """Begin every line with this worker's name: nodes of one job share a log."""
+    global _speaker  # noqa: PLW0603 - one process is one worker
+    _speaker = f"worker {name}: "
+
 
 def say(text: str) -> None:
     """Print one line with the local time; a closed or full output is no reason to stop."""
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-    line = f"{stamp} {' '.join(text.split())}\n"
+    line = f"{stamp} {_speaker}{' '.join(text.split())}\n"
     try:
         os.write(1, line.encode(errors="replace"))
     except OSError:

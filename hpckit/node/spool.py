@@ -12,7 +12,6 @@ import json
 import os
 import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ class Spool:
 
     def finished(self, bundle: str, result: TaskResult) -> None:
         """Record one finished task."""
-        self._append({"bundle": bundle, "result": asdict(result)})
+        self._append({"bundle": bundle, "result": vars(result)})
 
     def handed_back(self, bundle: str, not_run: list[int], reason: str) -> None:
         """Record tasks that this worker will not run."""

@@ -42,21 +42,35 @@ class SlotPlace:
     temporary: Path  # a directory of this worker's own on the node
     base_env: Mapping[str, str]  # already without `PRIVATE_PREFIXES`
     gpus: tuple[str, ...] = ()  # the devices of this worker
+    #: Private directories that a task left empty, for the next one: on a busy disk, making
+    #: and removing one can take longer than the task.
+    spare: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Place:
-    """What one attempt at one task was given; remove it with `remove`."""
+    """What one attempt at one task was given; take it back with `remove`."""
 
     env: dict[str, str]
     cwd: str
     token: str
-    _made: list[str] = field(default_factory=list)
+    slot: SlotPlace
+    made: list[str] = field(default_factory=list)
 
     def remove(self) -> None:
-        """Remove the private directories with all that is in them."""
-        for path in self._made:
-            shutil.rmtree(path, ignore_errors=True)
+        """Remove what is in the private directories, and them unless they are empty."""
+        for path in self.made:
+            if _is_empty(path):
+                self.slot.spare.append(path)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_empty(path: str) -> bool:
+    try:
+        return not os.listdir(path)  # noqa: PTH208 - the fastest
+    except OSError:
+        return False
 
 
 def public_environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -73,13 +87,14 @@ def prepare(
         NotPossible: the working directory is missing, or an output's directory or a private
             one cannot be made.
     """
-    temporary = _private_directory(slot, "tmp")
+    temporary = _private_directory(slot)
     made = [temporary]
     cwd = around.cwd
     if not cwd:
-        cwd = _private_directory(slot, "scratch")
+        cwd = _private_directory(slot)
         made.append(cwd)
-    place = Place(_environment(task, attempt, around, slot, temporary, token), cwd, token, made)
+    env = _environment(task, attempt, around, slot, temporary, token)
+    place = Place(env, cwd, token, slot, made)
     try:
         if not Path(cwd).is_dir():
             raise NotPossible("not_found", f"no working directory {cwd}")
@@ -91,9 +106,11 @@ def prepare(
     return place
 
 
-def _private_directory(slot: SlotPlace, what: str) -> str:
+def _private_directory(slot: SlotPlace) -> str:
+    if slot.spare:
+        return slot.spare.pop()
     try:
-        return tempfile.mkdtemp(prefix=f"{what}-", dir=slot.temporary)
+        return tempfile.mkdtemp(dir=slot.temporary)
     except OSError as error:
         raise NotPossible(
             "lost", f"this node cannot make a directory in {slot.temporary}: {error.strerror}"

@@ -22,7 +22,7 @@ from hpckit.node import door
 from hpckit.node.cut import Flag, Warned
 from hpckit.node.identity import worker_info
 from hpckit.node.lifetime import Lifetime
-from hpckit.node.log import say
+from hpckit.node.log import say, speak_as
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.processes import become_subreaper
 from hpckit.node.rendezvous import PATIENCE_S, Rendezvous, RunIsOver
@@ -52,6 +52,7 @@ class Worker:
         self.options = options
         self.plan = plan
         self.info = worker_info(plan, name=options.name)
+        speak_as(self.info.name)
         self.warned = Warned()
         self.leave = Flag()
         self.lifetime = Lifetime(self.info.ends_at)
@@ -77,10 +78,8 @@ class Worker:
             signal.signal(number, self._on_signal)
         try:
             self.runner.start()
-            say(
-                f"worker {self.info.name}: {self.runner.settings.slots} slots, runner at "
-                f"{self.runner.settings.socket}"
-            )
+            settings = self.runner.settings
+            say(f"{settings.slots} slots, runner at {settings.socket}")
             return self._serve_heads(key)
         finally:
             self.runner.close()

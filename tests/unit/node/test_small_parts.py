@@ -158,9 +158,11 @@ def test_a_tasks_surroundings_hold_what_is_promised_and_nothing_secret(tmp_path:
     assert Path(place.cwd).is_dir()
     assert Path(place.env["TMPDIR"]).is_dir()
     assert (tmp_path / "deep").is_dir()
+    Path(place.cwd, "left").write_text("behind")
     place.remove()
     assert not Path(place.cwd).exists()
-    assert not Path(place.env["TMPDIR"]).exists()
+    again = prepare(task, 3, around, slot, token="t")
+    assert list(Path(again.cwd).iterdir()) == list(Path(again.env["TMPDIR"]).iterdir()) == []
 
 
 def test_each_finished_task_is_one_whole_line_of_the_spool(tmp_path: Path) -> None:
