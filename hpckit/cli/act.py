@@ -54,14 +54,14 @@ def cancel(run: Run = None, as_json: Json = False) -> int:
 
     run_dir = find_run(run)
     before = read_status(run_dir)
-    if before.word in FINAL:
+    if before.word in FINAL and before.word != "stopped":  # of that, workers may still wait
         say.note(f"{before.plan.run} has ended already: it is {before.word}")
     else:
         cancel_run(run_dir)
     after = read_status(run_dir)
     if as_json:
         say.document(after.to_dict())
-    elif before.word not in FINAL:
+    else:
         say.note(f"{after.plan.run} is {after.word}; {after.counts.done} tasks are done")
     return 0
 

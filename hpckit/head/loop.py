@@ -21,7 +21,7 @@ from typing import Final
 from hpckit.engines.choose import make_engine
 from hpckit.engines.protocol import Engine
 from hpckit.engines.protocol import Lost as EngineLost
-from hpckit.errors import HpckitError
+from hpckit.errors import HpckitError, SchedulerError
 from hpckit.head import exits
 from hpckit.head.door import Began, Came, Door, Went
 from hpckit.head.ledger import Ledger, credit_spools
@@ -30,6 +30,7 @@ from hpckit.node.door import read_key
 from hpckit.node.log import say
 from hpckit.run.address import Address, publish_address, withdraw_address
 from hpckit.run.events import Ended, Event, Joined, Left
+from hpckit.run.jobs import read_jobs
 from hpckit.run.journal import FencedError, JournalWriter, load_state, open_journal
 from hpckit.run.output import OutputWriter
 from hpckit.run.resume import read_request, tasks_again
@@ -37,6 +38,7 @@ from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, Snapshot, write_snapshot
 from hpckit.run.spool import read_spool, read_spools
 from hpckit.run.tasks import read_tasks
+from hpckit.slurm.sbatch import scancel
 from hpckit.spec.task import Bundle, TaskResult
 
 POLL_S: Final = 0.1  # longest wait for the engine; Work Queue's wait holds the GIL
@@ -247,8 +249,17 @@ class Head:
         self._flush()
         self._write_snapshot()
         say(f"run {self.plan.run} is {word}: {state.done} done, {state.failed} failed")
+        self._cancel_waiting_workers()
         self._send_home(f"the run is {word}")
         return exits.DONE if word == "done" else exits.TASKS_FAILED
+
+    def _cancel_waiting_workers(self) -> None:
+        """Take back worker jobs that Slurm has not started: there is nothing to join."""
+        ids = [job.job_id for job in read_jobs(self.run_dir) if job.role == "workers"]
+        try:
+            scancel(ids, slurm_bin=self.plan.slurm_bin, state="PENDING")
+        except SchedulerError as error:
+            say(f"worker jobs that still wait could not be cancelled: {error.message}")
 
     def _stopped(self, why: str) -> None:
         """Leave word why the run cannot go on, where that can still be written."""

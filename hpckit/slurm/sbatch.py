@@ -79,6 +79,7 @@ def scancel(
         job_ids: ``57``, ``57_3``.
         slurm_bin: the directory of scancel; ``""`` means PATH.
         signal: send this signal to the steps instead, such as ``"TERM"``.
+        state: only those in this state, such as ``"PENDING"``.
         batch: send it to the batch shell alone.
 
     Raises:
@@ -87,6 +88,7 @@ def scancel(
     if not job_ids:
         return
     options = [f"--signal={signal}"] if signal else []
+    options += [f"--state={state}"] if state else []
     options += ["--batch"] if batch else []
     try:
         run_slurm("scancel", [*options, *job_ids], slurm_bin=slurm_bin)

@@ -19,5 +19,6 @@ def place() -> Iterator[Place]:
     try:
         yield found
     finally:
+        found.end_all_runs()
         found.hpckit("emulate", "down")
         removed(root)

@@ -20,7 +20,9 @@ def place(real_slurm: RealSlurm) -> Iterator[Place]:
     root = Path(tempfile.mkdtemp(prefix="hpckit-", dir=real_slurm.shared_dir))
     env = {k: v for k, v in real_slurm.env.items() if not k.startswith("HPCKIT_")}
     env["PATH"] = f"{real_slurm.bin_dir}{os.pathsep}{env['PATH']}"
+    found = Place("slurm", root, user_environment(root, env))
     try:
-        yield Place("slurm", root, user_environment(root, env))
+        yield found
     finally:
+        found.end_all_runs()
         removed(root)

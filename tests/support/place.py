@@ -74,6 +74,12 @@ class Place:
         """Return the document of ``hpckit status --json``."""
         return self.hpckit("status", run, "--json").document
 
+    def end_all_runs(self) -> None:
+        """Cancel whatever a test has left running."""
+        for run in self.hpckit("list", "--json").document["runs"]:
+            if run["state"] in ("waiting", "running", "stopped"):
+                self.hpckit("cancel", run["run"])
+
     def directory(self, name: str) -> Path:
         """Return a new directory that all nodes see."""
         path = self.root / name
