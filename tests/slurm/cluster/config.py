@@ -77,7 +77,7 @@ def _scheduling_part() -> str:
         SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=10000,bf_interval=1,bf_continue
         SelectType=select/cons_tres
         SelectTypeParameters=CR_CPU_Memory
-        DefMemPerCPU=1000
+        DefMemPerCPU=2000
         PriorityType=priority/basic
         PreemptType=preempt/partition_prio
         PreemptMode=REQUEUE
@@ -98,7 +98,7 @@ def _node_part(layout: Layout, *, memory_enforced: bool) -> str:
     node_lines = [
         f"NodeName={node.name} NodeAddr={node.address} Port={layout.node_port}"
         f" CPUs={CPUS_PER_NODE} RealMemory={MEMORY_MB_PER_NODE} Gres=gpu:{GPUS_PER_NODE}"
-        f" Feature={'left' if i < 2 else 'right'} State=UNKNOWN"
+        f" Feature=common,{'left' if i < 2 else 'right'} State=UNKNOWN"
         for i, node in enumerate(layout.nodes)
     ]
     head = _dedent(f"""

@@ -122,8 +122,7 @@ def _cancel_jobs(layout: Layout) -> None:
 
 def _end_processes(layout: Layout) -> None:
     ledger = Ledger(layout.ledger)
-    for node in layout.nodes:
-        nodes.kill(ledger, node)
+    nodes.kill(ledger, *layout.nodes)
     for name in reversed(LOGIN_DAEMONS):
         ledger.end(name, grace_s=10.0)
 

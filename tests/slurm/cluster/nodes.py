@@ -38,19 +38,19 @@ def start(layout: Layout, ledger: Ledger, node: Node) -> Process:
     return ledger.start(node.name, argv, log=log, env={"SLURM_CONF": str(layout.slurm_conf)})
 
 
-def kill(ledger: Ledger, node: Node) -> bool:
-    """SIGKILL slurmd and every process of the node at once, as a power cut does.
+def kill(ledger: Ledger, *nodes: Node) -> bool:
+    """SIGKILL slurmd and every process of the nodes at once, as a power cut does.
 
-    Returns when nothing of it runs any more; False when it was not running.
+    Returns when nothing of them runs any more; False when none was running.
     """
-    process = ledger.find(node.name)
-    if process is None:
-        return False
-    namespace = _pid_namespace(process)
-    signal_process(process, signal.SIGKILL)
-    if not (wait_gone(process, 10.0) and _wait_namespace_empty(namespace, 10.0)):
-        raise ClusterError(f"node {node.name} (PID {process.pid}) survived SIGKILL")
-    return True
+    found = [process for node in nodes if (process := ledger.find(node.name))]
+    namespaces = [_pid_namespace(process) for process in found]
+    for process in found:
+        signal_process(process, signal.SIGKILL)
+    for process, namespace in zip(found, namespaces, strict=True):
+        if not (wait_gone(process, 10.0) and _wait_namespace_empty(namespace, 10.0)):
+            raise ClusterError(f"node {process.name} (PID {process.pid}) survived SIGKILL")
+    return bool(found)
 
 
 def processes(process: Process) -> list[int]:

@@ -1,0 +1,215 @@
+"""srun inside a job: where tasks go, what they see, what srun returns."""
+
+from __future__ import annotations
+
+from tests.conformance.case import case
+from tests.conformance.driver import Slurm
+
+
+@case("srun --nodes", "srun --ntasks", "srun --label")
+def a_step_takes_the_whole_job_unless_told_less(slurm: Slurm) -> None:
+    job = slurm.sbatch("-w", slurm.hosts(1, 2), "-N2", "-n4", script="srun -l hostname | sort")
+    assert job.end() == "COMPLETED"
+    one, two = slurm.nodes[:2]
+    assert job.lines() == [f"0: {one}", f"1: {one}", f"2: {two}", f"3: {two}"]
+
+
+@case("srun --nodelist")
+def a_step_runs_on_the_nodes_it_names(slurm: Slurm) -> None:
+    script = "srun -N1 -n1 -w $TARGET hostname"
+    env = {"TARGET": slurm.nodes[2]}
+    job = slurm.sbatch("-w", slurm.hosts(2, 3), "-N2", "-n2", script=script, env=env)
+    assert job.end() == "COMPLETED"
+    assert job.output() == f"{slurm.nodes[2]}\n"
+
+
+@case("srun --exclude")
+def a_step_can_avoid_a_node(slurm: Slurm) -> None:
+    script = "srun -N1 -n1 -x $AVOID hostname"
+    env = {"AVOID": slurm.nodes[1]}
+    job = slurm.sbatch("-w", slurm.hosts(2, 3), "-N2", "-n2", script=script, env=env)
+    assert job.end() == "COMPLETED"
+    assert job.output() == f"{slurm.nodes[2]}\n"
+
+
+@case("env SLURM_STEP_ID", "env SLURM_STEPID", "env SLURM_STEP_NODELIST",
+      "env SLURM_STEP_NUM_NODES", "env SLURM_STEP_NUM_TASKS",
+      "env SLURM_STEP_TASKS_PER_NODE")  # fmt: skip
+def a_task_knows_its_step(slurm: Slurm) -> None:
+    show = "echo $SLURM_STEP_ID $SLURM_STEPID $SLURM_STEP_NODELIST $SLURM_STEP_NUM_NODES"
+    show += " $SLURM_STEP_NUM_TASKS $SLURM_STEP_TASKS_PER_NODE $SLURM_NTASKS"
+    script = f"srun true\nsrun -N1 -n2 -w $SLURMD_NODENAME sh -c '{show}'\n"
+    job = slurm.sbatch("-N2", "-n4", script=script)
+    assert job.end() == "COMPLETED"
+    node = job.shown("%B")
+    assert job.said() == [f"1 1 {node} 1 2 2 2"] * 2
+
+
+@case("env SLURM_PROCID", "env SLURM_LOCALID", "env SLURM_NODEID", "env SLURM_GTIDS",
+      "env SLURM_TASKS_PER_NODE")  # fmt: skip
+def tasks_are_numbered_over_all_nodes_and_on_each(slurm: Slurm) -> None:
+    show = "echo $SLURM_PROCID $SLURM_LOCALID $SLURM_NODEID $SLURM_GTIDS $SLURM_TASKS_PER_NODE"
+    out = slurm.run("-N2", "-n4", script=f"srun sh -c '{show}' | sort")
+    assert out.splitlines() == [
+        "0 0 0 0,1 2(x2)", "1 1 0 0,1 2(x2)", "2 0 1 2,3 2(x2)", "3 1 1 2,3 2(x2)",
+    ]  # fmt: skip
+
+
+@case("srun exit-code")
+def the_worst_exit_code_is_returned(slurm: Slurm) -> None:
+    job = slurm.sbatch("-n2", script="srun sh -c 'exit $((SLURM_PROCID+3))'; echo code $?")
+    assert job.end() == "COMPLETED"
+    assert job.lines()[-1] == "code 4"
+    assert "task 1: Exited with exit code 4" in job.output()
+
+
+@case("srun exit-code", "srun signals")
+def a_task_ended_by_a_signal_gives_128_and_its_number(slurm: Slurm) -> None:
+    job = slurm.sbatch(script="srun sh -c 'kill -9 $$'; echo code $?")
+    assert job.end() == "COMPLETED"
+    assert job.lines()[-1] == "code 137"
+    assert "task 0: Killed" in job.output()
+
+
+@case("srun exit-code")
+def a_program_that_is_not_there_gives_2(slurm: Slurm) -> None:
+    job = slurm.sbatch(script="srun no-such-program; echo code $?")
+    job.end()
+    assert job.lines()[-1] == "code 2"
+    assert "execve(): no-such-program: No such file or directory" in job.output()
+
+
+@case("srun --kill-on-bad-exit")
+def kill_on_bad_exit_ends_the_other_tasks(slurm: Slurm) -> None:
+    script = "srun -K sh -c '[ $SLURM_PROCID = 0 ] && exit 5; sleep 60'; echo code $?"
+    job = slurm.sbatch("-n2", script=script)
+    assert job.end(30) == "COMPLETED"
+    assert job.lines()[-1] == "code 143"
+
+
+@case("srun --wait")
+def wait_ends_the_rest_some_time_after_the_first(slurm: Slurm) -> None:
+    script = "srun -W1 sh -c '[ $SLURM_PROCID = 0 ] && exit 0; sleep 60'; echo code $?"
+    job = slurm.sbatch("-n2", script=script)
+    assert job.end(30) == "COMPLETED"
+    assert job.lines()[-1] == "code 137"
+
+
+@case("srun --overlap")
+def steps_overlap_when_they_say_so(slurm: Slurm) -> None:
+    script = "srun --overlap sleep 30 & sleep 1; srun --overlap echo beside; kill %1; wait"
+    job = slurm.sbatch(script=script).says("beside", 15)
+    assert job.end(30) in ("COMPLETED", "FAILED")
+
+
+@case("srun --exact", "srun --cpus-per-task", "env SLURM_CPUS_PER_TASK")
+def exact_steps_share_a_job_s_cpus(slurm: Slurm) -> None:
+    script = (
+        "for i in 1 2; do srun --exact -n1 -c1 --mem=100 sh -c 'date +%s; sleep 2' & done; wait"
+    )
+    one, two = slurm.run("-N1", "-n2", script=script).split()[-2:]
+    assert abs(int(one) - int(two)) <= 1
+
+
+@case("srun --ntasks")
+def more_tasks_than_cpus_are_refused(slurm: Slurm) -> None:
+    job = slurm.sbatch("-n2", script="srun -n9 true; echo code $?")
+    job.end()
+    assert job.lines()[-1] == "code 1"
+    assert "More processors requested than permitted" in job.output()
+
+
+@case("srun --input")
+def standard_input_goes_to_all_tasks_to_one_or_to_none(slurm: Slurm) -> None:
+    script = "echo all | srun -n2 cat; echo one | srun -n2 -i 1 cat; srun -n2 -i none cat; echo end"
+    job = slurm.sbatch("-n2", script=script)
+    job.end()
+    assert job.said() == ["all", "all", "one", "end"]
+
+
+@case("srun --job-name", "srun --chdir", "sacct JobName")
+def a_step_has_a_name_and_a_directory_of_its_own(slurm: Slurm) -> None:
+    (slurm.directory / "below").mkdir()
+    job = slurm.sbatch(script="srun -J named pwd; srun -D below pwd; srun /bin/true")
+    assert job.end() == "COMPLETED"
+    assert job.said() == [str(slurm.directory), str(slurm.directory / "below")]
+    names = [row.split("|") for row in job.acct("jobid,jobname")]
+    assert [n for i, n in names if i.partition(".")[2].isdigit()] == ["named", "pwd", "true"]
+
+
+@case("srun --quiet", "srun exit-code")
+def a_failing_step_says_which_task_failed_where(slurm: Slurm) -> None:
+    job = slurm.sbatch("-w", slurm.nodes[0], script="srun sh -c 'exit 9'")
+    assert job.end() == "FAILED"
+    assert job.output() == f"srun: error: {slurm.nodes[0]}: task 0: Exited with exit code 9\n"
+    assert job.acct("exitcode", "-X") == ["9:0"]
+
+
+@case("srun --distribution")
+def cyclic_deals_tasks_round(slurm: Slurm) -> None:
+    job = slurm.sbatch(
+        "-N2", "-n4", "-w", slurm.hosts(1, 2), script="srun -l -m cyclic hostname | sort"
+    )
+    job.end()
+    one, two = slurm.nodes[:2]
+    assert job.lines() == [f"0: {one}", f"1: {two}", f"2: {one}", f"3: {two}"]
+
+
+@case("srun --output", "srun --error", "srun --open-mode")
+def a_step_s_output_goes_to_files(slurm: Slurm) -> None:
+    script = "srun -o o.%j.%s -e e.%j sh -c 'echo out; echo err >&2'"
+    job = slurm.sbatch(script=script)
+    assert job.end() == "COMPLETED"
+    assert slurm.read(f"o.{job.id}.0") == "out\n"
+    assert slurm.read(f"e.{job.id}") == "err\n"
+    assert job.output() == ""
+
+
+@case("srun --export")
+def export_chooses_what_a_step_sees(slurm: Slurm) -> None:
+    show = "/bin/sh -c 'echo ${A-none} ${B-none} ${C-none}'"
+    script = f"export A=1 B=2\nsrun {show}\nsrun --export=A {show}\nsrun --export=ALL,C=9 {show}\n"
+    script += f"srun --export=NONE {show}\n"
+    job = slurm.sbatch(script=script)
+    job.end()
+    assert job.said() == ["1 2 none", "1 none none", "1 2 9", "none none none"]
+
+
+@case("srun signals")
+def a_signal_to_srun_reaches_its_tasks(slurm: Slurm) -> None:
+    script = """
+    srun bash -c 'trap "echo got it; exit 0" USR1; echo up; for i in {1..200}; do sleep 0.1; done' &
+    pid=$!
+    while ! grep -q up slurm-$SLURM_JOB_ID.out; do sleep 0.1; done
+    kill -USR1 $pid; wait $pid; echo code $?
+    """
+    job = slurm.sbatch(script=script)
+    assert job.end() == "COMPLETED"
+    assert job.lines()[1:] == ["got it", "code 0"]
+
+
+@case("srun --mem", "srun --mem-per-cpu", "srun --unbuffered", "srun --mpi", "srun --cpu-bind")
+def options_for_memory_binding_and_mpi_are_taken(slurm: Slurm) -> None:
+    script = "srun --mem=100 --unbuffered --mpi=none --cpu-bind=none echo a\n"
+    script += "srun --mem-per-cpu=50 echo b\n"
+    job = slurm.sbatch(script=script)
+    job.end()
+    assert job.said() == ["a", "b"]
+
+
+@case("srun outside-a-job", "srun --partition", "srun --time")
+def srun_outside_a_job_makes_one_and_waits(slurm: Slurm) -> None:
+    done = slurm.call(
+        "srun", "-N2", "-t1", "-p", "debug", "-l", "sh", "-c", "echo $SLURM_PROCID; exit 3"
+    )
+    assert done.code == 3
+    assert sorted(done.out.splitlines()) == ["0: 0", "1: 1"]
+
+
+@case("srun --gres", "srun --gpus")
+def a_step_gets_some_of_the_job_s_gpus(slurm: Slurm) -> None:
+    show = "sh -c 'echo $CUDA_VISIBLE_DEVICES'"
+    script = f"srun -n1 --gres=gpu:1 {show}; srun --gpus=2 -n1 {show}"
+    job = slurm.sbatch("--gres=gpu:2", script=script)
+    job.end()
+    assert job.said() == ["0", "0,1"]

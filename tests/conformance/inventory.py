@@ -1,0 +1,126 @@
+"""What must be covered: every option, variable, pattern, state, reason and field in use.
+
+A topic is written as a user would say it: ``sbatch --array``, ``env SLURM_JOB_ID``,
+``pattern %A``, ``state TIMEOUT``, ``reason Dependency``, ``squeue %i``, ``sacct MaxRSS``,
+``scontrol hold``, ``sinfo %T``. Each has at least one case; docs/conformance.md says which.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_WORDS: dict[str, str] = {
+    "sbatch": """
+        --account --array --begin --chdir --comment --constraint --cpus-per-task --dependency
+        --distribution --error --exclude --exclusive --export --export-file --gpus
+        --gpus-per-node --gpus-per-task --gres --hold --input --job-name --kill-on-invalid-dep
+        --mail-type --mail-user --mem --mem-per-cpu --nice --no-kill --no-requeue --nodelist
+        --nodes --ntasks --ntasks-per-node --open-mode --output --oversubscribe --parsable
+        --partition --qos --quiet --requeue --signal --test-only --time --verbose --wait
+        --wait-all-nodes --wckey --wrap --help --usage --version
+        stdin arguments directives quoting short-options
+        """,
+    "srun": """
+        --chdir --cpu-bind --cpus-per-task --distribution --error --exact --exclude --exclusive
+        --export --gpus --gpus-per-node --gpus-per-task --gres --input --jobid --job-name
+        --kill-on-bad-exit --label --mem --mem-per-cpu --mpi --nodelist --nodes --ntasks
+        --ntasks-per-node --open-mode --output --overcommit --overlap --partition --quiet --time
+        --unbuffered --wait --whole --account --comment --constraint --no-kill --version --help
+        exit-code signals outside-a-job
+        """,
+    "squeue": """
+        %i %A %F %K %j %u %P %T %t %r %R %M %l %L %D %C %N %S %V %e %a %Q %Z %o %k %m %x %y %p
+        %B %b %E %f %q %U %g %v %H %W %c %X %Y %I %n %O %h %w
+        --format --Format --noheader --jobs --states --user --name --partition --array --sort
+        --me --start --steps --long --nodelist --account --json
+        """,
+    "sacct": """
+        JobID JobIDRaw JobName State ExitCode Elapsed ElapsedRaw Start End Submit Timelimit
+        TimelimitRaw NodeList NNodes AllocCPUS NCPUS NTasks ReqCPUS ReqMem MaxRSS AveRSS TotalCPU
+        UserCPU SystemCPU CPUTime CPUTimeRaw Partition Account User UID Cluster DerivedExitCode
+        WorkDir Eligible Priority Reason AllocTRES ReqTRES QOS Group Restarts SubmitLine Comment
+        Layout Flags Reserved
+        --jobs --format --parsable --parsable2 --noheader --allocations --duplicates --starttime
+        --endtime --state --name --user --partition --delimiter --brief --long --units --array
+        --nodelist --helpformat
+        """,
+    "scontrol": """
+        show-job show-node show-partition show-config show-hostnames show-hostlist show-step
+        hold release uhold requeue requeuehold suspend resume ping
+        update-TimeLimit update-ArrayTaskThrottle update-NodeState update-JobName
+        update-Partition update-Nice update-StartTime update-Dependency update-Priority
+        update-Comment update-NumNodes write-batch_script top version listpids
+        --oneliner --details
+        """,
+    "sinfo": """
+        %P %a %l %D %T %t %N %n %c %m %G %f %C %E %F %A %R %o %O %e %s %X %Y %Z %z %b %d %I
+        --format --Format --noheader --partition --nodes --Node --states --long --summarize
+        --list-reasons --responding --dead --exact --all
+        """,
+    "scancel": """
+        job array-task --state --name --user --partition --signal --batch --full --quiet
+        --nodelist --me --verbose --account step
+        """,
+    "env": """
+        SLURM_JOB_ID SLURM_JOBID SLURM_JOB_NAME SLURM_JOB_NODELIST SLURM_NODELIST
+        SLURM_JOB_NUM_NODES SLURM_NNODES SLURM_JOB_PARTITION SLURM_JOB_ACCOUNT SLURM_JOB_USER
+        SLURM_JOB_UID SLURM_JOB_GID SLURM_JOB_QOS SLURM_JOB_CPUS_PER_NODE SLURM_CPUS_ON_NODE
+        SLURM_CPUS_PER_TASK SLURM_NTASKS SLURM_NPROCS SLURM_NTASKS_PER_NODE
+        SLURM_TASKS_PER_NODE SLURM_MEM_PER_NODE SLURM_MEM_PER_CPU SLURM_CLUSTER_NAME
+        SLURM_SUBMIT_DIR SLURM_SUBMIT_HOST SLURMD_NODENAME SLURM_NODEID SLURM_PROCID
+        SLURM_LOCALID SLURM_GTIDS SLURM_TASK_PID SLURM_TOPOLOGY_ADDR SLURM_TOPOLOGY_ADDR_PATTERN
+        SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT SLURM_ARRAY_TASK_MIN
+        SLURM_ARRAY_TASK_MAX SLURM_ARRAY_TASK_STEP SLURM_RESTART_COUNT SLURM_STEP_ID
+        SLURM_STEPID SLURM_STEP_NODELIST SLURM_STEP_NUM_NODES SLURM_STEP_NUM_TASKS
+        SLURM_STEP_TASKS_PER_NODE SLURM_JOB_GPUS SLURM_GPUS_ON_NODE CUDA_VISIBLE_DEVICES
+        SLURM_EXPORT_ENV SLURM_GET_USER_ENV SLURM_JOB_DEPENDENCY SLURM_GPUS ENVIRONMENT HOSTNAME
+        SBATCH_PARTITION SBATCH_JOB_NAME SBATCH_TIMELIMIT SBATCH_ARRAY_INX SBATCH_EXPORT
+        SBATCH_ACCOUNT SBATCH_QOS SBATCH_CONSTRAINT SBATCH_EXCLUSIVE SBATCH_GRES SBATCH_GPUS
+        SBATCH_MEM_PER_NODE SBATCH_MEM_PER_CPU SBATCH_NO_REQUEUE SBATCH_REQUEUE
+        SBATCH_OPEN_MODE SBATCH_SIGNAL SBATCH_WAIT SLURM_EXIT_ERROR SQUEUE_FORMAT SACCT_FORMAT
+        SINFO_FORMAT SLURM_TIME_FORMAT
+        """,
+    "pattern": "%A %a %j %J %N %n %u %x %s %t %% %4j backslash",
+    "state": """
+        PENDING RUNNING COMPLETING COMPLETED CANCELLED FAILED TIMEOUT NODE_FAIL PREEMPTED
+        OUT_OF_MEMORY REQUEUED REQUEUE_HOLD SUSPENDED
+        idle mixed allocated drained draining down
+        """,
+    "reason": """
+        None Resources Priority Dependency DependencyNeverSatisfied JobArrayTaskLimit JobHeldUser
+        JobHeldAdmin BeginTime PartitionTimeLimit PartitionNodeLimit ReqNodeNotAvail
+        NonZeroExitCode TimeLimit NodeDown AssocMaxSubmitJobLimit launch-failed
+        """,
+    "dependency": "after after+time afterok afternotok afterany singleton and or aftercorr",
+    "signal": "step batch default-step preemption time-limit scancel requeue",
+    "error": """
+        no-interpreter unknown-option bad-directive bad-value invalid-partition
+        invalid-node invalid-account impossible-nodes impossible-cpus impossible-memory
+        impossible-gpus invalid-array array-too-large invalid-dependency invalid-time
+        missing-script unknown-job finished-job invalid-feature late-directive empty-script
+        controller-down dos-line-breaks bad-format
+        """,
+}
+
+TOPICS: frozenset[str] = frozenset(
+    f"{kind} {word}" for kind, words in _WORDS.items() for word in words.split()
+)
+
+
+def kinds() -> list[str]:
+    return list(_WORDS)
+
+
+def topics_of(kind: str) -> list[str]:
+    """The topics of a kind, in the order in which they are listed here."""
+    return [f"{kind} {word}" for word in _WORDS[kind].split()]
+
+
+def check_topics(where: str, topics: Iterable[str]) -> None:
+    """Raise for a topic that is not listed, with what may have been meant."""
+    for topic in topics:
+        if topic not in TOPICS:
+            near = difflib.get_close_matches(topic, TOPICS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{where}: topic {topic!r} is not in inventory.py.{hint}")
