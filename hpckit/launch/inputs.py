@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from hpckit.errors import StorageError
-from hpckit.run.rundir import RunDir
+from hpckit.run.rundir import RunDir, write_atomically
 from hpckit.spec.task import Task
 
 #: Size in bytes and time of last change in nanoseconds; None for what is not there.
@@ -64,3 +64,23 @@ def _compare(marks: Iterator[str], tasks: Iterator[str]) -> Iterator[Changed]:
         )
         if paths:
             yield Changed(index, paths)
+
+
+def mark_anew(run_dir: RunDir, indices: Collection[int]) -> None:
+    """Take the inputs of these tasks, as they are now, for what they should be.
+
+    Raises:
+        StorageError: the run directory cannot be read or written.
+    """
+    wanted = set(indices)
+    if not wanted:
+        return
+    try:
+        with run_dir.tasks.open() as tasks:
+            found = (Task.from_dict(raw) for raw in map(json.loads, tasks))
+            fresh = {task.index: inputs_line(task) for task in found if task.index in wanted}
+        lines = run_dir.inputs.read_text().splitlines(keepends=True)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot read the inputs of {run_dir.root}: {error}") from error
+    text = "".join(fresh.get(json.loads(line)[0], line) for line in lines)
+    write_atomically(run_dir.inputs, text)

@@ -71,7 +71,12 @@ def _sbatch(args: Sequence[str], *, slurm_bin: str) -> str:
 
 
 def scancel(
-    job_ids: Sequence[str], *, slurm_bin: str, signal: str = "", batch: bool = False
+    job_ids: Sequence[str],
+    *,
+    slurm_bin: str,
+    signal: str = "",
+    state: str = "",
+    batch: bool = False,
 ) -> None:
     """Cancel jobs, arrays or elements; those that are over already are no error.
 
