@@ -73,7 +73,8 @@ class EngineWorker:
         send([self.pid], signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_S)
-        wait_gone(family, 0.2)
+        # Ray's workers overwrite the environment that they show, so the mark does not find them.
+        send(wait_gone(family, 0.5), signal.SIGKILL)
         left = kill_all(lambda: [pid for pid in marked(ENGINE_MARK, self._mark) if _not_dead(pid)])
         if self._process.poll() is None:
             send([self.pid], signal.SIGKILL)

@@ -158,8 +158,8 @@ class ResidentRunner:
             try:
                 with stream:
                     self._serve(stream, slot)
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                say(f"a bundle could not be taken or given back: {error}")
+            except Exception as error:  # the slot has to live on, whatever a client sends
+                say(f"a bundle could not be taken or given back: {error!r}")
         slot.interpreter.close()
 
     def _serve(self, stream: socket.socket, slot: Slot) -> None:

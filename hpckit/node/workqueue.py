@@ -21,8 +21,7 @@ from hpckit.spec.worker import WorkerInfo
 PREFIX_VARIABLE: Final = "HPCKIT_WORK_QUEUE_PREFIX"
 PASSWORD: Final = "workqueue.password"
 INSTALL: Final = (
-    "Debian 12: apt install coop-computing-tools python3-workqueue (Python 3.11 only); "
-    "Debian 13: apt install coop-computing-tools python3-ndcctools; elsewhere: conda install "
+    "Debian: apt install coop-computing-tools python3-workqueue; elsewhere: conda install "
     f"-c conda-forge ndcctools, and point {PREFIX_VARIABLE} at that environment or at the "
     "prefix of a source build."
 )
