@@ -1,25 +1,32 @@
-"""Real Slurm reads every script: `sbatch --test-only`, and whole jobs with a stand-in Python."""
+"""The scripts on an emulated and a real Slurm: `sbatch --test-only`, and whole jobs.
+
+The jobs run a stand-in for Python that notes which signals it hears.
+"""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from hpckit.emulator import control
+from hpckit.errors import SchedulerError
+from hpckit.launch.emulated import bring_up, emulated_bin
 from hpckit.launch.render import render
 from hpckit.slurm import sbatch as submission
 from hpckit.slurm.jobs import job_states, reachable
 from hpckit.slurm.sbatch import sbatch, scancel
 from hpckit.slurm.states import JobState
 from hpckit.spec.plan import Plan
+from hpckit.spec.site import load_site
 from tests.golden.cases import CASES, plan_of
-from tests.support.realslurm import RealSlurm, real_slurm  # noqa: F401
+from tests.support.realslurm import real_slurm  # noqa: F401
 
-pytestmark = pytest.mark.slurm
 HOSTILE = 'it\'s 100% "grün" & $HOME'
 
 #: Stands for the interpreter: notes what it is started as and which signals it hears.
@@ -42,47 +49,82 @@ esac
 """
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A Slurm: where its commands are, what its nodes share, and whom it lets submit."""
+
+    site: str
+    slurm_bin: str
+    shared: Path
+    partition: str
+    account: str
+
+
+@pytest.fixture(scope="session")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """An emulated cluster of its own."""
+    root = tmp_path_factory.mktemp("emulated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPCKIT_EMULATOR_DIR", str(root / "clusters"))
+        site = load_site("local").site
+        bring_up(site)
+        try:
+            yield Cluster("local", emulated_bin(site), root, "main", "hpckit")
+        finally:
+            control.down(site.name)
+
+
+@pytest.fixture(params=["emulated", pytest.param("real", marks=pytest.mark.slurm)])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    if request.param == "emulated":
+        found: Cluster = request.getfixturevalue("emulated")
+        return found
+    real = request.getfixturevalue("real_slurm")
+    return Cluster("slurm", str(real.bin_dir), real.shared_dir, "debug", real.account)
+
+
 @pytest.mark.parametrize(("site", "engine", "shape"), CASES)
 def test_slurm_would_accept_every_script(
-    site: str,
-    engine: str,
-    shape: str,
-    tmp_path: Path,
-    real_slurm: RealSlurm,  # noqa: F811
+    site: str, engine: str, shape: str, tmp_path: Path, cluster: Cluster
 ) -> None:
     plan = plan_of(site, engine, shape, nodes=2, cores=2)
     # What the golden sites name is not here; all else counts as it stands.
-    here = ("--partition=debug", f"--account={real_slurm.account}", "--qos=normal")
+    here = (
+        f"--partition={cluster.partition}",
+        f"--account={cluster.account}",
+        "--qos=normal",
+        "--constraint=",
+    )
+    refused = cluster.site == "local" and "--hint=" in render(plan)[0].text
     for script in render(plan):
         path = tmp_path / f"{script.name}.sh"
         path.write_text(script.text)
-        submission.test_only(
-            path, slurm_bin=str(real_slurm.bin_dir), args=(*here, "--constraint=left")
-        )
+        # The emulator refuses by name what it has not.
+        with pytest.raises(SchedulerError, match="hint") if refused else nullcontext():
+            submission.test_only(path, slurm_bin=cluster.slurm_bin, args=here)
 
 
-def small_plan(run_dir: Path, engine: str, shape: str, real_slurm: RealSlurm) -> Plan:  # noqa: F811
+def small_plan(run_dir: Path, engine: str, shape: str, cluster: Cluster) -> Plan:
     """A plan for two nodes, its run directory with a hostile name on what the nodes share."""
     python = run_dir.parent / "python"
     python.write_text(STAND_IN)
     python.chmod(0o755)
     (run_dir / "logs").mkdir(parents=True)
     plan = plan_of(
-        "slurm", engine, shape,
-        account=real_slurm.account, nodes=2, cores=1, memory_mib=500, walltime_s=600,
+        cluster.site, engine, shape,
+        account=cluster.account, nodes=2, cores=1, memory_mib=500, walltime_s=600,
         python=str(python), name=run_dir.name, cwd=str(run_dir),
         environ={"HPCKIT_RUNS": str(run_dir.parent)},
     )  # fmt: skip
-    return replace(plan, slurm_bin=str(real_slurm.bin_dir), setup=())
+    return replace(plan, slurm_bin=cluster.slurm_bin, setup=())
 
 
 def submitted(plan: Plan, run_dir: Path) -> str:
-    """Submit the first script, as one would by hand, and wait until head and workers are up."""
-    paths = []
-    for script in render(plan):
-        paths.append(run_dir / f"{script.name}.sh")
-        paths[-1].write_text(script.text)
-    return sbatch(paths[0], slurm_bin=plan.slurm_bin)
+    """Submit the first script as one would by hand: the head's, or the allocation's."""
+    script = render(plan)[0]
+    path = run_dir / f"{script.name}.sh"
+    path.write_text(script.text)
+    return sbatch(path, slurm_bin=plan.slurm_bin)
 
 
 def until(seen: Path, words: list[str], seconds: float = 60.0) -> None:
@@ -105,18 +147,17 @@ def ended(job_id: str, slurm_bin: str, seconds: float = 60.0) -> JobState:
 
 
 @pytest.fixture
-def run_dir(real_slurm: RealSlurm) -> Iterator[Path]:  # noqa: F811
-    root = real_slurm.shared_dir / f"scripts-{time.time_ns()}"
+def run_dir(cluster: Cluster) -> Iterator[Path]:
+    root = cluster.shared / f"scripts-{time.time_ns()}"
     (root / HOSTILE).mkdir(parents=True)
     yield root / HOSTILE / "r"
     shutil.rmtree(root, ignore_errors=True)
 
 
 def test_the_allocation_ends_with_the_heads_code_and_lets_workers_leave(
-    run_dir: Path,
-    real_slurm: RealSlurm,  # noqa: F811
+    run_dir: Path, cluster: Cluster
 ) -> None:
-    plan = small_plan(run_dir, "ray", "allocation", real_slurm)
+    plan = small_plan(run_dir, "ray", "allocation", cluster)
     job_id = submitted(plan, run_dir)
     try:
         heard = run_dir / "heard"
@@ -132,11 +173,8 @@ def test_the_allocation_ends_with_the_heads_code_and_lets_workers_leave(
         scancel([job_id], slurm_bin=plan.slurm_bin)
 
 
-def test_the_head_is_warned_and_its_code_is_the_jobs(
-    run_dir: Path,
-    real_slurm: RealSlurm,  # noqa: F811
-) -> None:
-    plan = small_plan(run_dir, "workqueue", "array", real_slurm)
+def test_the_head_is_warned_and_its_code_is_the_jobs(run_dir: Path, cluster: Cluster) -> None:
+    plan = small_plan(run_dir, "workqueue", "array", cluster)
     job_id = submitted(plan, run_dir)
     try:
         until(run_dir / "heard", ["head"])
@@ -152,12 +190,9 @@ def test_the_head_is_warned_and_its_code_is_the_jobs(
 
 @pytest.mark.parametrize(("engine", "shape"), [("ray", "allocation"), ("workqueue", "array")])
 def test_a_head_whose_job_is_cancelled_leaves_in_order(
-    engine: str,
-    shape: str,
-    run_dir: Path,
-    real_slurm: RealSlurm,  # noqa: F811
+    engine: str, shape: str, run_dir: Path, cluster: Cluster
 ) -> None:
-    plan = small_plan(run_dir, engine, shape, real_slurm)
+    plan = small_plan(run_dir, engine, shape, cluster)
     job_id = submitted(plan, run_dir)
     up = ["head", "worker", "worker"] if shape == "allocation" else ["head"]
     leaving = ["worker TERM", "worker TERM"] if shape == "allocation" else []
@@ -168,5 +203,5 @@ def test_a_head_whose_job_is_cancelled_leaves_in_order(
     until(run_dir / "heard", [*up, *leaving, "head TERM", "head USR1"])
 
 
-def test_a_slurm_that_runs_is_reachable(real_slurm: RealSlurm) -> None:  # noqa: F811
-    assert reachable(str(real_slurm.bin_dir))
+def test_a_slurm_that_runs_is_reachable(cluster: Cluster) -> None:
+    assert reachable(cluster.slurm_bin)
