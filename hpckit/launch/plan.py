@@ -41,14 +41,9 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     around = surroundings(bag, run)
     check_path(around.cwd, "the working directory")
     run_dir = f"{run_root(site, request)}/{run}"
+    cwd = around.cwd or bag.submitted_from
     jobs = Jobs(
-        run=run,
-        run_dir=run_dir,
-        cwd=around.cwd or bag.submitted_from,
-        site=site,
-        place=place,
-        sizes=sizes,
-        user=request.sbatch,
+        run=run, run_dir=run_dir, cwd=cwd, site=site, place=place, sizes=sizes, user=request.sbatch
     )
     return Plan(
         run=run,

@@ -73,17 +73,9 @@ def submit(
     if plan.scheduler == "slurm":
         real = str(Path(plan.run_dir).parent.resolve())
         refuse_node_local(real, plan.node_tmp)
-    scripts = render(plan)
     words = tuple(sys.argv if argv is None else argv)
     origin = provenance(argv=words, directory=bag.directory, site_origins=origins)
-    contents = Contents(
-        plan=plan,
-        scripts=scripts,
-        tasks=expand(bag),
-        bag=bag.to_json(),
-        site=site.to_json(),
-        provenance=provenance_json(origin),
-    )
+    contents = _contents(bag, site, plan, origin)
     jobs: list[SubmittedJob] = []
     try:
         with new_run_dir(plan) as run_dir:
@@ -95,6 +87,17 @@ def submit(
             _take_back(RunDir(Path(plan.run_dir)), plan, jobs)
         raise
     return Submitted(run_dir, tuple(jobs))
+
+
+def _contents(bag: Bag, site: Site, plan: Plan, origin: dict[str, object]) -> Contents:
+    return Contents(
+        plan=plan,
+        scripts=render(plan),
+        tasks=expand(bag),
+        bag=bag.to_json(),
+        site=site.to_json(),
+        provenance=provenance_json(origin),
+    )
 
 
 def resubmit(run_dir: RunDir) -> Submitted:
