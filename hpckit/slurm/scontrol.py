@@ -1,4 +1,4 @@
-"""scontrol: show and requeue. https://slurm.schedmd.com/scontrol.html"""
+"""scontrol show. https://slurm.schedmd.com/scontrol.html"""
 
 from __future__ import annotations
 
@@ -142,12 +142,3 @@ def parse_config(text: str) -> dict[str, str]:
         if equals and key.strip() and " " not in key.strip():
             pairs.setdefault(key.strip(), value.strip())
     return pairs
-
-
-def requeue(job_id: str, *, slurm_bin: str) -> None:
-    """Put a running job back into the queue, under the same id.
-
-    Raises:
-        SchedulerError: scontrol refused, because the job is over or may not be requeued, say.
-    """
-    run_slurm("scontrol", ["requeue", job_id], slurm_bin=slurm_bin)

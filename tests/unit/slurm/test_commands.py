@@ -8,6 +8,7 @@ import pytest
 from hpckit.errors import SchedulerError
 from hpckit.slurm.command import CommandFailed, CommandMissing, CommandStuck, run_slurm
 from hpckit.slurm.jobs import job_history, job_states, reachable
+from hpckit.slurm.requeue import requeue
 from hpckit.slurm.sbatch import sbatch, scancel
 from tests.unit.slurm.fake import FakeSlurm, fake_slurm
 
@@ -133,3 +134,10 @@ def test_cancelling_what_is_over_is_no_error(slurm: FakeSlurm) -> None:
 def test_cancelling_nothing_asks_nobody(slurm: FakeSlurm) -> None:
     scancel([], slurm_bin=slurm.bin)
     assert slurm.asked == []
+
+
+def test_a_job_that_may_not_be_requeued_is_an_error(slurm: FakeSlurm) -> None:
+    slurm.answer("scontrol", stderr="Requested operation is presently disabled", code=1)
+    with pytest.raises(SchedulerError, match="presently disabled"):
+        requeue("7", slurm_bin=slurm.bin)
+    assert slurm.asked == ["scontrol requeue 7"]
