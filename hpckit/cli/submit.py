@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,9 +86,12 @@ class How:
 def _carry_out(bag: Bag, site: ResolvedSite, flags: Mapping[str, Any], how: How) -> int:
     from hpckit.cli.follow import follow
     from hpckit.launch.render import render
+    from hpckit.spec.expand import expand
 
     plan = plan_run(bag, site.site, flags)
     scripts = render(plan)
+    if how.dry_run:
+        deque(expand(bag), maxlen=0)  # faults that show only task by task
     run_dir = None if how.dry_run else start_run(bag, site, plan)
     if how.as_json:
         say.document(_document(plan, scripts))
@@ -100,8 +104,10 @@ def _carry_out(bag: Bag, site: ResolvedSite, flags: Mapping[str, Any], how: How)
 
 def plan_run(bag: Bag, site: Site, flags: Mapping[str, Any]) -> Plan:
     """Return the plan, and say what was chosen or cut."""
+    from hpckit.launch.discover import complete_site
     from hpckit.launch.plan import make_plan
 
+    site = complete_site(site, bag)
     plan = make_plan(bag, site, _request(bag, site, flags))
     for text in plan.notes:
         say.note(text)

@@ -26,9 +26,11 @@ import psutil
 
 from hpckit.head import exits
 from hpckit.node.log import say
+from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
+from hpckit.spec.plan import Plan
 
 MOST_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
 QUIET_S: Final = 600.0
@@ -155,10 +157,11 @@ def supervise(run_dir: RunDir) -> int:
     from submitit.core.submission import process_job
     from submitit.core.utils import DelayedSubmission
 
+    plan = run_dir.read_plan()
+    _note_own_job(run_dir, plan)
     folder = run_dir.root / "submitit"
     folder.mkdir(exist_ok=True, mode=0o700)
     os.environ |= {"SUBMITIT_EXECUTOR": "slurm", "SUBMITIT_FOLDER": str(folder)}
-    plan = run_dir.read_plan()
     if plan.slurm_bin:  # submitit calls scontrol by name
         os.environ["PATH"] = f"{plan.slurm_bin}:{os.environ.get('PATH', os.defpath)}"
     paths = JobEnvironment().paths
@@ -167,6 +170,14 @@ def supervise(run_dir: RunDir) -> int:
     delayed.dump(paths.submitted_pickle)
     process_job(folder)
     return outcome(load_state(run_dir, plan.tasks))
+
+
+def _note_own_job(run_dir: RunDir, plan: Plan) -> None:
+    """Write this job down, in case the script was submitted by hand."""
+    own = os.environ["SLURM_JOB_ID"]
+    if own not in {job.job_id for job in read_jobs(run_dir)}:
+        role = next(job.role for job in plan.jobs if job.role in HEAD_ROLES)
+        record_job(run_dir, SubmittedJob(job_id=own, role=role, submitted_at=time.time()))
 
 
 def outcome(state: RunState) -> int:

@@ -85,6 +85,20 @@ class Jobs:
         ]
         return (self._job("allocation", "allocation-%j.log", lines),)
 
+    def pool(self) -> tuple[JobPlan, ...]:
+        """Return the one job in which the head works the tasks off by itself."""
+        worker = self.sizes.worker
+        lines = [
+            "--nodes=1",
+            "--ntasks=1",
+            f"--cpus-per-task={worker.cores}",
+            f"--mem={self.sizes.job_memory_mib}M",
+            *self._gpus,
+            f"--time={slurm_time(worker.walltime_s)}",
+            self._warning,
+        ]
+        return (self._job("head", "head-%j.log", lines),)
+
     def _job(self, role: str, log: str, resources: Sequence[str]) -> JobPlan:
         name = f"{self.run}.workers" if role == "workers" else self.run
         lines = [

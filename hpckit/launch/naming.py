@@ -51,7 +51,7 @@ def run_root(site: Site, request: Request) -> str:
     path = str(PurePosixPath(request.cwd) / root)
     check_path(path, "the run directory")
     if site.scheduler == "slurm":
-        refuse_node_local(path, site.node_tmp)
+        refuse_node_local(path, site.node_tmp, "runs would be kept in")
     return path
 
 
@@ -69,8 +69,8 @@ def check_path(path: str, what: str) -> None:
         )
 
 
-def refuse_node_local(path: str, node_tmp: str) -> None:
-    """Refuse a directory for runs that each node has for itself.
+def refuse_node_local(path: str, node_tmp: str, what: str) -> None:
+    """Refuse a directory that each node has for itself; `what` would be done there.
 
     Raises:
         InputError: it is one, such as /tmp.
@@ -79,6 +79,7 @@ def refuse_node_local(path: str, node_tmp: str) -> None:
     local = next((d for d in (*_NODE_LOCAL, node_tmp) if d in parents), "")
     if local:
         raise InputError(
-            f"runs would be kept in {path!r}, but {local} is each node's own",
-            hint="Set run_root in a site file, or HPCKIT_RUNS, to a directory all nodes share.",
+            f"{what} {path!r}, but {local} is each node's own",
+            hint="Work in a directory that all nodes share; for runs, name one with run_root in "
+            "a site file, or HPCKIT_RUNS.",
         )

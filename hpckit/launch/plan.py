@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hpckit.errors import InputError
 from hpckit.launch.directives import check_user_directives
 from hpckit.launch.jobs import Jobs
-from hpckit.launch.naming import check_path, run_name, run_root
+from hpckit.launch.naming import check_path, refuse_node_local, run_name, run_root
 from hpckit.launch.place import find_place
 from hpckit.launch.request import Request
 from hpckit.launch.sizes import choose_sizes
@@ -40,11 +40,15 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     run = run_name(bag.name, request)
     around = surroundings(bag, run)
     check_path(around.cwd, "the working directory")
+    if site.scheduler == "slurm":
+        refuse_node_local(around.cwd or bag.submitted_from, site.node_tmp, "tasks would run in")
     run_dir = f"{run_root(site, request)}/{run}"
     cwd = around.cwd or bag.submitted_from
-    jobs = Jobs(
+    of_run = Jobs(
         run=run, run_dir=run_dir, cwd=cwd, site=site, place=place, sizes=sizes, user=request.sbatch
     )
+    by_shape = {"array": of_run.array, "allocation": of_run.allocation}
+    jobs = of_run.pool() if backend == "pool" else by_shape[shape]()
     return Plan(
         run=run,
         run_dir=run_dir,
@@ -56,14 +60,14 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
         slurm_bin=request.slurm_bin if site.scheduler == "emulated" else site.slurm_bin,
         python=site.python or request.python,
         tasks=request.tasks,
-        head=sizes.head,
+        head=sizes.worker if backend == "pool" else sizes.head,
         worker=sizes.worker,
         workers=sizes.workers,
         surroundings=around,
         retries=bag.retries,
         warning_s=warning_s(sizes.head.walltime_s),
         setup=(*_setup(site.environment), *_setup(bag.environment)),
-        jobs=jobs.array() if shape == "array" else jobs.allocation(),
+        jobs=jobs,
         interface=site.interface,
         port_range=site.port_range,
         node_tmp=site.node_tmp,

@@ -72,7 +72,7 @@ def submit(
     """
     if plan.scheduler == "slurm":
         real = str(Path(plan.run_dir).parent.resolve())
-        refuse_node_local(real, plan.node_tmp)
+        refuse_node_local(real, plan.node_tmp, "runs would be kept in")
     words = tuple(sys.argv if argv is None else argv)
     origin = provenance(argv=words, directory=bag.directory, site_origins=origins)
     contents = _contents(bag, site, plan, origin)

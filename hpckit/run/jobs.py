@@ -45,18 +45,19 @@ def record_job(run_dir: RunDir, job: SubmittedJob) -> None:
 
 
 def read_jobs(run_dir: RunDir) -> list[SubmittedJob]:
-    """Return the run's jobs, oldest first; a torn last line is left out."""
+    """Return the run's jobs, oldest first, each once; a torn last line is left out."""
     try:
         lines = run_dir.jobs.read_text().splitlines()
     except FileNotFoundError:
         return []
-    jobs = []
+    jobs: dict[str, SubmittedJob] = {}
     for line in lines:
         try:
-            jobs.append(SubmittedJob(**json.loads(line)))
+            job = SubmittedJob(**json.loads(line))
         except (ValueError, TypeError):
             continue
-    return jobs
+        jobs.setdefault(job.job_id, job)
+    return list(jobs.values())
 
 
 def newest_head_job(run_dir: RunDir) -> str:

@@ -13,7 +13,7 @@ from tests.support.place import Place, clean_environment, removed, user_environm
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[Place]:
-    root = Path(tempfile.mkdtemp(prefix="hpckit-emulated-"))  # short: it holds Unix sockets
+    root = Path(tempfile.mkdtemp(prefix="hk-emulated-"))  # short: it holds Unix sockets
     env = user_environment(root, clean_environment())
     found = Place("local", root, {**env, "HPCKIT_EMULATOR_DIR": str(root / "emulator")})
     try:

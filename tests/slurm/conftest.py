@@ -17,7 +17,7 @@ __all__ = ["breakable_slurm", "place", "real_slurm"]
 
 @pytest.fixture(scope="session")
 def place(real_slurm: RealSlurm) -> Iterator[Place]:
-    root = Path(tempfile.mkdtemp(prefix="hpckit-", dir=real_slurm.shared_dir))
+    root = Path(tempfile.mkdtemp(prefix="journeys-", dir=real_slurm.shared_dir))
     env = {k: v for k, v in real_slurm.env.items() if not k.startswith("HPCKIT_")}
     env["PATH"] = f"{real_slurm.bin_dir}{os.pathsep}{env['PATH']}"
     found = Place("slurm", root, user_environment(root, env))

@@ -42,7 +42,7 @@ def task(**resources: Any) -> dict[str, Any]:
     [
         ("workqueue", "array", ["head", "workers"]),
         ("ray", "allocation", ["allocation"]),
-        ("pool", "allocation", ["allocation"]),
+        ("pool", "allocation", ["head"]),
     ],
 )
 def test_each_engine_has_its_shape(backend: str, shape: str, roles: list[str]) -> None:

@@ -80,7 +80,8 @@ class Case:
 @pytest.fixture(autouse=True)
 def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests' directories are in /tmp, which real sites refuse (tested with the plan)."""
-    monkeypatch.setattr("hpckit.launch.submit.refuse_node_local", lambda path, node_tmp: None)
+    for module in ("plan", "submit"):  # pytest's directories lie in /tmp
+        monkeypatch.setattr(f"hpckit.launch.{module}.refuse_node_local", lambda *_: None)
 
 
 def mode(path: Path) -> int:
