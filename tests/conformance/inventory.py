@@ -22,45 +22,50 @@ _WORDS: dict[str, str] = {
         stdin arguments directives quoting short-options
         """,
     "srun": """
-        --chdir --cpu-bind --cpus-per-task --distribution --error --exact --exclude --exclusive
-        --export --gpus --gpus-per-node --gpus-per-task --gres --input --jobid --job-name
-        --kill-on-bad-exit --label --mem --mem-per-cpu --mpi --nodelist --nodes --ntasks
-        --ntasks-per-node --open-mode --output --overcommit --overlap --partition --quiet --time
-        --unbuffered --wait --whole --account --comment --constraint --no-kill --version --help
-        exit-code signals outside-a-job
+        --account --chdir --comment --constraint --cpu-bind --cpus-per-task --distribution
+        --error --exact --exclude --exclusive --export --gpus --gpus-per-node
+        --gpus-per-task --gres --help --input --job-name --jobid --kill-on-bad-exit --label
+        --mem --mem-per-cpu --mpi --nice --no-kill --nodelist --nodes --ntasks
+        --ntasks-per-node --open-mode --output --overcommit --overlap --oversubscribe
+        --partition --qos --quiet --time --unbuffered --usage --verbose --version --wait
+        --wckey --whole exit-code signals outside-a-job
         """,
     "squeue": """
-        %i %A %F %K %j %u %P %T %t %r %R %M %l %L %D %C %N %S %V %e %a %Q %Z %o %k %m %x %y %p
-        %B %b %E %f %q %U %g %v %H %W %c %X %Y %I %n %O %h %w
-        --format --Format --noheader --jobs --states --user --name --partition --array --sort
-        --me --start --steps --long --nodelist --account --json
+        %A %a %B %b %C %c %D %d %E %e %F %f %G %g %h %i %j %K %k %L %l %M %m %N %n %o %P %p
+        %Q %q %R %r %S %T %t %U %u %V %v %w %X %x %Y %y %Z %z --Format --account --all
+        --array --array-unique --format --help --hide --jobs --local --long --me --name
+        --nodelist --noheader --partition --priority --qos --sort --start --states --steps
+        --usage --user --verbose --version
         """,
     "sacct": """
-        JobID JobIDRaw JobName State ExitCode Elapsed ElapsedRaw Start End Submit Timelimit
-        TimelimitRaw NodeList NNodes AllocCPUS NCPUS NTasks ReqCPUS ReqMem MaxRSS AveRSS TotalCPU
-        UserCPU SystemCPU CPUTime CPUTimeRaw Partition Account User UID Cluster DerivedExitCode
-        WorkDir Eligible Priority Reason AllocTRES ReqTRES QOS Group Restarts SubmitLine Comment
-        Layout Flags Reserved
-        --jobs --format --parsable --parsable2 --noheader --allocations --duplicates --starttime
-        --endtime --state --name --user --partition --delimiter --brief --long --units --array
-        --nodelist --helpformat
+        Account AdminComment AllocCPUS AllocNodes AllocTRES AveCPU AveRSS Cluster Comment
+        CPUTime CPUTimeRAW DerivedExitCode Elapsed ElapsedRaw Eligible End ExitCode GID
+        Group JobID JobIDRaw JobName Layout MaxRSS MaxRSSNode MaxRSSTask MaxVMSize NCPUS
+        NNodes NodeList NTasks Partition Priority QOS Reason ReqCPUS ReqMem ReqNodes ReqTRES
+        Reserved Start State Submit Suspended SystemCPU Timelimit TimelimitRaw TotalCPU UID
+        User UserCPU WCKey WorkDir SubmitLine --accounts --allclusters --allocations
+        --allusers --array --brief --clusters --completion --delimiter --duplicates
+        --endtime --format --help --helpformat --jobs --local --long --name --ncpus --nnodes
+        --noconvert --nodelist --noheader --parsable --parsable2 --partition --qos
+        --starttime --state --steps --truncate --uid --units --user --verbose --version
         """,
     "scontrol": """
         show-job show-node show-partition show-config show-hostnames show-hostlist show-step
-        hold release uhold requeue requeuehold suspend resume ping
+        hold uhold release requeue requeuehold ping version write-batch_script
         update-TimeLimit update-ArrayTaskThrottle update-NodeState update-JobName
-        update-Partition update-Nice update-StartTime update-Dependency update-Priority
-        update-Comment update-NumNodes write-batch_script top version listpids
-        --oneliner --details
+        update-Partition update-Nice update-StartTime update-Dependency update-Comment
+        update-NumNodes --oneliner --details
         """,
     "sinfo": """
-        %P %a %l %D %T %t %N %n %c %m %G %f %C %E %F %A %R %o %O %e %s %X %Y %Z %z %b %d %I
-        --format --Format --noheader --partition --nodes --Node --states --long --summarize
-        --list-reasons --responding --dead --exact --all
+        %A %a %b %C %c %D %d %E %e %F %f %G %g %H %h %L %l %M %m %N %n %O %o %P %p %R %r %s
+        %T %t %u %V %v %w %X %Y %Z %z --Node --all --dead --exact --format --help --hide
+        --list-reasons --long --nodes --noheader --partition --responding --sort --states
+        --summarize --verbose --version
         """,
     "scancel": """
-        job array-task --state --name --user --partition --signal --batch --full --quiet
-        --nodelist --me --verbose --account step
+        job array-task step --account --batch --ctld --full --help --hurry --jobname --me
+        --name --nodelist --partition --qos --quiet --signal --state --user --verbose
+        --version
         """,
     "env": """
         SLURM_JOB_ID SLURM_JOBID SLURM_JOB_NAME SLURM_JOB_NODELIST SLURM_NODELIST
@@ -74,23 +79,23 @@ _WORDS: dict[str, str] = {
         SLURM_ARRAY_TASK_MAX SLURM_ARRAY_TASK_STEP SLURM_RESTART_COUNT SLURM_STEP_ID
         SLURM_STEPID SLURM_STEP_NODELIST SLURM_STEP_NUM_NODES SLURM_STEP_NUM_TASKS
         SLURM_STEP_TASKS_PER_NODE SLURM_JOB_GPUS SLURM_GPUS_ON_NODE CUDA_VISIBLE_DEVICES
-        SLURM_EXPORT_ENV SLURM_GET_USER_ENV SLURM_JOB_DEPENDENCY SLURM_GPUS ENVIRONMENT HOSTNAME
+        SLURM_EXPORT_ENV SLURM_GET_USER_ENV SLURM_JOB_DEPENDENCY ENVIRONMENT HOSTNAME
         SBATCH_PARTITION SBATCH_JOB_NAME SBATCH_TIMELIMIT SBATCH_ARRAY_INX SBATCH_EXPORT
         SBATCH_ACCOUNT SBATCH_QOS SBATCH_CONSTRAINT SBATCH_EXCLUSIVE SBATCH_GRES SBATCH_GPUS
         SBATCH_MEM_PER_NODE SBATCH_MEM_PER_CPU SBATCH_NO_REQUEUE SBATCH_REQUEUE
-        SBATCH_OPEN_MODE SBATCH_SIGNAL SBATCH_WAIT SLURM_EXIT_ERROR SQUEUE_FORMAT SACCT_FORMAT
+        SBATCH_OPEN_MODE SBATCH_SIGNAL SBATCH_WAIT SQUEUE_FORMAT SACCT_FORMAT
         SINFO_FORMAT SLURM_TIME_FORMAT
         """,
     "pattern": "%A %a %j %J %N %n %u %x %s %t %% %4j backslash",
     "state": """
         PENDING RUNNING COMPLETING COMPLETED CANCELLED FAILED TIMEOUT NODE_FAIL PREEMPTED
-        OUT_OF_MEMORY REQUEUED REQUEUE_HOLD SUSPENDED
+        OUT_OF_MEMORY REQUEUED REQUEUE_HOLD
         idle mixed allocated drained draining down
         """,
     "reason": """
         None Resources Priority Dependency DependencyNeverSatisfied JobArrayTaskLimit JobHeldUser
         JobHeldAdmin BeginTime PartitionTimeLimit PartitionNodeLimit ReqNodeNotAvail
-        NonZeroExitCode TimeLimit NodeDown AssocMaxSubmitJobLimit launch-failed
+        NonZeroExitCode TimeLimit NodeDown launch-failed
         """,
     "dependency": "after after+time afterok afternotok afterany singleton and or aftercorr",
     "signal": "step batch default-step preemption time-limit scancel requeue",

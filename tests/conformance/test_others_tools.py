@@ -47,7 +47,8 @@ def run_tool(cluster: Cluster, python: Path, name: str, *words: str) -> dict[str
     done = subprocess.run(
         [str(python), str(HERE / f"{name}.py"), *words],
         capture_output=True, text=True, timeout=280, check=False,
-        cwd=slurm.directory, env=slurm.environment(),
+        cwd=slurm.directory,
+        env=slurm.environment({"PATH": f"{python.parent}:{slurm.environment()['PATH']}"}),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)

@@ -30,7 +30,7 @@ PACKAGES = (
     *("python3", "python3-venv", "python3-pytest"),
     *("coop-computing-tools", "python3-workqueue"),
 )
-SEEN_INSIDE = ("/proc", "/sys", "/dev", "/run", "/etc/resolv.conf", "/etc/hosts")
+SEEN_INSIDE = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts")
 
 
 def root_dir() -> Path:
@@ -83,13 +83,14 @@ def argv_inside(command: Sequence[str], *, seen: Sequence[Path] = (CHECKOUT,)) -
     Give it to subprocess; the working directory is kept when it can be seen inside.
     """
     root = root_dir()
-    lines = ["set -eu"]
+    here = shlex.quote(str(root))
+    lines = ["set -eu", f"mount --bind {here} {here}"]  # "/" must be a mount for `ip netns`
     for path in (*SEEN_INSIDE, *map(str, seen)):
         there = shlex.quote(f"{root}{path}")
         make_it = f"mkdir -p {there}" if Path(path).is_dir() else f"[ -e {there} ] || : > {there}"
         lines += [make_it, f"mount --rbind {shlex.quote(path)} {there}"]
     keep_directory = shlex.quote('cd "$0" 2>/dev/null || cd /; exec "$@"')
-    lines.append(f'exec chroot {shlex.quote(str(root))} /bin/sh -c {keep_directory} "$PWD" "$@"')
+    lines.append(f'exec chroot {here} /bin/sh -c {keep_directory} "$PWD" "$@"')
     return ["unshare", "--mount", "/bin/sh", "-c", "\n".join(lines), "trixie", *command]
 
 

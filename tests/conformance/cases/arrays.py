@@ -53,7 +53,7 @@ def waiting_tasks_are_one_line_and_running_ones_one_each(slurm: Slurm) -> None:
 
 @case("reason JobArrayTaskLimit", "sbatch --array")
 def a_throttle_limits_how_many_run_at_once(slurm: Slurm) -> None:
-    job = slurm.sbatch("--array=0-2%1", "--wrap=sleep 2")
+    job = slurm.sbatch("--array=0-2%1", "--wrap=sleep 5")
     until("its first task", lambda: "RUNNING" in job.states())
     until("the reason", lambda: "JobArrayTaskLimit" in job.shown("%r").split())
     assert job.shown("%T", "-r").split().count("RUNNING") == 1

@@ -136,3 +136,11 @@ def a_dependency_that_cannot_be_read_is_refused(slurm: Slurm) -> None:
 @case("dependency afterok")
 def a_dependency_on_an_unknown_job_is_accepted_and_met(slurm: Slurm) -> None:
     assert slurm.sbatch("-d", "afterany:99999", "--wrap=true").end() == "COMPLETED"
+
+
+@case("dependency after+time", "squeue %E")
+def after_with_minutes_waits_that_long_after_the_start(slurm: Slurm) -> None:
+    one = slurm.sbatch("--wrap=sleep 30").becomes("RUNNING")
+    two = slurm.sbatch("-d", f"after:{one.id}+5", "--wrap=true")
+    two.waits_for("Dependency")
+    assert two.shown("%E") == f"after:{one.id}+5(unfulfilled)"

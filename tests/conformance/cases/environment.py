@@ -138,3 +138,25 @@ def hostname_and_its_resolution_give_the_node(slurm: Slurm) -> None:
     script += "getent hosts $(hostname) | awk '{print $2}'\n"
     out = slurm.run("-w", slurm.nodes[1], script=script)
     assert out.split() == [slurm.nodes[1]] * 4
+
+
+@case("env SBATCH_ACCOUNT", "env SBATCH_QOS", "env SBATCH_MEM_PER_CPU", "env SLURM_JOB_ACCOUNT",
+      "env SLURM_JOB_QOS")  # fmt: skip
+def variables_stand_for_options(slurm: Slurm) -> None:
+    env = {"SBATCH_ACCOUNT": "hpckit", "SBATCH_QOS": "normal", "SBATCH_MEM_PER_CPU": "150"}
+    show = "--wrap=echo $SLURM_JOB_ACCOUNT $SLURM_JOB_QOS $SLURM_MEM_PER_CPU"
+    assert slurm.run(show, env=env) == "hpckit normal 150\n"
+
+
+@case("env SLURM_GET_USER_ENV", "sbatch --export")
+def export_none_asks_for_the_user_s_own_environment(slurm: Slurm) -> None:
+    show = "--wrap=echo ${SLURM_GET_USER_ENV-none}"
+    assert slurm.run("--export=NONE", show) == "1\n"
+    assert slurm.run(show) == "none\n"
+
+
+@case("env SLURM_JOB_DEPENDENCY", "dependency afterany")
+def a_job_is_told_what_it_waited_for(slurm: Slurm) -> None:
+    one = slurm.sbatch("--wrap=sleep 1")
+    out = slurm.run("-d", f"afterany:{one.id}", "--wrap=echo ${SLURM_JOB_DEPENDENCY-none}")
+    assert out in (f"afterany:{one.id}\n", f"afterany:{one.id}(unfulfilled)\n", "none\n")

@@ -82,21 +82,6 @@ def a_finished_job_can_be_requeued(slurm: Slurm) -> None:
     assert job.end() == "COMPLETED"
 
 
-@case("scontrol suspend", "scontrol resume", "state SUSPENDED")
-def a_suspended_job_stands_still(slurm: Slurm) -> None:
-    job = slurm.sbatch(script="for i in {1..100}; do echo $i; sleep 0.1; done").says("3")
-    slurm.ok("scontrol", "suspend", job.id)
-    job.becomes("SUSPENDED")
-    import time
-
-    time.sleep(0.5)
-    before = job.output()
-    time.sleep(1)
-    assert job.output() == before
-    slurm.ok("scontrol", "resume", job.id)
-    assert job.end() == "COMPLETED"
-
-
 @case("sacct State", "state REQUEUED")
 def accounting_keeps_each_run_of_a_requeued_job(slurm: Slurm) -> None:
     job = slurm.sbatch(
@@ -110,7 +95,7 @@ def accounting_keeps_each_run_of_a_requeued_job(slurm: Slurm) -> None:
     assert rows == ["REQUEUED", "COMPLETED"]
 
 
-@case("scancel --state", "scancel --name")
+@case("scancel --state", "scancel --name", "scancel job")
 def held_jobs_are_cancelled_by_state_and_name(slurm: Slurm) -> None:
     name = f"held-{slurm.directory.name}"
     one, two = (slurm.sbatch("-H", "-J", name, "--wrap=true") for _ in "ab")

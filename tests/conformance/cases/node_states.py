@@ -33,7 +33,14 @@ def nodes_are_idle_mixed_or_allocated(slurm: Slurm) -> None:
     until("it to be idle", lambda: state_of(slurm, node) == "idle", 20)
 
 
-@case("state draining", "state drained", "scontrol update-NodeState", "sinfo %E", alone=True)
+@case(
+    "state draining",
+    "state drained",
+    "reason ReqNodeNotAvail",
+    "scontrol update-NodeState",
+    "sinfo %E",
+    alone=True,
+)
 def a_drained_node_ends_its_jobs_and_takes_no_more(slurm: Slurm) -> None:
     node = slurm.nodes[1]
     job = slurm.sbatch("-w", node, "--wrap=sleep 3").becomes("RUNNING")

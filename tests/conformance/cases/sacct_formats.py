@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grp
+import os
 import re
 
 from tests.conformance.case import case
@@ -36,7 +38,9 @@ def exit_codes_are_code_and_signal(slurm: Slurm) -> None:
       "sacct ReqCPUS", "sacct ReqMem", "sacct Partition", "sacct User", "sacct Account",
       "sacct NTasks")  # fmt: skip
 def what_a_job_was_given(slurm: Slurm) -> None:
-    job = slurm.sbatch("-N2", "-n3", "--mem=300", "-w", slurm.hosts(3, 4), "--wrap=srun true")
+    where = slurm.hosts(3, 4)
+    words = ("-N2", "-n3", "--mem=300", "-w", where, "-A", "hpckit")
+    job = slurm.sbatch(*words, "--wrap=srun true")
     job.end()
     fields = "alloccpus,ncpus,nnodes,nodelist,reqcpus,reqmem,partition,user,account"
     assert job.acct(fields, "-X") == [f"3|3|2|{slurm.hosts(3, 4)}|3|600M|debug|{slurm.user}|hpckit"]
@@ -44,7 +48,7 @@ def what_a_job_was_given(slurm: Slurm) -> None:
 
 
 @case("sacct Elapsed", "sacct ElapsedRaw", "sacct Start", "sacct End", "sacct Submit",
-      "sacct CPUTimeRaw", "sacct CPUTime", "sacct Eligible")  # fmt: skip
+      "sacct CPUTimeRAW", "sacct CPUTime", "sacct Eligible")  # fmt: skip
 def times_are_those_that_passed(slurm: Slurm) -> None:
     job = slurm.sbatch("-n2", "--wrap=sleep 2")
     job.end()
@@ -83,7 +87,7 @@ def rows_are_delimited_as_asked(slurm: Slurm) -> None:
 
 @case("sacct --format", "sacct --brief", "env SACCT_FORMAT")
 def columns_have_widths_and_defaults(slurm: Slurm) -> None:
-    job = slurm.sbatch("-J", "a-long-job-name", "--wrap=true")
+    job = slurm.sbatch("-J", "a-long-job-name", "-A", "hpckit", "--wrap=true")
     job.end()
     job.acct("state")
     ask = ("-j", job.id, "-X")
@@ -125,7 +129,6 @@ def jobs_are_chosen_by_name_state_and_time(slurm: Slurm) -> None:
 
 @case("sacct State", "state CANCELLED")
 def a_cancelled_job_names_who_cancelled_it(slurm: Slurm) -> None:
-    import os
 
     job = slurm.sbatch("--wrap=sleep 60").becomes("RUNNING").cancel()
     job.end()
@@ -168,3 +171,67 @@ def other_fields(slurm: Slurm) -> None:
     row = job.acct("workdir,alloctres,qos", "-X")[0]
     assert row == f"{slurm.directory}|billing=2,cpu=2,mem=100M,node=1|normal"
     assert job.acct("submitline", "-X")[0].endswith("-n2 --mem=100 --wrap=true")
+
+
+@case("sacct AdminComment", "sacct AllocNodes", "sacct Comment", "sacct CPUTimeRAW",
+      "sacct GID", "sacct Layout", "sacct ReqNodes", "sacct Reserved", "sacct Suspended",
+      "sacct WCKey", "sacct UID", "sacct Group", "sacct User", "sacct Cluster",
+      "sacct Priority", "sacct Reason")  # fmt: skip
+def rarer_fields(slurm: Slurm) -> None:
+    job = slurm.sbatch("-N2", "--comment=a word", "--wrap=srun sleep 1")
+    job.end()
+    fields = "admincomment,allocnodes,reqnodes,gid,uid,group,suspended,wckey"
+    group = grp.getgrgid(os.getgid()).gr_name
+    assert job.acct(fields, "-X") == [f"|2|2|{os.getgid()}|{os.getuid()}|{group}|00:00:00|"]
+    assert job.acct("reserved", "-X")[0].startswith("00:0")
+    assert int(job.acct("cputimeraw", "-X")[0]) >= 2
+    assert job.acct("layout")[-1] in ("Block", "Cyclic")
+    assert job.acct("cluster", "-X")[0]
+    assert int(job.acct("priority", "-X")[0]) > 0
+
+
+@case("sacct AveCPU", "sacct MaxRSSNode", "sacct MaxRSSTask", "sacct MaxVMSize", "sacct AveRSS",
+      "sacct --units", "sacct --noconvert")  # fmt: skip
+def usage_is_told_with_the_node_and_in_units(slurm: Slurm) -> None:
+    (slurm.directory / "hog.py").write_text("import time\nx = b'x' * (80 << 20)\ntime.sleep(5)\n")
+    job = slurm.sbatch("-w", slurm.nodes[1], "--wrap=srun /usr/bin/python3 hog.py")
+    job.end()
+    node, task, cpu = job.acct("maxrssnode,maxrsstask,avecpu")[-1].split("|")
+    assert (node, task) == (slurm.nodes[1], "0")
+    assert cpu.startswith("00:00:0")
+    assert 70 < float(job.acct("maxrss", "--units=M")[-1].rstrip("M")) < 110
+    assert 70_000 < int(job.acct("averss")[-1].rstrip("K")) < 110_000
+    assert 70 << 20 < int(job.acct("maxrss", "--noconvert")[-1]) < 110 << 20
+    assert job.acct("maxvmsize")[-1].endswith("K")
+
+
+@case("sacct --accounts", "sacct --nodelist", "sacct --allusers", "sacct --uid",
+      "sacct --qos", "sacct --nnodes", "sacct --ncpus", "sacct --truncate",
+      "sacct --clusters", "sacct --allclusters", "sacct --array", "sacct --steps",
+      "sacct --local", "sacct --verbose")  # fmt: skip
+def jobs_are_chosen_by_account_and_node(slurm: Slurm) -> None:
+    name = slurm.directory.name
+    job = slurm.sbatch("-J", name, "-A", "hpckit", "-w", slurm.nodes[1], "--wrap=true")
+    job.end()
+    job.acct("state")
+    ask = ("-n", "-P", "-X", "-o", "jobid", "--name", name)
+    assert slurm.ok("sacct", *ask, "-A", "hpckit") == job.id
+    assert slurm.ok("sacct", *ask, "-A", "another") == ""
+    assert slurm.ok("sacct", *ask, "-N", slurm.nodes[1]) == job.id
+    assert slurm.ok("sacct", *ask, "-N", slurm.nodes[2]) == ""
+    assert slurm.ok("sacct", *ask, "-a") == job.id
+    assert slurm.ok("sacct", *ask, "--uid", str(os.getuid())) == job.id
+
+
+@case("sacct --duplicates", "sacct --long", "sacct --helpformat", "sacct --version",
+      "sacct --help", "sacct --completion")  # fmt: skip
+def long_lists_and_help(slurm: Slurm) -> None:
+    job = slurm.sbatch("--wrap=true")
+    job.end()
+    job.acct("state")
+    head = slurm.ok("sacct", "-P", "-l", "-j", job.id).splitlines()[0].split("|")
+    assert {"JobID", "JobIDRaw", "MaxRSS", "Elapsed", "State", "ExitCode", "ReqMem"} <= set(head)
+    names = slurm.ok("sacct", "--helpformat").split()
+    assert {"JobID", "State", "ExitCode", "MaxRSS", "Elapsed", "NodeList"} <= set(names)
+    assert slurm.ok("sacct", "--version") == "slurm-wlm 22.05.8"
+    assert "sacct [<OPTION>]" in slurm.ok("sacct", "--help")

@@ -120,6 +120,7 @@ def chdir_is_where_the_script_runs_and_its_output_goes(slurm: Slurm) -> None:
     "sbatch --account",
     "sbatch --qos",
     "sbatch --wckey",
+    "sbatch --wait-all-nodes",
     "sbatch --oversubscribe",
     "sbatch --distribution",
     "sbatch --verbose",

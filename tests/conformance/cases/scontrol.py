@@ -8,7 +8,8 @@ from tests.conformance.driver import Slurm
 
 @case("scontrol show-job")
 def show_job_tells_all(slurm: Slurm) -> None:
-    job = slurm.sbatch("-H", "-J", "shown", "-n2", "-t", "12", "-o", "out.%j", script="true")
+    words = ("-J", "shown", "-n2", "-t", "12", "-o", "out.%j", "-A", "hpckit")
+    job = slurm.sbatch("-H", *words, script="true")
     wanted = {
         "JobId": job.id, "JobName": "shown", "JobState": "PENDING", "Reason": "JobHeldUser",
         "TimeLimit": "00:12:00", "Partition": "debug", "NumCPUs": "2", "NumTasks": "2",
@@ -37,11 +38,12 @@ def oneliner_puts_a_job_on_a_line(slurm: Slurm) -> None:
     assert out.startswith(f"JobId={job.id} JobName=wrap UserId=")
 
 
-@case("scontrol show-job")
+@case("scontrol show-job", "scontrol --details")
 def show_job_of_a_running_job(slurm: Slurm) -> None:
     job = slurm.sbatch("-N2", "-w", slurm.hosts(1, 2), "-t3", "--wrap=sleep 30").becomes("RUNNING")
     assert job.detail("JobState") == "RUNNING"
     assert job.detail("NodeList") == slurm.hosts(1, 2)
+    assert f"Nodes={slurm.hosts(1, 2)} " in slurm.ok("scontrol", "-d", "show", "job", job.id)
     assert job.detail("BatchHost") == slurm.nodes[0]
     assert job.detail("NumNodes") == "2"
     assert job.detail("TimeLimit") == "00:03:00"

@@ -78,11 +78,12 @@ def a_cancelled_job_says_so_in_its_output(slurm: Slurm) -> None:
     assert " CANCELLED AT 20" in job.output()
 
 
-@case("signal scancel")
+@case("signal scancel", "state COMPLETING")
 def what_ignores_term_is_killed_after_kill_wait(slurm: Slurm) -> None:
     script = "trap '' TERM; echo on; for i in {1..300}; do sleep 0.1; date +%s; done"
     job = slurm.sbatch(script=script).says("on")
-    job.cancel()
+    job.cancel().becomes("COMPLETING")
+    assert job.shown("%t") in ("CG", "CA")
     assert job.end() == "CANCELLED"
 
 

@@ -99,3 +99,30 @@ def partitions_are_chosen_by_name(slurm: Slurm) -> None:
 @case("sinfo --format", alone=True)
 def widths_pad_on_either_side(slurm: Slurm) -> None:
     assert slurm.ok("sinfo", "-h", "-p", "low", "-o", "[%6R][%.6R][%2R]") == "[low   ][   low][lo]"
+
+
+@case("sinfo %d", "sinfo %b", "sinfo %g", "sinfo %h", "sinfo %L", "sinfo %M", "sinfo %p",
+      "sinfo %r", "sinfo %w", "sinfo %X", "sinfo %Y", "sinfo %Z", "sinfo %v", "sinfo %V",
+      "sinfo %u", "sinfo %H", "sinfo %o", "sinfo %O", "sinfo %e", alone=True)  # fmt: skip
+def rarer_fields(slurm: Slurm) -> None:
+    ask = ("-h", "-n", slurm.nodes[0])
+    out = slurm.ok("sinfo", *ask, "-p", "low", "-o", "%d|%g|%h|%L|%M|%p|%r|%w|%X|%Y|%Z|%V")
+    assert out == "0|all|NO|1:00:00|REQUEUE|1|no|1|2|1|1|N/A"
+    out = slurm.ok("sinfo", *ask, "-p", "debug", "-o", "%M|%p|%v|%u|%H")
+    assert out == "OFF|5|22.05.8|Unknown|Unknown"
+    assert "common" in slurm.ok("sinfo", *ask, "-p", "low", "-o", "%b")
+    address, load, free = slurm.ok("sinfo", *ask, "-p", "low", "-o", "%o %O %e").split()
+    assert address.count(".") == 3
+    assert float(load) >= 0
+    assert int(free) > 0
+
+
+@case("sinfo --all", "sinfo --exact", "sinfo --hide", "sinfo --sort", "sinfo --version",
+      "sinfo --help", "sinfo --verbose", alone=True)  # fmt: skip
+def other_options(slurm: Slurm) -> None:
+    ask = ("-h", "-p", "low,debug", "-o", "%R")
+    assert slurm.ok("sinfo", *ask, "--all").split() == ["debug", "low"]
+    assert slurm.ok("sinfo", *ask, "--hide", "--exact").split() == ["debug", "low"]
+    assert slurm.ok("sinfo", *ask, "-S", "-R").split() == ["low", "debug"]
+    assert slurm.ok("sinfo", "--version") == "slurm-wlm 22.05.8"
+    assert slurm.ok("sinfo", "--help").startswith("Usage: sinfo [OPTIONS]")

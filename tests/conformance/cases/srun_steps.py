@@ -213,3 +213,47 @@ def a_step_gets_some_of_the_job_s_gpus(slurm: Slurm) -> None:
     job = slurm.sbatch("--gres=gpu:2", script=script)
     job.end()
     assert job.said() == ["0", "0,1"]
+
+
+@case("srun --ntasks-per-node", "srun --overcommit")
+def tasks_per_node_and_more_tasks_than_cpus(slurm: Slurm) -> None:
+    script = "srun -N2 --ntasks-per-node=1 sh -c 'echo one $SLURM_NODEID'\nsrun -O -n6 echo six\n"
+    job = slurm.sbatch("-N2", "-n2", script=script)
+    assert job.end() == "COMPLETED"
+    assert sorted(job.said()) == ["one 0", "one 1", *["six"] * 6]
+
+
+@case("srun --whole", "srun --exclusive", "srun --account", "srun --comment", "srun --constraint",
+      "srun --no-kill", "srun --nice", "srun --oversubscribe", "srun --qos", "srun --verbose",
+      "srun --wckey")  # fmt: skip
+def options_that_change_nothing_in_a_step_are_taken(slurm: Slurm) -> None:
+    script = "srun --whole --account=hpckit --comment=x echo a 2>/dev/null\n"
+    script += (
+        "srun --exclusive -n1 echo b 2>/dev/null\nsrun -k --qos=normal -v echo c 2>/dev/null\n"
+    )
+    job = slurm.sbatch(script=script)
+    assert job.end() == "COMPLETED"
+    assert job.said() == ["a", "b", "c"]
+
+
+@case("srun --gpus-per-node", "srun --gpus-per-task")
+def a_step_s_gpus_may_be_counted_per_node_or_task(slurm: Slurm) -> None:
+    script = "srun -n1 --gpus-per-node=1 sh -c 'echo $CUDA_VISIBLE_DEVICES'\n"
+    script += "srun -n1 --gpus-per-task=2 sh -c 'echo $CUDA_VISIBLE_DEVICES'\n"
+    job = slurm.sbatch("--gres=gpu:2", script=script)
+    assert job.end() == "COMPLETED"
+    assert job.said() == ["0", "0,1"]
+
+
+@case("srun --jobid", "srun --overlap")
+def a_step_joins_a_job_from_outside(slurm: Slurm) -> None:
+    job = slurm.sbatch("-w", slurm.nodes[2], "--wrap=sleep 30").becomes("RUNNING")
+    done = slurm.call("srun", f"--jobid={job.id}", "--overlap", "hostname")
+    assert (done.code, done.out) == (0, f"{slurm.nodes[2]}\n")
+
+
+@case("srun --version", "srun --help", "srun --usage")
+def version_and_help_succeed(slurm: Slurm) -> None:
+    assert slurm.ok("srun", "--version") == "slurm-wlm 22.05.8"
+    assert slurm.ok("srun", "--help").startswith("Usage: srun [OPTIONS")
+    assert slurm.ok("srun", "--usage").startswith("Usage: srun")
