@@ -7,11 +7,15 @@ writes; the writer covers tolerance and mask.
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import struct
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,15 @@ import zfpy
 from hpckit.errors import HpckitError, InputError
 from hpckit.zfpmask import Array, DamagedFileError, bits_of, encode_mask, restore_holes
 
-__all__ = ["BoundViolatedError", "DamagedFileError", "Header", "read", "read_header", "write"]
+__all__ = [
+    "BoundViolatedError",
+    "DamagedFileError",
+    "Header",
+    "compress_file",
+    "read",
+    "read_header",
+    "write",
+]
 
 MAGIC = b"\x89HPCZ\r\n\x1a"
 HEADER = struct.Struct("<8sHH4B4Q4BI4Q7d6QI52xQ")
@@ -187,31 +199,58 @@ def write(
         tolerance_effective=float(2.0 ** (np.frexp(tolerance)[1] - 1)),
         original_hash=_hash(storage.tobytes()),
     )
-    patterns, mask = encode_mask(native, holes)
-    payload = b""
-    errors = np.zeros(0)
-    if native.size:
-        payload, errors = _compress(native, holes, header)
-    if len(mask) + len(payload) >= storage.nbytes:
-        header = _with(header, stored=RAW, coded_shape=(), tolerance_effective=0.0)
-        patterns, mask, payload, errors = 0, b"", storage.tobytes(), np.zeros(0)
-    valid = native[~holes].astype(np.float64)
-    header = _with(
-        header,
-        max_abs_error=float(errors.max(initial=0.0)),
-        rmse=float(np.sqrt(np.mean(errors**2))) if errors.size else 0.0,
-        valid_min=float(valid.min()) if valid.size else 0.0,
-        valid_max=float(valid.max()) if valid.size else 0.0,
-        missing=int(holes.sum()) if mask else 0,
-        mask_bytes=len(mask),
-        payload_bytes=len(payload),
-        mask_hash=_hash(mask),
-        payload_hash=_hash(payload),
-        pattern_count=patterns,
-    )
+    header, mask, payload = _pack_parts(header, storage, native, holes)
     padding = bytes(header.payload_offset - HEADER.size - len(mask))
     _write_atomically(Path(path), _pack(header) + mask + padding + payload)
     return header
+
+
+def compress_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    tolerance: float,
+    fill_values: Iterable[float] = (),
+) -> dict[str, Any]:
+    """Compress a .npy file as `compress_task compress` does, where nothing can be compiled.
+
+    Returns:
+        The report of `compress_task` (schema ``compress_task.report/1``); null where this
+        implementation has nothing to say.
+
+    Raises:
+        InputError, BoundViolatedError: see `write`.
+    """
+    begin = time.perf_counter()
+    array = np.load(source, allow_pickle=False)
+    loaded = time.perf_counter()
+    header = write(target, array, tolerance=tolerance, fill_values=fill_values)
+    bytes_in, bytes_out = Path(source).stat().st_size, Path(target).stat().st_size
+    span = header.valid_max - header.valid_min
+    exact = header.rmse == 0.0 or span == 0.0
+    return {
+        "schema": "compress_task.report/1",
+        "command": "compress",
+        "dtype": header.dtype.name,
+        "shape": list(header.shape),
+        "ratio": bytes_in / bytes_out,
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
+        "max_abs_error": header.max_abs_error,
+        "rmse": header.rmse,
+        "psnr_db": None if exact else 20.0 * math.log10(span / header.rmse),
+        "mode": "tolerance",
+        "tolerance_requested": header.tolerance_requested,
+        "tolerance_effective": header.tolerance_effective,
+        "bound_ok": True,  # else `write` has raised
+        "missing": header.missing,
+        "xxh3_original": f"{header.original_hash:016x}",
+        "xxh3_payload": f"{header.payload_hash:016x}",
+        "seconds": {"read": loaded - begin, "compress": time.perf_counter() - loaded},
+        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "zfp_version": version("zfpy"),
+        "stream_word_bits": header.word_bits,
+        "stored": {LOSSY: "lossy", RAW: "raw"}[header.stored],
+    }
 
 
 def _with(header: Header, **changes: Any) -> Header:
@@ -278,10 +317,42 @@ def _compress(native: Array, holes: Array, header: Header) -> tuple[bytes, Array
         raise BoundViolatedError(
             f"bound violated: {out} of {errors.size} valid values are out, the worst by "
             f"{errors.max()} where {header.tolerance_requested} is allowed; the largest magnitude "
-            f"is {np.abs(native[~holes]).max()}",
+            f"is {np.abs(native[~holes]).max()!s}",
             hint="if that is missing data, name it in fill_values; else use a larger tolerance",
         )
     return stream, errors
+
+
+def _pack_parts(
+    header: Header, storage: Array, native: Array, holes: Array
+) -> tuple[Header, bytes, bytes]:
+    """Mask and payload, raw where compressing would not make them smaller, and their header."""
+    patterns, mask = encode_mask(native, holes)
+    payload, errors = _compress(native, holes, header) if native.size else (b"", np.zeros(0))
+    if len(mask) + len(payload) >= storage.nbytes:
+        header = _with(header, stored=RAW, coded_shape=(), tolerance_effective=0.0)
+        patterns, mask, payload, errors = 0, b"", storage.tobytes(), np.zeros(0)
+    valid = native[~holes].astype(np.float64)
+    header = _with(
+        header,
+        max_abs_error=float(errors.max(initial=0.0)),
+        rmse=_root_mean_square(errors),
+        valid_min=float(valid.min()) if valid.size else 0.0,
+        valid_max=float(valid.max()) if valid.size else 0.0,
+        missing=int(holes.sum()) if mask else 0,
+        mask_bytes=len(mask),
+        payload_bytes=len(payload),
+        mask_hash=_hash(mask),
+        payload_hash=_hash(payload),
+        pattern_count=patterns,
+    )
+    return header, mask, payload
+
+
+def _root_mean_square(errors: Array) -> float:
+    largest = float(errors.max(initial=0.0))
+    # Squared as parts of the largest one, so that nothing overflows.
+    return largest * float(np.sqrt(np.mean((errors / largest) ** 2))) if largest > 0 else 0.0
 
 
 def _fill_holes(values: Array, holes: Array) -> Array:

@@ -108,7 +108,12 @@ def test_encoding_in_batches_makes_the_bytes_that_zfp_makes_at_once(
     lengths = [str(n) for n in reversed(shape)]
     command = [zfp_tool, "-q", "-h", "-d", f"-{len(shape)}", *lengths, "-a", "1e-9"]
     subprocess.run([*command, "-i", tmp_path / "a.raw", "-z", tmp_path / "theirs"], check=True)
-    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+    ours, theirs = ((tmp_path / name).read_bytes() for name in ("ours", "theirs"))
+    common = min(len(ours), len(theirs))
+    assert ours[:common] == theirs[:common]
+    # Libraries with another stream word end in up to 7 more zero bytes.
+    assert not any(ours[common:] + theirs[common:])
+    assert abs(len(ours) - len(theirs)) < 8
 
 
 @pytest.mark.parametrize(
