@@ -11,6 +11,7 @@ from hpckit.launch.sizes import Sizes
 from hpckit.launch.walltime import warning_s
 from hpckit.spec.plan import JobPlan
 from hpckit.spec.site_model import Site
+from hpckit.spec.task import Backend, Shape
 from hpckit.spec.units import slurm_time
 
 
@@ -39,6 +40,12 @@ class Jobs:
     place: Place
     sizes: Sizes
     user: tuple[str, ...] = ()
+
+    def all(self, backend: Backend, shape: Shape) -> tuple[JobPlan, ...]:
+        """Return the jobs of an engine and a shape, the head's first."""
+        if backend == "pool":
+            return self.pool()
+        return self.array() if shape == "array" else self.allocation()
 
     def array(self) -> tuple[JobPlan, ...]:
         """Return the head's job, and the array of workers that join it.

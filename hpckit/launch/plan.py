@@ -39,16 +39,12 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     sizes = choose_sizes(bag, request, site, place, (backend, shape))
     run = run_name(bag.name, request)
     around = surroundings(bag, run)
-    check_path(around.cwd, "the working directory")
-    if site.scheduler == "slurm":
-        refuse_node_local(around.cwd or bag.submitted_from, site.node_tmp, "tasks would run in")
+    _check_cwd(around.cwd or bag.submitted_from, site)
     run_dir = f"{run_root(site, request)}/{run}"
     cwd = around.cwd or bag.submitted_from
     of_run = Jobs(
         run=run, run_dir=run_dir, cwd=cwd, site=site, place=place, sizes=sizes, user=request.sbatch
     )
-    by_shape = {"array": of_run.array, "allocation": of_run.allocation}
-    jobs = of_run.pool() if backend == "pool" else by_shape[shape]()
     return Plan(
         run=run,
         run_dir=run_dir,
@@ -67,7 +63,7 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
         retries=bag.retries,
         warning_s=warning_s(sizes.head.walltime_s),
         setup=(*_setup(site.environment), *_setup(bag.environment)),
-        jobs=jobs,
+        jobs=of_run.all(backend, shape),
         interface=site.interface,
         port_range=site.port_range,
         node_tmp=site.node_tmp,
@@ -94,6 +90,12 @@ def _engine(request: Request) -> tuple[Backend, Shape, list[str]]:
             hint="Leave --shape out, or choose --backend workqueue or ray.",
         )
     return backend, shape, notes
+
+
+def _check_cwd(path: str, site: Site) -> None:
+    check_path(path, "the working directory")
+    if site.scheduler == "slurm":
+        refuse_node_local(path, site.node_tmp, "tasks would run in")
 
 
 def _setup(environment: SiteEnvironment | Environment) -> Iterator[str]:
