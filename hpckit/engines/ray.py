@@ -149,11 +149,10 @@ class RayEngine:
         ports = self._plan.port_range
         port = node_ray.free_ports(ports, 1)[0] if ports[1] else 0
         argv = [*node_ray.command(), "start", "--head", f"--port={port}"]
-        argv += [f"--node-ip-address={self._host}", f"--temp-dir={directory}"]
+        argv += node_ray.common_arguments(directory, self._host)
         argv += ["--num-cpus=0", "--num-gpus=0", f"--memory={_HEAD_MEMORY_BYTES}"]
-        argv += [f"--object-store-memory={node_ray.OBJECT_STORE_BYTES}"]
-        argv += [*node_ray.port_arguments(ports), "--include-dashboard=False"]
-        argv += ["--disable-usage-stats", "--block"]
+        argv += ["--include-dashboard=False", "--no-monitor"]  # no autoscaler either
+        argv += node_ray.port_arguments(ports)
         env = {**os.environ, **node_ray.environment(self._run_dir), ENGINE_MARK: self._mark}
         self._run_dir.logs.mkdir(exist_ok=True)
         with (self._run_dir.logs / "ray-head.log").open("ab") as log:

@@ -47,7 +47,8 @@ def environment(run_dir: RunDir) -> dict[str, str]:
         "RAY_raylet_start_wait_time_s": "60",
         "RAY_worker_register_timeout_seconds": "120",
         "RAY_gcs_rpc_server_reconnect_timeout_s": "10",  # then a raylet without a head ends
-        "RAY_DISABLE_IMPORT_WARNING": "1",
+        "RAY_task_events_report_interval_ms": "0",  # nobody reads them: no dashboard
+        "RAY_enable_metrics_collection": "0",
     }
 
 
@@ -63,6 +64,22 @@ def command() -> list[str]:
             hint="Install it there: pip install 'hpckit[ray]'.",
         )
     return [sys.executable, "-m", "ray.scripts.scripts"]
+
+
+def common_arguments(directory: Path, own: str) -> list[str]:
+    """Return the options that every node of a run is started with.
+
+    The log monitor feeds a driver that does not listen; without it a node is up in half the
+    time (ran with 2.60 on two busy cores: 4.5 s, with it 9.6 s).
+    """
+    return [
+        f"--node-ip-address={own}",
+        f"--temp-dir={directory}",
+        f"--object-store-memory={OBJECT_STORE_BYTES}",
+        "--include-log-monitor=False",
+        "--disable-usage-stats",
+        "--block",
+    ]
 
 
 def port_arguments(ports: tuple[int, int]) -> list[str]:
@@ -132,10 +149,9 @@ def launch(
         EngineError: Ray is not installed, or the directory's path is too long.
     """
     check_temporary(directory)
-    argv = [*command(), "start", f"--address={head}", f"--node-ip-address={own}"]
+    argv = [*command(), "start", f"--address={head}", *common_arguments(directory, own)]
     argv += [f"--num-cpus={worker.cores}", f"--num-gpus={worker.gpus}"]
     argv += [f"--memory={max(worker.memory_mib, 1024) * 2**20}"]
-    argv += [f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={directory}"]
-    argv += [*port_arguments(plan.port_range), "--disable-usage-stats", "--block"]
+    argv += port_arguments(plan.port_range)
     run_dir = RunDir(Path(plan.run_dir))
     return Launch(argv, {**environment(run_dir), "HPCKIT_RUNNER": str(runner)})
