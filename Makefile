@@ -19,7 +19,7 @@ setup: ## install what `make demo` needs: Debian packages, .venv, the C++ task
 
 .PHONY: setup-dev
 setup-dev: setup ## the same, and what the tests need: a real Slurm, linters
-	@make/setup.sh packages tests/slurm/debian-packages.txt
+	@make/setup.sh packages tests/debian-packages.txt tests/slurm/debian-packages.txt
 	@make/setup.sh venv $(VENV) dev
 
 .PHONY: demo
@@ -41,3 +41,7 @@ lint: ## ruff, mypy --strict, import-linter
 format: ## lay the code out as `make lint` wants it
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
+
+.PHONY: golden
+golden: ## write the golden scripts anew, on purpose; read the difference before you commit
+	@HPCKIT_GOLDEN=write $(PYTHON) -m pytest -q tests/golden/test_scripts.py
