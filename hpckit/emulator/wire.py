@@ -84,6 +84,10 @@ class Inbox:
         self._data += data
         return bool(data)
 
+    def pending(self) -> bool:
+        """Whether bytes wait here that were read already."""
+        return bool(self._data)
+
     def next(self) -> dict[str, Any] | None:
         """Return the next complete message, or None."""
         if len(self._data) < _HEADER.size:

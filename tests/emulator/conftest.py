@@ -59,8 +59,9 @@ class Bench:
         return until(lambda: next((s for s in [self.state(job)] if s.startswith(finals)), ""))
 
     def output(self, job: int | str) -> str:
-        """Return what a job wrote to its default output file."""
-        return (self.work / f"slurm-{job}.out").read_text()
+        """Return what a job has written to its default output file."""
+        file = self.work / f"slurm-{job}.out"
+        return file.read_text() if file.exists() else ""
 
     def wait_text(self, path: Path | str, text: str) -> str:
         """Wait until a file holds a text."""

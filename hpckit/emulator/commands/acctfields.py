@@ -105,7 +105,7 @@ def _by_name(name: str) -> str:
     for field in FIELDS:
         if field.lower().startswith(lower):
             return field
-    raise UsageError(f'fatal: Invalid field requested: "{name}"')
+    raise UsageError(f'error: Invalid field requested: "{name}"')
 
 
 def _job_id(row: Row) -> str:
@@ -254,7 +254,7 @@ FIELDS: dict[str, tuple[int, Callable[[Row], str]]] = {
     "ReqNodes": (8, _job_only(lambda r: str(r.request["min_nodes"]))),
     "ReqTRES": (10, _job_only(_tres)),
     "Reserved": (10, _reserved),
-    "Start": (19, lambda r: formats.stamp(r.start)),
+    "Start": (19, lambda r: formats.stamp(r.start, "Unknown" if r.end is None else "None")),
     "State": (10, _state),
     "Submit": (19, lambda r: formats.stamp(r.job["submit"] if r.step is None else r.start)),
     "Suspended": (10, lambda r: "00:00:00"),

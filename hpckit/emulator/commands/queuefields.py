@@ -10,6 +10,7 @@ from hpckit.emulator.core import formats
 from hpckit.emulator.core.model import SHORT_STATE
 
 Job = dict[str, Any]
+_LABEL_MOST = 31  # squeue's FORMAT_STRING_SIZE
 
 
 def label(job: Job) -> str:
@@ -17,7 +18,7 @@ def label(job: Job) -> str:
     if "label" in job:
         return str(job["label"])
     if job["waiting"]:
-        return f"{job['array_job_id']}_[{job['waiting_text']}]"
+        return f"{job['array_job_id']}_[{job['waiting_text']}]"[:_LABEL_MOST]
     if job["array_job_id"]:
         return f"{job['array_job_id']}_{job['array_task_id']}"
     return str(job["job_id"])
@@ -124,6 +125,7 @@ _FIELDS: dict[str, tuple[str, str, Any]] = {
     "X": ("corespec", "CORE_SPEC", lambda j: "N/A"),
     "y": ("nice", "NICE", lambda j: "0"),
     "Z": ("workdir", "WORK_DIR", lambda j: j["work_dir"]),
+    "Y": ("schednodes", "SCHEDNODES", lambda j: "(null)"),
     "z": ("sct", "S:C:T", lambda j: "*:*:*"),
     "B": ("batchhost", "EXEC_HOST", lambda j: j["nodes"][0] if j["nodes"] else "n/a"),
 }  # fmt: skip
@@ -145,7 +147,6 @@ _EXTRA: dict[str, tuple[str, Any]] = {
 }  # fmt: skip
 _BY_NAME = {name: (heading, value) for name, heading, value in _FIELDS.values()} | _EXTRA
 _BY_NAME["tasks"] = _EXTRA["numtasks"]
-_BY_NAME["schednodes"] = ("SCHEDNODES", lambda j: "(null)")
 
 
 def sort_key(job: Job, letter: str) -> Any:

@@ -53,7 +53,10 @@ def main(state_dir: str, words: list[str]) -> int:
     """Run sacct; return its exit code."""
     try:
         found, rest = Parser(NAME, _TABLE, _REFUSED).parse(words, permute=True)
-        chosen = {option.long: convert(NAME, option, value) for option, value in found}
+        chosen: dict[str, Any] = {o.long: convert(NAME, o, value) for o, value in found}
+        for name in ("jobs", "name", "state", "user"):  # these add up when given again
+            if values := [value for option, value in found if option.long == name]:
+                chosen[name] = ",".join(values)
         if rest:
             raise UsageError(f"error: Unrecognized option: {rest[0]}")
         if "version" in chosen:
@@ -66,7 +69,8 @@ def main(state_dir: str, words: list[str]) -> int:
         rows = _expand(_query(state_dir, chosen), chosen)
         sys.stdout.write(_render(rows, columns, chosen))
     except UsageError as error:
-        client.complain(NAME, str(error))
+        prefix = "" if str(error).startswith("Invalid") else f"{NAME}: "
+        sys.stderr.write(f"{prefix}{error}\n")
         return 1
     return 0
 
@@ -147,7 +151,7 @@ def _when(text: str, now: float) -> float:
             return _midnight(now) + int(text[:2]) * 3600 + int(text[3:]) * 60
         return formats.parse_begin(text, now)
     except ValueError:
-        raise UsageError(f"error: Invalid time specification: {text}") from None
+        raise UsageError(f"Invalid time specification (pos=0): {text}") from None
 
 
 def _midnight(now: float) -> float:

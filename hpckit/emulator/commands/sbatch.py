@@ -22,7 +22,7 @@ def main(state_dir: str, words: list[str]) -> int:
         return _submit(state_dir, words)
     except UsageError as error:
         client.complain(NAME, str(error))
-        if not str(error).startswith("error"):
+        if not str(error).startswith(("error", "fatal")):
             sys.stderr.write('Try "sbatch --help" for more information\n')
             return 255
         return 255 if "Invalid directive" in str(error) else 1
@@ -58,6 +58,8 @@ def _submit(state_dir: str, words: list[str]) -> int:
 
 def _last_wins(merged: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
     """Drop what an option of higher precedence excludes."""
+    if "mem" in chosen and "mem-per-cpu" in chosen:
+        raise UsageError("fatal: --mem, --mem-per-cpu, and --mem-per-gpu are mutually exclusive.")
     for one, other in (("requeue", "no-requeue"), ("mem", "mem-per-cpu")):
         if one in merged and other in merged:
             merged.pop(other if one in chosen else one)

@@ -148,7 +148,7 @@ def _hostlist(names: list[str], *, ordered: bool) -> int:
             text = ",".join(file.read().split())
     expanded = hostlist.expand(text)
     if ordered:
-        expanded = sorted(set(expanded), key=lambda n: (n.rstrip("0123456789"), len(n), n))
+        expanded = sorted(expanded, key=lambda n: (n.rstrip("0123456789"), len(n), n))
     return _say(hostlist.compress(expanded) + "\n")
 
 
@@ -162,7 +162,11 @@ def _show_jobs(state_dir: str, names: list[str], oneliner: bool) -> int:
                   and int(number) in (j["job_id"], j["array_job_id"])]  # fmt: skip
         if underscore:
             index = int(task) if task.isdigit() else -2
-            chosen = [j for j in chosen if j["array_task_id"] == index or index in j["waiting"]]
+            chosen = [
+                {**j, "array_task_id": index, "waiting": [], "waiting_text": ""}
+                for j in chosen
+                if j["array_task_id"] == index or index in j["waiting"]
+            ]
         if not chosen:
             sys.stderr.write("slurm_load_jobs error: Invalid job id specified\n")
             return 1
@@ -258,7 +262,8 @@ def _update(state_dir: str, words: list[str]) -> int:
             if error.code == "unreachable":
                 raise
             suffix = f" for job {one}" if what == "job_update" else ""
-            prefix = "" if what == "job_update" else "slurm_update error: "
+            plain = what == "job_update" or error.code == "reason"
+            prefix = "" if plain else "slurm_update error: "
             sys.stderr.write(f"{prefix}{error.text}{suffix}\n")
             return 1
     return 0

@@ -61,7 +61,7 @@ def job(j: Data, oneliner: bool) -> str:
 def _identity(j: Data) -> str:
     array = ""
     if j["array_job_id"]:
-        task = j["waiting_text"].partition("%")[0] if j["waiting"] else j["array_task_id"]
+        task = j["waiting_text"] if j["waiting"] else j["array_task_id"]
         array = f"ArrayJobId={j['array_job_id']} ArrayTaskId={task} "
         if j["array_limit"]:
             array += f"ArrayTaskThrottle={j['array_limit']} "
@@ -88,6 +88,8 @@ def _times(j: Data, pending: bool) -> list[str]:
     if eligible is None and j["begin"]:
         eligible = j["begin"]
     start = j["start"] if not pending else (j["begin"] or None)
+    if start is None and not pending:
+        start = j["end"]  # cancelled before it started
     end = j["end"] if j["end"] is not None else j["end_by"]
     if pending and start is not None and j["limit"] > 0:
         end = start + 60 * j["limit"]

@@ -15,8 +15,8 @@ NAME = "sinfo"
 _DEFAULT = "%#P %.5a %.10l %.6D %.6t %N"
 _LONG = "%#P %.5a %.10l %.10s %.4r %.8h %.10g %.6D %.11T %N"
 _SUMMARY = "%#P %.5a %.10l %.16F %N"
-_NODES = "%#N %.6D %#P %6t"
-_NODES_LONG = "%#N %.6D %#P %.11T %.4c %.8z %.6m %.8d %.6w %.8f %20E"
+_NODES = "%#9N %.6D %.9P %6t"
+_NODES_LONG = "%#9N %.6D %.9P %.11T %4c %.8z %.6m %.8d %.6w %.8f %20E"
 _REASONS = "%20E %9u %19H %N"
 _TABLE = (
     Option("all", "a", NONE), Option("dead", "d", NONE), Option("exact", "e", NONE),
@@ -112,7 +112,7 @@ def _fit(text: str, part: tuple[str, int, str, str], auto: int) -> str:
     if not letter:
         return after
     if flag == "#":
-        return text.ljust(auto) + after
+        return text.ljust(max(auto, width)) + after
     if width:
         text = text[:width].rjust(width) if flag == "." else text[:width].ljust(width)
     return text + after
@@ -131,7 +131,9 @@ def _rows(data: dict[str, Any], chosen: dict[str, Any], form: str) -> list[dict[
             continue
         nodes = [by_name[n] for n in partition["nodes"] if n in wanted]
         nodes = [n for n in nodes if _state_wanted(n, chosen)]
-        groups = _groups(nodes, one_by_one="Node" in chosen, per_state=per_state)
+        groups = _groups(
+            nodes, one_by_one="Node" in chosen or bool(letters & set("no")), per_state=per_state
+        )
         if not groups and "states" not in chosen and "list-reasons" not in chosen:
             groups = [[]]
         rows += [{"partition": partition, "nodes": group, "data": data} for group in groups]
@@ -222,7 +224,7 @@ def _limit(row: dict[str, Any]) -> str:
 def _used_nodes(row: dict[str, Any]) -> str:
     nodes = row["nodes"]
     used = sum(n["state"] in ("allocated", "mixed", "draining") for n in nodes)
-    return f"{used}/{len(nodes) - used}"
+    return f"{used}/{sum(n['state'] == 'idle' for n in nodes)}"
 
 
 _FIELDS: dict[str, tuple[str, Any]] = {

@@ -33,6 +33,12 @@ _REFUSED = (
     Option("json", argument=NONE), Option("yaml", argument=NONE), Option("licenses", "L"),
     Option("reservation", "R"), Option("sibling", argument=NONE),
 )  # fmt: skip
+_VALID_STATES = (
+    "squeue: error: Valid job states include: PENDING,RUNNING,SUSPENDED,COMPLETED,CANCELLED,"
+    "FAILED,TIMEOUT,NODE_FAIL,PREEMPTED,BOOT_FAIL,DEADLINE,OUT_OF_MEMORY,COMPLETING,CONFIGURING,"
+    "RESIZING,RESV_DEL_HOLD,REQUEUED,REQUEUE_FED,REQUEUE_HOLD,REVOKED,SIGNALING,SPECIAL_EXIT,"
+    "STAGE_OUT,STOPPED"
+)
 _UNFINISHED = ("PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING")
 
 
@@ -72,12 +78,12 @@ def _joined(words: list[str]) -> list[str]:
 def _states(text: str) -> list[str]:
     by_short = {short: long for long, short in SHORT_STATE.items()}
     states = []
-    for word in text.upper().split(","):
-        if word == "ALL":
+    for word in text.split(","):
+        if word.upper() == "ALL":
             return list(SHORT_STATE)
-        name = by_short.get(word, word)
+        name = by_short.get(word.upper(), word.upper())
         if name not in SHORT_STATE:
-            raise UsageError(f"error: Invalid job state specified: {word.lower()}")
+            raise UsageError(f"error: Invalid job state specified: {word}\n{_VALID_STATES}")
         states.append(name)
     return states
 
@@ -85,7 +91,9 @@ def _states(text: str) -> list[str]:
 def _render(jobs: list[dict[str, Any]], chosen: dict[str, Any], wanted: list[str] | None) -> str:
     rows = _select(jobs, chosen, wanted)
     if "array" in chosen:
+        words = hostlist._split(str(chosen.get("jobs") or ""))
         rows = [one for row in rows for one in _unfold(row)]
+        rows = [row for row in rows if not words or any(_is(row, word) for word in words)]
     if "steps" in chosen:
         return _steps(rows, chosen)
     rows = _sorted(rows, str(chosen.get("sort", os.environ.get("SQUEUE_SORT", ""))))
@@ -122,9 +130,21 @@ def _select(
         if name in chosen:
             values = str(chosen[name]).split(",")
             jobs = [job for job in jobs if check(job, values)]
+    if "user" in chosen:
+        _check_users(str(chosen["user"]).split(","))
     if "me" in chosen:
         jobs = [job for job in jobs if job["uid"] == os.getuid()]
     return jobs
+
+
+def _check_users(users: list[str]) -> None:
+    import pwd
+
+    for user in users:
+        try:
+            pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+        except KeyError:
+            raise UsageError(f"error: Invalid user: {user}") from None
 
 
 def _is(job: dict[str, Any], text: str) -> bool:
@@ -139,7 +159,10 @@ def _is(job: dict[str, Any], text: str) -> bool:
 def _unfold(job: dict[str, Any]) -> list[dict[str, Any]]:
     if not job["waiting"]:
         return [job]
-    return [{**job, "array_task_id": index, "waiting": []} for index in job["waiting"]]
+    return [
+        {**job, "array_task_id": index, "waiting": [], "waiting_text": ""}
+        for index in job["waiting"]
+    ]
 
 
 def _sorted(rows: list[dict[str, Any]], keys: str) -> list[dict[str, Any]]:

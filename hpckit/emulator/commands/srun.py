@@ -7,6 +7,7 @@ Source: srun(1).
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ from hpckit.emulator.commands.getopt import Parser, UsageError, convert
 from hpckit.emulator.commands.streams import Streams
 
 NAME = "srun"
+_QUEUED_AFTER_S = 0.3
 _BUSY_PAUSE_S = 0.05
 _BUSY_PAUSE_MOST_S = 1.0
 _FATAL = "srun: error: Unable to create step for job {job}: {text}\n"
@@ -31,6 +33,7 @@ def main(state_dir: str, words: list[str]) -> int:
         client.complain(NAME, str(error))
         if not str(error).startswith(("error", "fatal")):
             sys.stderr.write('Try "srun --help" for more information\n')
+            return 255
         return 1
     except client.ControllerError as error:
         client.complain(NAME, f"error: {error.text}")
@@ -78,26 +81,26 @@ def _allocate(state_dir: str, chosen: dict[str, Any], command: list[str]) -> int
     asked = {key: value for key, value in chosen.items() if key in known}
     message = {"op": "allocate", "options": asked, "command": command[0],
                "default_name": command[0].rpartition("/")[2], **about}  # fmt: skip
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: os._exit(1))  # the daemon takes the allocation back
     sock = client.connect(state_dir)
     inbox = wire.Inbox()
     wire.send(sock, message)
     try:
         job = int(client.checked(wire.receive(sock, inbox))["job_id"])
-        sock.settimeout(0.2)
-        try:
-            client.checked(wire.receive(sock, inbox))
-        except TimeoutError:
+        waits = not inbox.pending() and not select.select([sock], [], [], _QUEUED_AFTER_S)[0]
+        if waits:
             client.complain(NAME, f"job {job} queued and waiting for resources")
-            sock.settimeout(None)
-            client.checked(wire.receive(sock, inbox))
+        client.checked(wire.receive(sock, inbox))
+        if waits:
             client.complain(NAME, f"job {job} has been allocated resources")
     except wire.Closed:
         raise client.ControllerError("unreachable", "Job allocation has been revoked") from None
     except client.ControllerError as error:
-        raise client.ControllerError(
-            error.code, f"Unable to allocate resources: {error.text}"
-        ) from None
-    sock.settimeout(None)
+        *lines, last = error.text.splitlines()
+        for line in lines:
+            client.complain(NAME, f"error: {line}")
+        raise client.ControllerError(error.code, f"Unable to allocate resources: {last}") from None
     return Step(state_dir, job, chosen, chosen, command).run()
 
 
@@ -128,9 +131,17 @@ class Step:
             tasks = 0
         if tasks and least > tasks:
             if "nodes" in c or "ntasks" in c:
-                client.complain(NAME, f"warning: can't run {tasks} processes on {least} nodes, "
+                client.complain(NAME, f"Warning: can't run {tasks} processes on {least} nodes, "
                                       f"setting nnodes to {tasks}")  # fmt: skip
             least = most = tasks
+        per_node = o.get("ntasks-per-node", 0)
+        if per_node and tasks and least and tasks > per_node * least:
+            client.complain(
+                NAME, f"Warning: can't honor --ntasks-per-node set to {per_node} which doesn't "
+                f"match the requested tasks {tasks} with the number of requested nodes {least}. "
+                "Ignoring --ntasks-per-node."
+            )  # fmt: skip
+            per_node = 0
         if "nodes" not in c:
             most = 0
             if tasks or o.get("nodelist"):
@@ -139,9 +150,9 @@ class Step:
         return {
             "name": str(c.get("job-name") or self.command[0].rpartition("/")[2]),
             "ntasks": tasks, "min_nodes": least, "max_nodes": most,
-            "ntasks_per_node": o.get("ntasks-per-node", 0),
+            "ntasks_per_node": per_node,
             "cpus_per_task": o.get("cpus-per-task", 0),
-            "memory_mib": c.get("mem", -1),
+            "memory_mib": c.get("mem", int(os.environ.get("SLURM_MEM_PER_NODE", "-1"))),
             "nodelist": c.get("nodelist", ""), "exclude": c.get("exclude", ""),
             "distribution": str(o.get("distribution", "")),
             "overlap": "overlap" in o, "exact": "exact" in o or "exclusive" in c,
@@ -205,6 +216,8 @@ class Step:
                 )  # fmt: skip
                 return sock, inbox
             sock.close()
+            if reply["error"] == "too_few_nodes":
+                raise client.ControllerError(reply["error"], reply["text"])
             if reply["error"] != "busy":
                 raise client.ControllerError(
                     reply["error"], f"Unable to create step for job {self.job}: {reply['text']}"
@@ -245,10 +258,9 @@ class Step:
     def _progress(self, message: dict[str, Any]) -> bool:
         if "error" in message:
             raise client.ControllerError(message["error"], message["text"])
-        if "stopping" in message:
-            wait = message["stopping"]
-            text = f"Job step aborted: Waiting up to {wait} seconds for job step to finish."
-            client.complain(NAME, text)
+        if "notice" in message:
+            for line in message["notice"]:
+                client.complain(NAME, line)
             return False
         fresh: dict[str, list[int]] = message["status"]
         for task, (code, signo) in sorted(fresh.items(), key=lambda item: int(item[0])):
@@ -271,6 +283,8 @@ class Step:
 
             plural = "tasks" if len(tasks) > 1 else "task"
             client.complain(NAME, f"error: {node}: {plural} {describe(sorted(tasks))}: {what}")
+        if message["over"] and message.get("forced"):
+            client.complain(NAME, f"Force Terminated StepId={self.job}.{self.step_id}")
         if message["over"] and message["state"] == "NODE_FAIL":
             client.complain(NAME, "error: Node failure: a node of this step was lost")
 

@@ -62,25 +62,21 @@ class Streams:
 
     def _expected(self, request: dict[str, Any]) -> int:
         """Return how many tasks may need a pipe of their own (more than there will be is fine)."""
-        if not self.label:
-            return 1
         nodes = (
             request["max_nodes"]
             or request["min_nodes"]
             or int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
         )
         tasks = request["ntasks"] or nodes * max(1, request["ntasks_per_node"])
-        return int(min(tasks, wire.MAX_DESCRIPTORS // 2 - 4))
+        return int(min(tasks, wire.MAX_DESCRIPTORS // 3 - 4))
 
     def _offer_input(self, tasks: int, names: list[str], fds: list[int]) -> None:
-        if stat.S_ISREG(os.fstat(0).st_mode) or os.isatty(0):
-            pass
-        read_end, write_end = os.pipe()
-        names.append("in" if not self.input.isdigit() else f"in.{self.input}")
-        fds.append(read_end)
-        self.child_ends.append(read_end)
-        self.feeds.append(write_end)
-        os.set_blocking(write_end, False)
+        for task in [int(self.input)] if self.input.isdigit() else range(tasks):
+            read_end, write_end = os.pipe()
+            names.append(f"in.{task}")
+            fds.append(read_end)
+            self.child_ends.append(read_end)
+            self.feeds.append(write_end)
 
     def _offer_output(
         self, name: str, target: int, tasks: int, names: list[str], fds: list[int]
@@ -137,11 +133,9 @@ class Streams:
             data = b""
         for fd in list(self.feeds):
             try:
-                if data:
-                    os.set_blocking(fd, True)
-                    os.write(fd, data)
-                else:
+                if not data:
                     raise BrokenPipeError
+                os.write(fd, data)
             except OSError:
                 self.feeds.remove(fd)
                 os.close(fd)

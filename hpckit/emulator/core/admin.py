@@ -134,15 +134,14 @@ def _cancel_waiting(machine: Machine, job: Job, tasks: list[int], uid: int, now:
     if not tasks or len(tasks) == len(job.waiting):
         running.cancel_pending(machine, job, now, by=uid)
         return
-    for index in tasks:
-        one = machine.split(job, index)
-        running.cancel_pending(machine, one, now, by=uid)
+    job.waiting = [index for index in job.waiting if index not in tasks]
+    machine.touch(job)
 
 
 def _signal(machine: Machine, job: Job, message: dict[str, Any], now: float) -> None:
     signo = message["signal"]
     if message.get("batch"):
-        running.signal_batch_shell(machine, job, signo)
+        running.signal_batch_shell(machine, job, (signo,))
         return
     full = bool(message.get("full"))
     note = ""
@@ -161,11 +160,13 @@ def _cancel_step(
     step = job.steps.get(step_id)
     if step is None or not step.live:
         raise Refusal("invalid_job")
+    if message["signal"] in (0, int(signal.SIGTERM), int(signal.SIGKILL)):
+        step.forced = True
     if message["signal"] == 0:
         step.cancelled = True
         running.stop_step(machine, job, step, now)
     elif step_id == BATCH and message.get("batch"):
-        running.signal_batch_shell(machine, job, message["signal"])
+        running.signal_batch_shell(machine, job, (message["signal"],))
     else:
         running.signal_step(machine, job, step, (message["signal"],))
     return [f"{job.label()}.{step_id}"]
@@ -313,8 +314,8 @@ def _update_node(machine: Machine, name: str, values: dict[str, str], now: float
     given = {key.lower(): value for key, value in values.items()}
     state = given.get("state", "").upper()
     if state in ("DRAIN", "DOWN", "FAIL") and not given.get("reason"):
-        doing = "DOWNING" if state == "DOWN" else "DRAINING"
-        raise Refusal("reason", f"You must specify a reason when {doing} a node")
+        text = "You must specify a reason when DOWNING or DRAINING a node. Request denied"
+        raise Refusal("reason", text)
     if "reason" in given:
         node.reason, node.reason_at = given["reason"], now
     if state == "DRAIN":

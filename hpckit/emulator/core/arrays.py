@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+_LISTED, _SPAN = 5, 10  # evenly spaced indices become 0-12:2 when they are more, and wider
+_SHORT = 64  # SLURM_BITSTR_LEN's default: squeue and scontrol cut longer lists
+
 
 def parse(text: str, max_array_size: int) -> tuple[list[int], int]:
     """Return the sorted indices and the throttle (0: none) of an ``--array`` value.
@@ -40,7 +43,7 @@ def describe(indices: Sequence[int], throttle: int = 0, *, shorten: bool = False
     """Return ``3-9%2`` for pending indices; with `shorten`, squeue's cut-off form ``1,3,5,...``."""
     suffix = f"%{throttle}" if throttle else ""
     step = _even_step(indices)
-    if step > 1:
+    if step > 1 and len(indices) > _LISTED and indices[-1] - indices[0] > _SPAN:
         return f"{indices[0]}-{indices[-1]}:{step}{suffix}"
     runs: list[list[int]] = []
     for index in indices:
@@ -49,8 +52,8 @@ def describe(indices: Sequence[int], throttle: int = 0, *, shorten: bool = False
         else:
             runs.append([index, index])
     text = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
-    if shorten and len(text) > 60:  # squeue -r shows all; SLURM_BITSTR_LEN is 64 by default
-        text = text[:57].rpartition(",")[0] + ",..."
+    if shorten and len(text) > _SHORT:
+        text = text[: _SHORT - 3] + "..."
     return text + suffix
 
 

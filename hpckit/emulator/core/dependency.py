@@ -26,7 +26,7 @@ class Condition:
     def text(self) -> str:
         """Return it as squeue's ``%E`` writes it."""
         if self.kind == "singleton":
-            return self.kind
+            return "singleton(unfulfilled)"
         task = f"_{self.task_id}" if self.task_id >= 0 else "_*" if self.task_id == -2 else ""
         delay = f"+{self.delay_min}" if self.delay_min else ""
         return f"{self.kind}:{self.job_id}{task}{delay}(unfulfilled)"

@@ -174,6 +174,8 @@ def cpu_time(seconds: float) -> str:
 
 def memory(mib: float) -> str:
     """Return MiB as Slurm shortens it: ``500M``, ``4G``, ``4000M``, ``1.50G``."""
+    if not mib:
+        return "0"
     if mib >= 1024 and mib % 1024 == 0:
         return f"{int(mib) // 1024}G"
     return f"{int(mib)}M"

@@ -53,7 +53,9 @@ def _expand_one(part: str) -> list[str]:
             raise ValueError(part)
         width = len(low)
         names += [f"{head}{n:0{width}}" for n in range(int(low), int(high or low) + 1)]
-    return [name for stem in names for name in _expand_one(stem + tail)]
+    if tail:
+        raise ValueError(part)  # Slurm knows no names that go on after a bracket
+    return names
 
 
 def compress(names: Iterable[str]) -> str:

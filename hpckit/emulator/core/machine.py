@@ -125,6 +125,9 @@ class Machine:
             if max(request.mem_per_node_mib, request.mem_per_cpu_mib) > most:
                 text = f"Memory specification can not be satisfied\n{TEXT['impossible']}"
                 raise Refusal("impossible", text)
+            if request.cpus_per_task > max(n.cpus for n in self.nodes.values()):
+                text = f"CPU count per node can not be satisfied\n{TEXT['impossible']}"
+                raise Refusal("impossible", text)
             raise Refusal("impossible")
 
     def _possible(self, request: Request, partition: PartitionConfig) -> bool:

@@ -139,6 +139,7 @@ class Step:
     start: float
     memory_mib: int = 0
     cpus_per_task: int = 1
+    distribution: str = "block"
     overlap: bool = False
     kill_on_bad_exit: bool = False
     no_kill: bool = False
@@ -148,7 +149,9 @@ class Step:
     end: float | None = None
     status: dict[str, list[int]] = field(default_factory=dict)
     cancelled: bool = False
-    term_at: float | None = None
+    forced: bool = False  # ended by --kill-on-bad-exit, or by scancel of the step
+    wait_until: float | None = None  # --wait: when those that are left are killed
+    notices: list[list[str]] = field(default_factory=list)  # what srun shall say
     kill_at: float | None = None
     max_rss_kib: int = 0
     max_rss_node: str = ""

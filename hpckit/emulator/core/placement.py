@@ -174,6 +174,8 @@ def _share(
         gpus = gpus_each or tasks * request.gpus_per_task
         memory = memory_on(request, cpus, free, default_per_cpu_mib)
         given = free.gpus if request.exclusive else free.gpus[:gpus]
-        shares.append(Share(free.name, cpus, memory, tasks, given))
+        whole = request.exclusive and not request.ntasks and not request.ntasks_per_node
+        count = cpus // need.cpus_per_task if whole else tasks
+        shares.append(Share(free.name, cpus, memory, count, given))
     shares.sort(key=lambda share: [free.name for free, _ in chosen].index(share.node))
     return shares

@@ -14,6 +14,7 @@ TEXT = {
     "pending": "Job is pending execution",
     "not_requeueable": "Requested operation is presently disabled",
     "too_many_nodes": "More processors requested than permitted",
+    "too_few_nodes": "Requested node configuration is not available",
     "busy": "Requested nodes are busy",
     "expired": "Job/step already completing or completed",
     "time_limit": "Requested time limit is invalid (missing or exceeds some limit)",

@@ -100,13 +100,13 @@ def signal_step(
     return int(bool(step.live))
 
 
-def signal_batch_shell(machine: Machine, job: Job, signo: int) -> bool:
-    """Send a signal to the batch shell alone; return whether there is one."""
+def signal_batch_shell(machine: Machine, job: Job, signals: tuple[int, ...]) -> bool:
+    """Send signals to the batch shell alone; return whether there is one."""
     step = job.steps.get(BATCH)
     if step is None or not step.live:
         return False
     machine.effects.append(
-        Signal(job.job_id, job.restarts, BATCH, step.live[0], (signo,), shell_only=True)
+        Signal(job.job_id, job.restarts, BATCH, step.live[0], signals, shell_only=True)
     )
     return True
 
@@ -125,7 +125,7 @@ def due_times(machine: Machine, job: Job) -> list[float]:
         if job.preempt_at is not None:
             times.append(job.preempt_at)
     for step in job.steps.values():
-        times += [t for t in (step.term_at, step.kill_at) if t is not None and step.live]
+        times += [t for t in (step.wait_until, step.kill_at) if t is not None and step.live]
     return times
 
 
@@ -137,10 +137,11 @@ def enforce(machine: Machine, job: Job, now: float) -> None:
         request = job.request
         if request.warn_signal and not job.warned and now >= end_by - request.warn_lead_s:
             job.warned = True
+            signals = (int(signal.SIGCONT), request.warn_signal)
             if request.warn_batch:
-                signal_batch_shell(machine, job, request.warn_signal)
+                signal_batch_shell(machine, job, signals)
             else:
-                signal_steps(machine, job, (request.warn_signal,), batch=False)
+                signal_steps(machine, job, signals, batch=False)
         if job.preempt_at is not None and now >= job.preempt_at:
             terminate(machine, job, PREEMPTED, now, requeue=request.requeue)
         elif now >= end_by:
@@ -152,9 +153,9 @@ def enforce(machine: Machine, job: Job, now: float) -> None:
 
 def _enforce_steps(machine: Machine, job: Job, now: float) -> None:
     for step in job.steps.values():
-        if step.term_at is not None and now >= step.term_at and step.live:
-            step.term_at = None
-            stop_step(machine, job, step, now)
+        if step.wait_until is not None and now >= step.wait_until and step.live:
+            step.wait_until = None
+            _end_stragglers(machine, job, step)
         if step.kill_at is not None and now >= step.kill_at and step.live:
             step.kill_at = None
             signal_step(machine, job, step, _KILL)
@@ -167,6 +168,23 @@ def stop_step(machine: Machine, job: Job, step: Step, now: float) -> None:
         note = f"*** STEP {job.job_id}.{step.step_id} ON {{node}} CANCELLED AT {stamp} ***"
         signal_step(machine, job, step, _STOP, note=note)
         step.kill_at = now + machine.config.kill_wait_s
+
+
+def _end_stragglers(machine: Machine, job: Job, step: Step) -> None:
+    name = f"StepId={job.job_id}.{step.step_id}"
+    lines = [f"First task exited {step.wait_s}s ago"]
+    tasks = sorted(task for tasks in step.tasks for task in tasks)
+    lines += [f"{name} task {t}: running" for t in tasks if str(t) not in step.status]
+    lines += [f"{name} task {t}: exited" for t in tasks if str(t) in step.status]
+    lines += [f"launch/slurm: _step_signal: Terminating {name}", aborting(machine)]
+    step.notices.append(lines)
+    signal_step(machine, job, step, _KILL)
+
+
+def aborting(machine: Machine) -> str:
+    """Return what srun says when its step is ended from outside."""
+    wait = int(machine.config.kill_wait_s) + 2
+    return f"Job step aborted: Waiting up to {wait} seconds for job step to finish."
 
 
 # -- ends ----------------------------------------------------------------------------------
@@ -186,10 +204,16 @@ def terminate(
         what = "JOB" if step.step_id == BATCH else "STEP"
         name = f"{job.job_id}" if step.step_id == BATCH else f"{job.job_id}.{step.step_id}"
         note = f"*** {what} {name} ON {{node}} CANCELLED AT {stamp}{_WHY.get(why or final, '')} ***"
-        step.cancelled = bool(step.live)
+        _abort(machine, step)
         signal_step(machine, job, step, _STOP, note=note)
     machine.touch(job)
     _finish_if_empty(machine, job, now)
+
+
+def _abort(machine: Machine, step: Step) -> None:
+    if step.live and not step.cancelled:
+        step.cancelled = True
+        step.notices.append([aborting(machine)])
 
 
 def step_node_over(  # noqa: PLR0913, PLR0917 - a report names where it comes from
@@ -248,7 +272,7 @@ def end_job(machine: Machine, job: Job, status: tuple[int, int], now: float) -> 
     job.state, job.ending, job.end = COMPLETING, final, now
     job.kill_at = now + machine.config.kill_wait_s
     for step in job.steps.values():
-        step.cancelled = step.cancelled or bool(step.live)
+        _abort(machine, step)
         stamp = formats.stamp(now)
         note = f"*** STEP {job.job_id}.{step.step_id} ON {{node}} CANCELLED AT {stamp} ***"
         signal_step(machine, job, step, _STOP, note=note)
@@ -298,7 +322,6 @@ def cancel_pending(machine: Machine, job: Job, now: float, *, by: int) -> None:
     """Cancel a job that waits (for an array: all its tasks that wait)."""
     machine.queue.discard(job.job_id)
     job.state, job.cancelled_by = CANCELLED, by
-    job.start = job.start if job.start is not None else now
     job.end = now
     _over(machine, job, now)
 

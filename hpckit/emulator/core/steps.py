@@ -6,6 +6,7 @@ Source: srun(1) ``--ntasks``, ``--distribution``, ``--exact``, ``--overlap``,
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def create(machine: Machine, job: Job, request: StepRequest, now: float) -> Step
     nodes = _nodes(job, request)
     width = request.cpus_per_task or 1
     ntasks = request.ntasks or (request.ntasks_per_node or 1) * _wanted(request, nodes)
-    nodes = _narrow(job, request, nodes, ntasks)
+    nodes = _narrow(job, request, nodes, ntasks, width)
     room = [len(_cpus_left(job, node, request)) // width for node in nodes]
     layout = _layout(request, room, ntasks, [job.share_of(n).cpus // width for n in nodes])
     used = [(node, tasks) for node, tasks in zip(nodes, layout, strict=True) if tasks]
@@ -63,6 +64,7 @@ def create(machine: Machine, job: Job, request: StepRequest, now: float) -> Step
         memory_mib=request.memory_mib, cpus_per_task=width, overlap=request.overlap,
         kill_on_bad_exit=request.kill_on_bad_exit, no_kill=request.no_kill, wait_s=request.wait_s,
     )  # fmt: skip
+    step.distribution = "cyclic" if _is_cyclic(request, layout) else "block"
     step.live = list(step.nodes)
     job.next_step += 1
     job.steps[step.step_id] = step
@@ -89,18 +91,21 @@ def _nodes(job: Job, request: StepRequest) -> list[str]:
         return list(request.nodelist)
     nodes = [n for n in alive if n in request.nodelist] + rest
     if request.min_nodes > len(nodes):
-        raise Refusal("impossible")
+        text = f"Only allocated {len(nodes)} nodes asked for {request.min_nodes}"
+        raise Refusal("too_few_nodes", text)
     return nodes
 
 
-def _narrow(job: Job, request: StepRequest, nodes: list[str], ntasks: int) -> list[str]:
-    """Return as many nodes as the step takes; without ``-N``, as few as hold its tasks."""
-    if request.max_nodes:
-        chosen = nodes[: request.max_nodes]
-    elif request.min_nodes:
-        chosen = nodes[: request.min_nodes]
+def _narrow(job: Job, request: StepRequest, nodes: list[str], ntasks: int, width: int) -> list[str]:
+    """Return as many nodes as the step takes, those with room first; without ``-N``, as few."""
+    count = request.max_nodes or request.min_nodes or max(1, min(len(nodes), ntasks))
+    if count >= len(nodes):
+        chosen = nodes
     else:
-        chosen = nodes[: max(1, min(len(nodes), ntasks))]
+        named = [n for n in nodes if n in request.nodelist]
+        others = [n for n in nodes if n not in request.nodelist]
+        others.sort(key=lambda n: len(_cpus_left(job, n, request)) < width)
+        chosen = (named + others)[:count]
     order = {name: index for index, name in enumerate(job.nodes)}
     return sorted(chosen, key=lambda n: order[n])
 
@@ -109,10 +114,13 @@ def _cpus_left(job: Job, node: str, request: StepRequest) -> range:
     total = job.share_of(node).cpus
     if request.overlap:
         return range(total)
-    taken = 0
+    taken = memory = 0
     for step in job.steps.values():
         if step.step_id != BATCH and not step.overlap and node in step.live:
             taken += step.cpus[step.nodes.index(node)]
+            memory += max(0, step.memory_mib)
+    if memory + max(0, request.memory_mib) > job.share_of(node).memory_mib:
+        return range(0)
     whole = not (request.exact or request.cpus_per_task)
     return range(0 if whole and taken else max(0, total - taken))
 
@@ -157,13 +165,19 @@ def _fill(room: list[int], ntasks: int, *, cyclic: bool) -> list[int]:
     return counts
 
 
+def _is_cyclic(request: StepRequest, layout: list[int]) -> bool:
+    """Whether tasks go round the nodes: when asked for, or when there is one for each."""
+    used = sum(1 for count in layout if count)
+    return request.distribution.startswith("cyclic") or (
+        sum(layout) <= used and not request.distribution.startswith("block")
+    )
+
+
 def _number(request: StepRequest, layout: list[int]) -> list[list[int]]:
     """Return the global task ids per node (nodes without tasks left out)."""
     counts = [count for count in layout if count]
     total = sum(counts)
-    cyclic = request.distribution.startswith("cyclic") or (
-        total <= len(counts) and not request.distribution.startswith("block")
-    )
+    cyclic = _is_cyclic(request, layout)
     tasks: list[list[int]] = [[] for _ in counts]
     if not cyclic:
         first = 0
@@ -194,8 +208,11 @@ def task_over(
     if len(step.status) >= step.task_count() or step_id == BATCH:
         return
     bad = any(code or signo for code, signo in status.values())
-    if bad and step.kill_on_bad_exit:
-        running.stop_step(machine, job, step, now)
+    if bad and step.kill_on_bad_exit and step.kill_at is None:
+        name = f"StepId={job.job_id}.{step.step_id}"
+        step.notices.append([f"launch/slurm: _step_signal: Terminating {name}"])
+        running.signal_step(machine, job, step, (int(signal.SIGCONT), int(signal.SIGTERM)))
+        step.kill_at, step.forced = now + machine.config.kill_wait_s, True
     elif first and step.wait_s:
-        step.term_at = now + step.wait_s
+        step.wait_until = now + step.wait_s
     machine.stale = True

@@ -12,15 +12,13 @@ from hpckit.emulator.core.model import Job, Node, Step
 def exported(mode: str, given: dict[str, str]) -> dict[str, str]:
     """Return what of the submitter's environment a job gets, after ``--export``.
 
-    ``SLURM_*`` always travels. ``NONE`` leaves nothing else; ``NIL`` not even those; a list
+    ``SLURM_*`` always travels. ``NONE`` and ``NIL`` leave nothing else; a list
     names what is kept, ``NAME=value`` sets, ``ALL`` keeps everything.
     """
     if mode in ("", "ALL"):
         return dict(given)
-    if mode == "NIL":
-        return {}
     kept = {key: value for key, value in given.items() if key.startswith(("SLURM_", "SPANK_"))}
-    if mode == "NONE":
+    if mode in ("NONE", "NIL"):
         return kept
     words = _split(mode)
     if "ALL" in words:
@@ -32,6 +30,11 @@ def exported(mode: str, given: dict[str, str]) -> dict[str, str]:
         elif word != "ALL" and word in given:
             kept[word] = given[word]
     return kept
+
+
+def wants_login(mode: str) -> bool:
+    """Whether the user's login environment is loaded as well: unless all, or nil, is exported."""
+    return mode not in ("", "ALL") and "ALL" not in _split(mode)
 
 
 def _split(mode: str) -> list[str]:
@@ -94,9 +97,10 @@ def of_job(job: Job, *, cluster: str) -> dict[str, str]:
 
 def _memory(job: Job) -> dict[str, str]:
     request = job.request
-    if request.mem_per_node_mib >= 0:
-        mib = request.mem_per_node_mib or min(s.memory_mib for s in job.shares)
-        return {"SLURM_MEM_PER_NODE": str(mib)}
+    if request.mem_per_node_mib == 0:
+        return {}
+    if request.mem_per_node_mib > 0:
+        return {"SLURM_MEM_PER_NODE": str(request.mem_per_node_mib)}
     per_cpu = request.mem_per_cpu_mib
     if per_cpu < 0:
         per_cpu = job.shares[0].memory_mib // max(1, job.shares[0].cpus)
@@ -160,7 +164,7 @@ def of_step(job: Job, step: Step, node: Node, *, cluster: str) -> dict[str, str]
         "SLURMD_NODENAME": node.name,
         "SLURM_CPUS_ON_NODE": str(share.cpus),
         "SLURM_GTIDS": ",".join(str(t) for t in step.tasks[index]),
-        "SLURM_LAUNCH_NODE_IPADDR": "",
+        "SLURM_DISTRIBUTION": step.distribution,
         "SLURM_NNODES": str(len(step.nodes)),
         "SLURM_NODEID": str(index),
         "SLURM_NODELIST": nodes,

@@ -119,8 +119,7 @@ def _follow_job(server: Server, client: Client, job_id: int) -> None:
         family = server.machine.members(job_id)
         if any(job.state not in model.FINAL for job in family):
             return False
-        codes = [job.exit_status[0] or (128 + job.exit_status[1] if job.exit_status[1] else 0)
-                 for job in family]  # fmt: skip
+        codes = [job.exit_status[0] for job in family]
         bad = [j for j in family if j.state != model.COMPLETED]
         client.reply({"over": job_id, "exit": max(codes, default=0) or int(bool(bad))})
         return True
@@ -239,23 +238,22 @@ def follow_step(server: Server, client: Client, message: dict[str, Any]) -> None
         job.restarts,
     )
 
-    warned: list[bool] = []
+    heard = [0]
 
     def progress() -> bool:
         if client.sock.fileno() < 0:
             return True
         over = not step_record.live or job.restarts != life
-        if step_record.cancelled and not over and not warned:
-            warned.append(True)
-            wait = int(server.config.kill_wait_s) + 2
-            client.reply({"stopping": wait, "status": {}, "over": False}, last=False)
+        for lines in step_record.notices[heard[0] :]:
+            client.reply({"notice": lines}, last=False)
+            heard[0] += 1
         fresh = {t: s for t, s in step_record.status.items() if t not in told}
         told.update(fresh)
         if fresh or over:
             client.reply({
                 "status": fresh, "over": over, "state": step_record.state,
                 "job_state": job.state if job.restarts == life else model.CANCELLED,
-                "why": job.ending,
+                "why": job.ending, "forced": step_record.forced,
             }, last=over and client.on_close is None)  # fmt: skip
         return over
 

@@ -97,13 +97,24 @@ class Launcher:
         self._common(env, given)
         env.setdefault("TMPDIR", "/tmp")
         request = job.request
+        login = environment.wants_login(request.export)
+        if login:
+            env["SLURM_GET_USER_ENV"] = "1"
         default = "slurm-%A_%a.out" if job.is_array else "slurm-%j.out"
         files = stdio.Files(
-            request.stdin, request.stdout or default, request.stderr,
+            _within(request.work_dir, request.stdin),
+            _within(request.work_dir, request.stdout or default),
+            _within(request.work_dir, request.stderr),
             pattern_values(job, BATCH, node, 0), request.open_mode == "a",
         )  # fmt: skip
-        return self._orders(job, BATCH, node, files, env, [str(script), *request.arguments],
-                            request.work_dir, [0], meta["umask"])  # fmt: skip
+        orders = self._orders(job, BATCH, node, files, env, [str(script), *request.arguments],
+                              request.work_dir, [0], meta["umask"])  # fmt: skip
+        if login:
+            orders.login_environment, orders.path_first = True, env["PATH"]
+            if "PATH" not in given:
+                orders.path_first = os.pathsep.join(self._path_first())
+                del env["PATH"]
+        return orders
 
     def _step_orders(self, job: Job, step: Step, node: str) -> Orders:
         plan = self.plans[(job.job_id, step.step_id)]
@@ -111,6 +122,10 @@ class Launcher:
         env = plan.env | environment.of_step(job, step, about, cluster=self.machine.config.name)
         env |= plan.extra_env
         self._common(env, plan.env)
+        if "PATH" not in plan.env:
+            del env["PATH"]  # not exported: then srun finds no command without a slash
+        env["SLURM_LAUNCH_NODE_IPADDR"] = self.machine.nodes[job.nodes[0]].address
+        env["SLURM_SRUN_COMM_HOST"] = env["SLURM_LAUNCH_NODE_IPADDR"]
         index = step.nodes.index(node)
         files = stdio.Files(
             plan.files.stdin, plan.files.stdout, plan.files.stderr,
@@ -134,10 +149,16 @@ class Launcher:
             files, binds, self.namespaces, umask, limit,
         )  # fmt: skip
 
+    def _path_first(self) -> list[str]:
+        """Return the directories that come first on every PATH: shims if need be, commands."""
+        return (
+            [str(self.bin_dir)]
+            if self.namespaces
+            else [str(self.state_dir / "shims"), str(self.bin_dir)]
+        )
+
     def _common(self, env: dict[str, str], given: dict[str, str]) -> None:
-        first = [str(self.bin_dir)]
-        if not self.namespaces:
-            first.insert(0, str(self.state_dir / "shims"))
+        first = self._path_first()
         path = [p for p in given.get("PATH", os.defpath).split(os.pathsep) if p not in first]
         env["PATH"] = os.pathsep.join(first + path)
         env["SLURM_CONF"] = str(self.state_dir / "slurm.conf")
@@ -182,6 +203,10 @@ class Launcher:
             for pid in strangers:
                 procs.send([pid, *procs.descendants(pid)], (signal.SIGKILL,))
         return ended
+
+
+def _within(directory: str, name: str) -> str:
+    return os.path.join(directory, name) if name else ""  # noqa: PTH118
 
 
 def pattern_values(job: Job, step_id: str, node: str, index: int) -> dict[str, str]:

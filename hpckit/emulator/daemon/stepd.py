@@ -20,7 +20,7 @@ from typing import Any
 
 from hpckit.emulator import paths, wire
 from hpckit.emulator.core.model import BATCH
-from hpckit.emulator.daemon import namespace, procs, stdio
+from hpckit.emulator.daemon import login, namespace, procs, stdio
 
 _RECONNECT_S = 0.5
 _SAMPLE_FIRST_S, _SAMPLE_S, _SAMPLE_NEAR_S = 0.05, 1.0, 0.1
@@ -47,6 +47,8 @@ class Orders:
     namespaces: bool = True
     umask: int = 0o022
     memory_limit_mib: int = 0
+    login_environment: bool = False
+    path_first: str = ""  # what comes before the login shell's PATH
 
 
 class Keeper:
@@ -78,6 +80,10 @@ class Keeper:
         os.umask(orders.umask)
         if orders.namespaces:
             namespace.enter(orders.node, orders.binds)
+        if orders.login_environment:
+            orders.env = {**login.environment(), **orders.env}
+            if not orders.env["PATH"].startswith(orders.path_first):
+                orders.env["PATH"] = f"{orders.path_first}:{orders.env['PATH']}"
         problem = ""
         try:
             os.chdir(orders.cwd)
@@ -109,13 +115,15 @@ class Keeper:
         env = dict(orders.env)
         if orders.step_id != BATCH:
             env |= {"SLURM_PROCID": str(task), "SLURM_LOCALID": str(local)}
-        program = _find(orders.argv[0], env.get("PATH", os.defpath))
+        program = _find(orders.argv[0], env.get("PATH", ""))
         try:
             if not program:
                 raise FileNotFoundError(2, "No such file or directory", orders.argv[0])
             pid = _fork_exec(program, orders.argv, env, fds)
         except OSError as error:
-            self._note(f"execve(): {orders.argv[0]}: {error.strerror}")
+            what = _interpreter(program) if error.errno == 2 else ""
+            name = f"bad interpreter({what})" if what else orders.argv[0]
+            self._note(f"execve(): {name}: {error.strerror}")
             self.status[str(task)] = [2 if error.errno == 2 else 13, 0]
             return
         self.pids[pid] = task
@@ -314,10 +322,20 @@ def _fork_exec(program: str, argv: list[str], env: dict[str, str], fds: tuple[in
     return pid
 
 
+def _interpreter(program: str) -> str:
+    """Return the interpreter that a script names and that is not there, or ''."""
+    if not program:
+        return ""
+    with open(program, "rb") as file:  # noqa: PTH123
+        line = file.readline(256)
+    words = os.fsdecode(line[2:]).split() if line.startswith(b"#!") else []
+    return words[0] if words and not Path(words[0]).exists() else ""
+
+
 def _find(program: str, path: str) -> str:
     if "/" in program:
         return program if Path(program).exists() else ""
-    for directory in path.split(os.pathsep):
+    for directory in path.split(os.pathsep) if path else ():
         candidate = os.path.join(directory or ".", program)  # noqa: PTH118
         if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):  # noqa: PTH112
             return candidate

@@ -1,0 +1,112 @@
+"""The state machine with a clock and a process layer that are only numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from hpckit.emulator.config import ClusterConfig, PartitionConfig
+from hpckit.emulator.core import effects, running
+from hpckit.emulator.core.machine import Machine
+from hpckit.emulator.core.model import FINAL, Job, Request
+
+CONFIG = ClusterConfig(
+    name="t", node_prefix="n", kill_wait_s=30, requeue_delay_s=120, slurmd_timeout_s=5,
+    partitions=(
+        PartitionConfig(name="main", default=True, default_time_min=60),
+        PartitionConfig(name="short", max_time_min=2),
+        PartitionConfig(name="low", priority_tier=0, grace_s=10),
+        PartitionConfig(name="high", priority_tier=9),
+    ),
+)  # fmt: skip
+REQUEST = Request(name="job", user="me", uid=1000, gid=1000)
+
+
+class World:
+    """A machine, the time, and which steps' processes live."""
+
+    def __init__(self, config: ClusterConfig = CONFIG) -> None:
+        self.machine = Machine(config)
+        self.now = 1000.0
+        self.alive: set[tuple[int, int, str, str]] = set()
+        self.heard: list[effects.Signal] = []
+        self.stubborn = False  # whether processes outlive TERM
+
+    def submit(self, array: tuple[list[int], int] | None = None, **changes: Any) -> Job:
+        """Submit a job that asks for what `changes` say."""
+        hold = changes.pop("hold", False)
+        request = dataclasses.replace(REQUEST, **changes)
+        job = self.machine.submit(request, self.now, array=array, hold=hold)
+        self.settle()
+        return job
+
+    def settle(self) -> None:
+        """Let the machine do what is due, and carry out what it wants."""
+        while True:
+            self.machine.advance(self.now)
+            todo = self.machine.take_effects()
+            if not todo:
+                return
+            for effect in todo:
+                self._carry_out(effect)
+
+    def _carry_out(self, effect: effects.Effect) -> None:
+        if isinstance(effect, effects.Launch):
+            key = (effect.job_id, effect.restart, effect.step_id, effect.node)
+            assert key not in self.alive
+            self.alive.add(key)
+        elif isinstance(effect, effects.Signal):
+            self.heard.append(effect)
+            key = (effect.job_id, effect.restart, effect.step_id, effect.node)
+            fatal = 9 in effect.signals or (15 in effect.signals and not self.stubborn)
+            if fatal and key in self.alive:
+                self.end(key, signal=effect.signals[-1])
+        elif isinstance(effect, effects.Vanish):
+            self.alive.discard((effect.job_id, effect.restart, effect.step_id, effect.node))
+
+    def end(self, key: tuple[int, int, str, str], code: int = 0, signal: int = 0) -> None:
+        """A step's processes on one node end."""
+        self.alive.discard(key)
+        job = self.machine.jobs[key[0]]
+        step = job.steps[key[2]]
+        tasks = step.tasks[step.nodes.index(key[3])]
+        report = {"status": {str(t): [code, signal] for t in tasks}}
+        running.step_node_over(self.machine, *key, report, self.now)
+
+    def finish(self, job: Job, code: int = 0, signal: int = 0) -> None:
+        """A job's batch script ends."""
+        self.end((job.job_id, job.restarts, "batch", job.nodes[0]), code, signal)
+        self.settle()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, stopping at each deadline as the daemon does."""
+        end = self.now + seconds
+        while (due := self.machine.deadline(self.now)) is not None and due <= end:
+            self.now = max(due, self.now)
+            self.settle()
+            if self.machine.deadline(self.now) == due:
+                break
+        self.now = end
+        self.settle()
+
+    def check(self) -> None:
+        """Assert what must always hold."""
+        machine = self.machine
+        used = dict.fromkeys(machine.nodes, 0)
+        memory = dict.fromkeys(machine.nodes, 0)
+        for job in machine.jobs.values():
+            places = [job.job_id in machine.queue, job.job_id in machine.active, job.state in FINAL]
+            assert sum(places) == 1, f"{job.job_id} is in {places}: {job.state}"
+            if job.job_id in machine.active:
+                for share in job.shares:
+                    used[share.node] += share.cpus
+                    memory[share.node] += share.memory_mib
+            if job.state in FINAL:
+                assert job.end is not None
+                assert not any(step.live for step in job.steps.values())
+        for name, node in machine.nodes.items():
+            assert used[name] == node.used_cpus <= node.cpus
+            assert memory[name] == node.used_memory_mib <= node.memory_mib
+            assert {i for i in node.jobs} <= machine.active
+        for key in self.alive:
+            assert key[0] in machine.active, f"{key} lives on without its job"

@@ -1,0 +1,167 @@
+"""Faults on a live emulated cluster: nodes, controller and daemon that go away; no time, no memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from hpckit.emulator import control
+
+from .conftest import Bench, end_all, until
+
+
+def _daemon_pid(bench: Bench) -> int:
+    return int((bench.cluster.state_dir / "lock").read_text())
+
+
+def _is_gone(pid: int) -> str:
+    return "" if Path(f"/proc/{pid}").exists() else "gone"
+
+
+def test_a_killed_daemon_finds_its_jobs_again(own: Bench) -> None:
+    job = own.submit("echo $$ > pid; srun -n1 bash -c 'echo in; sleep 2; echo out'; exit 5")
+    own.wait_text(f"slurm-{job}.out", "in")
+    waits = own.submit("echo later", "-d", f"afterany:{job}")
+    os.kill(_daemon_pid(own), signal.SIGKILL)
+    assert "RUNNING" in own.ask("squeue", "-h", "-o", "%T")  # this starts a new daemon
+    assert own.wait_state(job) == "FAILED"
+    assert own.ask("sacct", "-nXP", "-o", "ExitCode", "-j", str(job)).strip() == "5:0"
+    assert own.output(job).split() == ["in", "out"]
+    assert own.wait_state(waits) == "COMPLETED"
+
+
+def test_jobs_that_died_with_the_daemon_are_node_failures(own: Bench) -> None:
+    job = own.submit("echo $PPID $$ > pids; sleep 600", "--no-requeue")
+    own.wait_text("pids", " ")
+    keeper, shell = (int(word) for word in (own.work / "pids").read_text().split())
+    os.kill(_daemon_pid(own), signal.SIGKILL)
+    for pid in (keeper, shell):
+        os.kill(pid, signal.SIGKILL)
+    own.ask("squeue")
+    assert own.wait_state(job) == "NODE_FAIL"
+
+
+def test_down_leaves_no_process_even_of_daemons(own: Bench) -> None:
+    job = own.submit("setsid sleep 601 & echo $! $$ > pids; srun sleep 602 & wait")
+    own.wait_text("pids", " ")
+    until(lambda: own.ask("squeue", "-h", "-s"))
+    pids = [int(word) for word in (own.work / "pids").read_text().split()]
+    pids.append(_daemon_pid(own))
+    control.down("own")
+    for pid in pids:
+        until(lambda pid=pid: _is_gone(pid))  # type: ignore[misc]
+    assert control.find("own") is None
+    done = own.run("squeue")
+    assert done.returncode == 1
+    assert "Unable to contact slurm controller" in done.stderr
+    assert own.state(job).startswith("CANCELLED")  # accounting still answers
+
+
+def test_down_ends_the_jobs_of_a_daemon_that_was_killed(own: Bench) -> None:
+    own.submit("echo $$ > pid; exec sleep 603")
+    own.wait_text("pid", "\n")
+    os.kill(_daemon_pid(own), signal.SIGKILL)
+    control.down("own")
+    until(lambda: _is_gone(int((own.work / "pid").read_text())))
+
+
+def test_a_node_that_dies_requeues_its_job(bench: Bench) -> None:
+    job = bench.submit("echo life ${SLURM_RESTART_COUNT:-0} $$; sleep 60", "--open-mode=append")
+    text = bench.wait_text(f"slurm-{job}.out", "life 0")
+    control.kill_node("t-n1", name="t")
+    until(lambda: _is_gone(int(text.split()[-1])))
+    bench.wait_text(f"slurm-{job}.out", "life 1")
+    assert bench.ask("squeue", "-h", "-o", "%N", "-j", str(job)) == "t-n2\n"
+    assert "down" in bench.ask("sinfo", "-h", "-N", "-n", "t-n1", "-o", "%t")
+
+
+def test_no_kill_keeps_the_steps_on_other_nodes(bench: Bench) -> None:
+    script = "srun --no-kill -l --overlap bash -c 'echo up; sleep 2; echo on'; echo rc $?"
+    job = bench.submit(script, "-N2", "--no-kill")
+    until(lambda: "yes" if bench.output(job).count("up") == 2 else "")
+    control.kill_node("t-n2", name="t")
+    bench.wait_state(job)
+    assert "0: on" in bench.output(job)
+    assert "1: on" not in bench.output(job)
+    assert "rc 0" not in bench.output(job)
+
+
+def test_commands_say_that_the_controller_is_down_and_jobs_go_on(own: Bench) -> None:
+    job = own.submit("sleep 0.5; echo done")
+    control.controller_down(4.5, name="own")
+    time.sleep(0.1)  # it replies first, then closes its door
+    done = own.run("squeue")
+    assert done.returncode == 1
+    assert "slurm_load_jobs error: Unable to contact slurm controller" in done.stderr
+    own.wait_text(f"slurm-{job}.out", "done")
+    assert own.wait_state(job) == "COMPLETED"
+
+
+def test_time_runs_faster_when_told_to(own: Bench) -> None:
+    control.time_scale(60, name="own")
+    job = own.submit("trap 'echo warned' USR1; while :; do sleep 0.1; done",
+                     "-t", "2", "--signal=B:USR1@60")  # fmt: skip
+    assert own.wait_state(job) == "TIMEOUT"
+    assert "warned" in own.output(job)
+    assert "DUE TO TIME LIMIT" in own.output(job)
+
+
+def test_too_much_memory_ends_a_job_as_out_of_memory(bench: Bench) -> None:
+    script = "exec python3 -c 'import time; data = bytearray(120 << 20); time.sleep(30)'"
+    job = bench.submit(script, "--mem=60")
+    assert bench.wait_state(job) == "OUT_OF_MEMORY"
+    assert bench.ask("sacct", "-nXP", "-o", "ExitCode", "-j", str(job)).strip() == "0:125"
+
+
+def test_preemption_takes_a_node_after_the_grace_time(bench: Bench) -> None:
+    script = "srun bash -c 'trap \"echo warned\" TERM; echo up; while :; do sleep 0.1; done'"
+    low = bench.submit(script, "-N4", "--exclusive", "-p", "low", "--open-mode=append")
+    until(lambda: "yes" if bench.output(low).count("up") == 4 else "")
+    high = bench.submit("echo mine", "-p", "main")
+    assert bench.wait_state(high) == "COMPLETED"
+    assert bench.output(low).count("warned") == 4
+    assert "DUE TO PREEMPTION" in bench.output(low)
+
+
+def test_reclaim_takes_jobs_back_and_requeues_them(own: Bench) -> None:
+    job = own.submit("echo life ${SLURM_RESTART_COUNT:-0}; sleep 60", "--open-mode=append")
+    own.wait_text(f"slurm-{job}.out", "life 0")
+    control.reclaim(per_hour=36000, grace_s=0.1, seed=1, name="own")
+    own.wait_text(f"slurm-{job}.out", "life 1")
+
+
+def test_two_clusters_never_meet(own: Bench, tmp_path: Path) -> None:
+    try:
+        other = control.up(control.ClusterConfig(nodes=1), name="other")
+        addresses = [
+            {n["address"].rpartition(".")[0] for n in control.status(name)["nodes"]}
+            for name in ("own", "other")
+        ]
+        assert not addresses[0] & addresses[1]
+        assert control.list_clusters() == ["other", "own"]
+        assert Bench(other, tmp_path).ask("squeue", "-h") == ""
+    finally:
+        end_all("other")
+
+
+def test_another_configuration_is_refused(own: Bench) -> None:
+    try:
+        control.up(control.ClusterConfig(nodes=9), name="own")
+    except Exception as error:
+        assert "nodes is 4, not 9" in str(error)
+    else:
+        raise AssertionError("it was not refused")
+
+
+def test_an_idle_daemon_uses_no_cpu(own: Bench) -> None:
+    def ticks() -> int:
+        words = Path(f"/proc/{_daemon_pid(own)}/stat").read_text().rpartition(")")[2].split()
+        return int(words[11]) + int(words[12])
+
+    own.wait_state(own.submit("true"))
+    time.sleep(0.2)
+    before = ticks()
+    time.sleep(2)
+    assert ticks() - before <= 1
