@@ -64,7 +64,8 @@ void repair(uint8_t* data, std::size_t size) {
 
 extern "C" std::size_t LLVMFuzzerMutate(uint8_t* data, std::size_t size, std::size_t most);
 
-extern "C" std::size_t LLVMFuzzerCustomMutator(uint8_t* data, std::size_t size, std::size_t most, unsigned seed) {
+extern "C" std::size_t LLVMFuzzerCustomMutator(uint8_t* data, std::size_t size, std::size_t most,
+                                               unsigned seed) {
   size = LLVMFuzzerMutate(data, size, most);
   if (seed % 8 != 0 && (size == 0 || data[0] == 0x89)) repair(data, size);
   return size;
@@ -82,7 +83,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
       open_and_restore(file);
     }
   } catch (const ct::Error& error) {
-    const bool expected = error.code() == ct::Exit::corrupt || error.code() == ct::Exit::unsupported ||
+    const bool expected = error.code() == ct::Exit::corrupt ||
+                          error.code() == ct::Exit::unsupported ||
                           error.code() == ct::Exit::unreadable;
     if (!expected) std::abort();
   }

@@ -17,11 +17,15 @@ bool ArrayInfo::operator==(const ArrayInfo& other) const {
          fortran_order == other.fortran_order && shape == other.shape;
 }
 
-const char* dtype_name(Dtype dtype) { return dtype == Dtype::float32 ? "float32" : "float64"; }
+const char* dtype_name(Dtype dtype) {
+  return dtype == Dtype::float32 ? "float32" : "float64";
+}
 
 std::string describe(const ArrayInfo& info) {
-  return std::string(dtype_name(info.dtype)) + (info.big_endian ? ", big-endian" : ", little-endian") +
-         (info.fortran_order ? ", Fortran order" : ", C order") + ", shape " + shape_text(info.shape);
+  return std::string(dtype_name(info.dtype)) +
+         (info.big_endian ? ", big-endian" : ", little-endian") +
+         (info.fortran_order ? ", Fortran order" : ", C order") + ", shape " +
+         shape_text(info.shape);
 }
 
 bool size_is_sane(const std::vector<uint64_t>& shape) {

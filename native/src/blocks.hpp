@@ -12,9 +12,9 @@ template <unsigned D>
 constexpr std::size_t block_values = std::size_t{1} << (2 * D);
 
 struct Block {
-  uint64_t offset = 0;                          ///< index of its first value, in storage order
+  uint64_t offset = 0;                            ///< index of its first value, in storage order
   std::array<std::size_t, 4> extent{1, 1, 1, 1};  ///< values it has along each axis, 1 to 4
-  bool full = false;                            ///< it has 4 along every axis
+  bool full = false;                              ///< it has 4 along every axis
 };
 
 template <unsigned D>

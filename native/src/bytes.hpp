@@ -26,8 +26,12 @@ struct Bytes {
 template <class T>
 using BitsOf = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
 
-inline uint32_t byte_swapped(uint32_t v) { return __builtin_bswap32(v); }
-inline uint64_t byte_swapped(uint64_t v) { return __builtin_bswap64(v); }
+inline uint32_t byte_swapped(uint32_t v) {
+  return __builtin_bswap32(v);
+}
+inline uint64_t byte_swapped(uint64_t v) {
+  return __builtin_bswap64(v);
+}
 
 template <class T>
 BitsOf<T> bits_of(T value) {
@@ -45,7 +49,7 @@ T from_bits(BitsOf<T> bits) {
 
 template <class T>
 constexpr BitsOf<T> exponent_mask = sizeof(T) == 4 ? static_cast<BitsOf<T>>(0x7f800000u)
-                                                  : static_cast<BitsOf<T>>(0x7ff0000000000000ull);
+                                                   : static_cast<BitsOf<T>>(0x7ff0000000000000ull);
 
 /// True for NaN and the infinities.
 template <class T>

@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <limits>
@@ -19,15 +17,6 @@
 
 namespace ct {
 namespace {
-
-void refuse_same_file(const InputOptions& input, const std::string& output) {
-  struct stat a {};
-  struct stat b {};
-  if (input.generate || ::stat(input.path.c_str(), &a) != 0 || ::stat(output.c_str(), &b) != 0) return;
-  if (a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
-    throw Error(Exit::usage, "the output '" + output + "' is the input: name another file");
-  }
-}
 
 template <class T>
 class Compressor {
@@ -103,14 +92,17 @@ class Compressor {
   void refuse_missing() const {
     if (scan_.missing == 0 || !(options_.missing_fails || options_.bare)) return;
     throw Error(Exit::unsupported,
-                "'" + input_.name() + "' has " + std::to_string(scan_.missing) + " missing values (" +
-                    percent(scan_.missing, view_.info.values()) + " of the field: NaN, infinite or a --fill-value), which " +
+                "'" + input_.name() + "' has " + std::to_string(scan_.missing) +
+                    " missing values (" + percent(scan_.missing, view_.info.values()) +
+                    " of the field: NaN, infinite or a --fill-value), which " +
                     (options_.bare ? "a plain zfp stream cannot hold: leave out --bare"
                                    : "--missing fail forbids: use --missing mask"));
   }
 
   void refuse_bare(const char* what) const {
-    if (options_.bare) throw Error(Exit::unsupported, std::string("a plain zfp stream cannot hold ") + what + ": leave out --bare");
+    if (options_.bare)
+      throw Error(Exit::unsupported,
+                  std::string("a plain zfp stream cannot hold ") + what + ": leave out --bare");
   }
 
   Coding chosen_coding() {
@@ -133,17 +125,20 @@ class Compressor {
   /// False when only lossless storage can keep the bound, and is allowed.
   bool keepable(double tolerance) {
     if (options_.mode == Mode::relative && !range_is_credible(tolerance)) return false;
-    const double resolution = static_cast<double>(std::numeric_limits<T>::epsilon()) * scan_.max_abs();
+    const double resolution =
+        static_cast<double>(std::numeric_limits<T>::epsilon()) * scan_.max_abs();
     if (tolerance >= resolution) return true;
-    const std::string found = "tolerance " + number(tolerance) + " is finer than " + dtype_name(view_.info.dtype) +
-                              " resolves at the largest magnitude, " + number(static_cast<T>(scan_.max_abs()));
+    const std::string found =
+        "tolerance " + number(tolerance) + " is finer than " + dtype_name(view_.info.dtype) +
+        " resolves at the largest magnitude, " + number(static_cast<T>(scan_.max_abs()));
     if (goes_lossless(found)) return false;
     const double most = tolerance / static_cast<double>(std::numeric_limits<T>::epsilon());
     const Suspects suspects = find_suspects<T>(view_, rule_, most);
     if (suspects.look_like_fill_values()) {
       violate("bound violated: " + found + "; " + suspects.advice(view_.info.values()));
     }
-    throw Error(Exit::usage, found + "; needed is at least " + number(resolution) + ", or --reversible, or --on-violation lossless");
+    throw Error(Exit::usage, found + "; needed is at least " + number(resolution) +
+                                 ", or --reversible, or --on-violation lossless");
   }
 
   /// A range that an undeclared fill value spans makes a tolerance that allows almost anything:
@@ -155,10 +150,11 @@ class Compressor {
       return end.count > 1 && end.width_of_rest > 0.0 && end.width_of_rest <= range / 10.0 &&
              end.width_of_rest <= tolerance * 10.0;
     };
-    for (const auto& [end, value] : {std::pair{extremes.low, scan_.min}, std::pair{extremes.high, scan_.max}}) {
+    for (const auto& [end, value] :
+         {std::pair{extremes.low, scan_.min}, std::pair{extremes.high, scan_.max}}) {
       if (!suspicious(end)) continue;
-      const std::string found = "the relative tolerance comes to " + number(tolerance) + ", but all other values span only " +
-                                number(end.width_of_rest);
+      const std::string found = "the relative tolerance comes to " + number(tolerance) +
+                                ", but all other values span only " + number(end.width_of_rest);
       if (goes_lossless(found)) return false;
       Suspects one;
       one.values = {{number(static_cast<T>(value)), end.count}};
@@ -168,7 +164,8 @@ class Compressor {
   }
 
   bool goes_lossless(const std::string& why) const {
-    if (options_.lossless_on_violation) std::fprintf(stderr, "compress_task: %s; storing losslessly\n", why.c_str());
+    if (options_.lossless_on_violation)
+      std::fprintf(stderr, "compress_task: %s; storing losslessly\n", why.c_str());
     return options_.lossless_on_violation;
   }
 
@@ -184,7 +181,8 @@ class Compressor {
     for (;;) {
       if (!options_.bare && header_.mask_bytes + 1 >= whole) return store_raw();
       pad_to_payload();
-      const Encoded encoded = encode_once(coding, options_.bare ? UINT64_MAX : whole - header_.mask_bytes - 1);
+      const Encoded encoded =
+          encode_once(coding, options_.bare ? UINT64_MAX : whole - header_.mask_bytes - 1);
       if (encoded.too_large) return store_raw();
       if (encoded.errors.violations() == 0) return accept(coding, encoded);
       if (!options_.lossless_on_violation) refuse(encoded, coding);
@@ -206,7 +204,8 @@ class Compressor {
 
   Encoded encode_once(const Coding& coding, uint64_t most_bytes) {
     EncodeJob job{view_, coded_shape(view_.info, !options_.bare), coding};
-    if (!fits_zfp_header(job.shape)) throw Error(Exit::unsupported, "zfp cannot hold the shape " + shape_text(view_.info.shape));
+    if (!fits_zfp_header(job.shape))
+      throw Error(Exit::unsupported, "zfp cannot hold the shape " + shape_text(view_.info.shape));
     job.has_holes = scan_.missing > 0;
     job.verify = options_.verify;
     job.stop_at_violation = options_.lossless_on_violation;
@@ -236,9 +235,10 @@ class Compressor {
     report_.max_abs_error = encoded.errors.max_abs();
     report_.rmse = encoded.errors.rmse();
     report_.tolerance_effective = coding.reversible ? 0.0 : effective_tolerance(coding.tolerance);
-    std::string message = "bound violated: " + std::to_string(encoded.errors.violations()) + " of " +
-                          std::to_string(encoded.errors.cells()) + " valid values are out, the worst by " +
-                          number(encoded.errors.max_abs()) + " where " + number(coding.tolerance) + " is allowed";
+    std::string message =
+        "bound violated: " + std::to_string(encoded.errors.violations()) + " of " +
+        std::to_string(encoded.errors.cells()) + " valid values are out, the worst by " +
+        number(encoded.errors.max_abs()) + " where " + number(coding.tolerance) + " is allowed";
     const Suspects suspects = find_suspects<T>(view_, rule_, std::nextafter(scan_.max_abs(), 0.0));
     if (suspects.look_like_fill_values()) {
       message += "; " + suspects.advice(view_.info.values());
@@ -269,7 +269,8 @@ class Compressor {
     header_.payload_bytes = view_.data.size;
     header_.payload_hash = hasher.digest();
     if (header_.payload_hash != header_.original_hash) {
-      throw Error(Exit::unreadable, "'" + input_.name() + "' changed while it was being read: run again");
+      throw Error(Exit::unreadable,
+                  "'" + input_.name() + "' changed while it was being read: run again");
     }
     report_.bound_ok = true;
     watch.lap(report_.write_s);
@@ -284,7 +285,8 @@ class Compressor {
     report_.bytes_out = out_.position();
     out_.commit();
     watch.lap(report_.write_s);
-    report_.ratio = static_cast<double>(*report_.bytes_in) / static_cast<double>(*report_.bytes_out);
+    report_.ratio =
+        static_cast<double>(*report_.bytes_in) / static_cast<double>(*report_.bytes_out);
     if (header_.verified) {
       report_.max_abs_error = header_.max_abs_error;
       report_.rmse = header_.rmse;
@@ -319,9 +321,10 @@ class Compressor {
 }  // namespace
 
 void run(const CompressOptions& options) {
-  refuse_same_file(options.input, options.output);
+  if (!options.input.generate) refuse_same_file(options.input.path, options.output);
   const Input input(options.input);
-  with_type(input.view().info.dtype, [&](auto zero) { Compressor<decltype(zero)>(options, input).run(); });
+  with_type(input.view().info.dtype,
+            [&](auto zero) { Compressor<decltype(zero)>(options, input).run(); });
 }
 
 }  // namespace ct

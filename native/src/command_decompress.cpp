@@ -9,6 +9,7 @@
 namespace ct {
 
 void run(const DecompressOptions& options) {
+  refuse_same_file(options.input, options.output);
   Stopwatch watch;
   Report report;
   report.command = "decompress";
@@ -27,7 +28,8 @@ void run(const DecompressOptions& options) {
 
   const uint64_t decoded = hash_mapped({target + npy.size(), header.info.bytes()});
   if (header.stored != Stored::lossy && decoded != header.original_hash) {
-    throw Error(Exit::corrupt, "the file is damaged: what it restores is not what was stored losslessly");
+    throw Error(Exit::corrupt,
+                "the file is damaged: what it restores is not what was stored losslessly");
   }
   watch.lap(report.verify_s);
   out.commit();

@@ -21,7 +21,8 @@ void run(const GenerateOptions& options) {
   Hasher hasher;
   for (uint64_t z = 0; z < options.spec.size; ++z) {
     generator.plane(z, plane.data());
-    const Bytes bytes{reinterpret_cast<const std::byte*>(plane.data()), plane.size() * sizeof(double)};
+    const Bytes bytes{reinterpret_cast<const std::byte*>(plane.data()),
+                      plane.size() * sizeof(double)};
     hasher.update(bytes);
     out.append(bytes);
   }
@@ -34,6 +35,8 @@ void run(const GenerateOptions& options) {
   print_report(report);
 }
 
-void run(const PrintText& options) { print_text(options.text); }
+void run(const PrintText& options) {
+  print_text(options.text);
+}
 
 }  // namespace ct

@@ -17,13 +17,14 @@ namespace {
 /// What comparing an original with its compressed file has shown.
 struct Comparison {
   ErrorMeter errors;
-  uint64_t holes_wrong = 0;   ///< holes of the original that are not restored bit for bit
-  uint64_t holes_extra = 0;   ///< valid values that would be overwritten by a hole
+  uint64_t holes_wrong = 0;  ///< holes of the original that are not restored bit for bit
+  uint64_t holes_extra = 0;  ///< valid values that would be overwritten by a hole
 };
 
 /// In storage order: what the mask restores is what the original holds.
 template <class T>
-void compare_holes(const Container& container, const ArrayView& original, const HoleRule<T>& rule, Comparison& result) {
+void compare_holes(const Container& container, const ArrayView& original, const HoleRule<T>& rule,
+                   Comparison& result) {
   const Cells<T> cells(original);
   PageDropper pages(original.data, true);
   const uint64_t total = container.header.info.values();
@@ -35,16 +36,18 @@ void compare_holes(const Container& container, const ArrayView& original, const 
     }
   };
   if (container.header.missing > 0) {
-    const uint64_t holes = read_mask(container.mask, container.header.pattern_count, total, [&](const HoleRun& run) {
-      valid_until(run.begin);
-      for (uint64_t i = 0; i < run.count; ++i, ++at) {
-        const BitsOf<T> bits = cells.bits(at);
-        if (bits == static_cast<BitsOf<T>>(run.bits)) continue;
-        (rule.is_hole(bits) ? result.holes_wrong : result.holes_extra) += 1u;
-      }
-    });
+    const uint64_t holes =
+        read_mask(container.mask, container.header.pattern_count, total, [&](const HoleRun& run) {
+          valid_until(run.begin);
+          for (uint64_t i = 0; i < run.count; ++i, ++at) {
+            const BitsOf<T> bits = cells.bits(at);
+            if (bits == static_cast<BitsOf<T>>(run.bits)) continue;
+            (rule.is_hole(bits) ? result.holes_wrong : result.holes_extra) += 1u;
+          }
+        });
     if (holes != container.header.missing) {
-      throw Error(Exit::corrupt, "the mask is damaged: it does not hold as many holes as the header says");
+      throw Error(Exit::corrupt,
+                  "the mask is damaged: it does not hold as many holes as the header says");
     }
   }
   valid_until(total);
@@ -52,7 +55,8 @@ void compare_holes(const Container& container, const ArrayView& original, const 
 
 /// In zfp's order: decoded values are within the bound.
 template <class T, unsigned D>
-void compare_values(const Container& container, const ArrayView& original, const HoleRule<T>& rule, ErrorMeter& errors) {
+void compare_values(const Container& container, const ArrayView& original, const HoleRule<T>& rule,
+                    ErrorMeter& errors) {
   const Cells<T> cells(original);
   PageDropper pages(original.data, true);
   BlockDecoder<T, D> decoder(container.zfp_payload());
@@ -87,9 +91,12 @@ Comparison compare(const Container& container, const ArrayView& original) {
     return result;
   }
   HoleRule<T> rule;
-  if (header.missing > 0) rule = HoleRule<T>::from_patterns(mask_patterns(container.mask, header.pattern_count));
+  if (header.missing > 0)
+    rule = HoleRule<T>::from_patterns(mask_patterns(container.mask, header.pattern_count));
   compare_holes<T>(container, original, rule, result);
-  with_dims(header.coded.dims, [&](auto dims) { compare_values<T, dims()>(container, original, rule, result.errors); });
+  with_dims(header.coded.dims, [&](auto dims) {
+    compare_values<T, dims()>(container, original, rule, result.errors);
+  });
   return result;
 }
 
@@ -115,9 +122,10 @@ void fill_report(Report& report, const Header& header, const Comparison& found, 
 std::string what_is_wrong(const Header& header, const Comparison& found, bool same_hash) {
   std::string message;
   if (found.errors.violations() > 0) {
-    message = std::to_string(found.errors.violations()) + " of " + std::to_string(found.errors.cells()) +
-              " valid values are out, the worst by " + number(found.errors.max_abs()) + " where " +
-              number(header.stored == Stored::lossy ? header.tolerance_requested : 0.0) + " is allowed";
+    message =
+        std::to_string(found.errors.violations()) + " of " + std::to_string(found.errors.cells()) +
+        " valid values are out, the worst by " + number(found.errors.max_abs()) + " where " +
+        number(header.stored == Stored::lossy ? header.tolerance_requested : 0.0) + " is allowed";
   }
   if (found.holes_wrong + found.holes_extra > 0) {
     if (!message.empty()) message += "; ";
@@ -142,13 +150,15 @@ void run(const VerifyOptions& options) {
   const Input original(options.original);
   const ArrayInfo& info = original.view().info;
   if (!(info == container.header.info)) {
-    throw Error(Exit::bound_violated, "'" + original.name() + "' is " + describe(info) + ", but '" + options.compressed +
-                                          "' holds " + describe(container.header.info) + ": compare the array that was compressed");
+    throw Error(Exit::bound_violated, "'" + original.name() + "' is " + describe(info) + ", but '" +
+                                          options.compressed + "' holds " +
+                                          describe(container.header.info) +
+                                          ": compare the array that was compressed");
   }
   const bool same_hash = hash_mapped(original.view().data) == container.header.original_hash;
   watch.lap(report.read_s);
-  const Comparison found =
-      with_type(info.dtype, [&](auto zero) { return compare<decltype(zero)>(container, original.view()); });
+  const Comparison found = with_type(
+      info.dtype, [&](auto zero) { return compare<decltype(zero)>(container, original.view()); });
   watch.lap(report.verify_s);
   const std::string wrong = what_is_wrong(container.header, found, same_hash);
   report.bytes_in = original.bytes();

@@ -26,7 +26,8 @@ class ErrorMeter {
   template <class T>
   void add(T original, T decoded) {
     const double error = std::fabs(static_cast<double>(original) - static_cast<double>(decoded));
-    const bool kept = promise_.exact ? bits_of(original) == bits_of(decoded) : error <= promise_.tolerance;
+    const bool kept =
+        promise_.exact ? bits_of(original) == bits_of(decoded) : error <= promise_.tolerance;
     violations_ += kept ? 0u : 1u;
     max_ = error > max_ ? error : max_;  // an infinite error stays; NaN is counted above
     const double scaled = error / unit_;
@@ -47,8 +48,8 @@ class ErrorMeter {
     const double inverse = 1.0 / unit_;
     for (std::size_t i = 0; i < count; i += 4) {
       for (std::size_t lane = 0; lane < 4; ++lane) {
-        const double error =
-            std::fabs(static_cast<double>(original[i + lane]) - static_cast<double>(decoded[i + lane]));
+        const double error = std::fabs(static_cast<double>(original[i + lane]) -
+                                       static_cast<double>(decoded[i + lane]));
         bad[lane] += static_cast<uint64_t>(!(error <= promise_.tolerance));
         high[lane] = error > high[lane] ? error : high[lane];
         const double scaled = error * inverse;

@@ -16,7 +16,9 @@ constexpr std::array<unsigned char, 8> magic{0x89, 'H', 'P', 'C', 'Z', '\r', '\n
 constexpr uint16_t version = 1;
 constexpr std::size_t checksum_offset = container_header_bytes - 8;
 
-[[noreturn]] void corrupt(const std::string& what) { throw Error(Exit::corrupt, what); }
+[[noreturn]] void corrupt(const std::string& what) {
+  throw Error(Exit::corrupt, what);
+}
 
 /// Walks over the header's fields; the same walk writes and reads, so the two cannot differ.
 class FieldWriter {
@@ -90,7 +92,8 @@ void walk(Fields fields, RawHeader& raw, Header& header) {
 }
 
 void check(bool holds, const char* field) {
-  if (!holds) corrupt(std::string("the header is damaged: its field '") + field + "' makes no sense");
+  if (!holds)
+    corrupt(std::string("the header is damaged: its field '") + field + "' makes no sense");
 }
 
 void take_array(const RawHeader& raw, Header& header) {
@@ -102,7 +105,9 @@ void take_array(const RawHeader& raw, Header& header) {
   header.info.big_endian = raw.big_endian == 1;
   header.info.fortran_order = raw.fortran_order == 1;
   header.info.shape.assign(raw.shape.begin(), raw.shape.begin() + raw.ndim);
-  check(std::all_of(raw.shape.begin() + raw.ndim, raw.shape.end(), [](uint64_t n) { return n == 0; }), "shape");
+  check(
+      std::all_of(raw.shape.begin() + raw.ndim, raw.shape.end(), [](uint64_t n) { return n == 0; }),
+      "shape");
   check(size_is_sane(header.info.shape), "shape");
 }
 
@@ -117,14 +122,16 @@ void take_coding(const RawHeader& raw, Header& header) {
   header.pattern_count = raw.pattern_count;
   if (header.stored == Stored::raw) {
     check(raw.coded_ndim == 0, "coded_ndim");
-    check(std::all_of(raw.coded.begin(), raw.coded.end(), [](uint64_t n) { return n == 0; }), "coded_shape");
+    check(std::all_of(raw.coded.begin(), raw.coded.end(), [](uint64_t n) { return n == 0; }),
+          "coded_shape");
     return;
   }
   const auto word = raw.stream_word_bits;
   check(word == 8 || word == 16 || word == 32 || word == 64, "stream_word_bits");
   header.coded = coded_shape(header.info, true);
   check(raw.coded_ndim == header.coded.dims, "coded_ndim");
-  for (unsigned i = 0; i < 4; ++i) check(raw.coded[i] == (i < header.coded.dims ? header.coded.n[i] : 0), "coded_shape");
+  for (unsigned i = 0; i < 4; ++i)
+    check(raw.coded[i] == (i < header.coded.dims ? header.coded.n[i] : 0), "coded_shape");
   check(header.info.values() > 0, "shape");
   if (header.stored == Stored::lossy) {
     const double effective = header.tolerance_effective;
@@ -141,8 +148,9 @@ void check_sizes(const Header& header, std::size_t file_size) {
   check(header.missing <= header.info.values(), "missing");
   const uint64_t expected = header.payload_offset() + header.payload_bytes;
   if (expected != file_size) {
-    corrupt("the file has " + std::to_string(file_size) + " bytes where " + std::to_string(expected) +
-            " are needed: it is " + (file_size < expected ? "truncated" : "padded"));
+    corrupt("the file has " + std::to_string(file_size) + " bytes where " +
+            std::to_string(expected) + " are needed: it is " +
+            (file_size < expected ? "truncated" : "padded"));
   }
   if (header.stored == Stored::raw) {
     check(!has_mask, "mask_bytes");
@@ -151,17 +159,21 @@ void check_sizes(const Header& header, std::size_t file_size) {
 }
 
 void check_part(Bytes part, uint64_t hash, const char* name) {
-  if (xxh3(part) != hash) corrupt(std::string("the ") + name + " is damaged: its checksum does not match");
+  if (xxh3(part) != hash)
+    corrupt(std::string("the ") + name + " is damaged: its checksum does not match");
 }
 
 bool all_zero(Bytes bytes) {
-  return std::all_of(bytes.data, bytes.data + bytes.size, [](std::byte b) { return b == std::byte{0}; });
+  return std::all_of(bytes.data, bytes.data + bytes.size,
+                     [](std::byte b) { return b == std::byte{0}; });
 }
 
 void check_magic(Bytes file) {
   const std::size_t seen = std::min(file.size, magic.size());
   if (file.size >= 3 && std::memcmp(file.data, "zfp", 3) == 0) {
-    corrupt("this is a plain zfp stream, which has no checksums: decompress it with 'zfp -h -z FILE -o OUT'");
+    corrupt(
+        "this is a plain zfp stream, which has no checksums: decompress it with 'zfp -h -z FILE -o "
+        "OUT'");
   }
   if (seen == 0 || std::memcmp(file.data, magic.data(), seen) != 0) {
     corrupt("this is not a file that compress_task wrote: it does not begin with its magic");
@@ -207,7 +219,10 @@ std::array<std::byte, container_header_bytes> serialize(const Header& header) {
 }
 
 Payload Container::zfp_payload() const {
-  return {payload, header.info.dtype, header.coded, {header.stored == Stored::reversible, header.tolerance_effective},
+  return {payload,
+          header.info.dtype,
+          header.coded,
+          {header.stored == Stored::reversible, header.tolerance_effective},
           header.stream_word_bits};
 }
 

@@ -23,7 +23,7 @@ struct Header {
   Mode mode = Mode::tolerance;
   bool verified = false;
   uint32_t stream_word_bits = 8;
-  CodedShape coded;  ///< dims is 0 when stored raw
+  CodedShape coded;                  ///< dims is 0 when stored raw
   double tolerance_requested = 0.0;  ///< absolute; 0 in mode reversible
   double relative_requested = 0.0;
   double tolerance_effective = 0.0;

@@ -10,7 +10,7 @@
 namespace ct {
 
 struct Payload {
-  Bytes bytes;           ///< begins at an address that is a multiple of 8
+  Bytes bytes;  ///< begins at an address that is a multiple of 8
   Dtype dtype = Dtype::float64;
   CodedShape shape;
   Coding coding;
@@ -31,7 +31,7 @@ class BlockDecoder {
 
   Payload payload_;
   uint64_t total_bits_;
-  uint64_t at_ = 0;         ///< bits used
+  uint64_t at_ = 0;  ///< bits used
   bool in_tail_ = false;
   std::vector<uint64_t> tail_;
   BitStream bits_;

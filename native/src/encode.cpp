@@ -59,7 +59,8 @@ class Encoder {
     const BlockWalk<D> begin = walk_;
     const bitstream_offset begin_bits = stream_wtell(bits_.get());
     std::size_t blocks = 0;
-    for (; blocks < blocks_per_batch_ && !walk_.done(); ++blocks, walk_.next()) encode_block(walk_.block());
+    for (; blocks < blocks_per_batch_ && !walk_.done(); ++blocks, walk_.next())
+      encode_block(walk_.block());
     end_bits_ = stream_wtell(bits_.get());
     stream_flush(bits_.get());
     watch.lap(result_.compress_s);
@@ -77,7 +78,8 @@ class Encoder {
         if (block.full) {
           ZfpBlocks<T, D>::encode_strided(zfp_.get(), direct + block.offset, strides_);
         } else {
-          ZfpBlocks<T, D>::encode_partial(zfp_.get(), direct + block.offset, block.extent, strides_);
+          ZfpBlocks<T, D>::encode_partial(zfp_.get(), direct + block.offset, block.extent,
+                                          strides_);
         }
         return;
       }
@@ -96,8 +98,9 @@ class Encoder {
       for_each_in_block<D>(block, walk_.stride(),
                            [&](uint64_t index, std::size_t at) { values_[at] = direct[index]; });
     } else {
-      for_each_in_block<D>(block, walk_.stride(),
-                           [&](uint64_t index, std::size_t at) { values_[at] = cells_.value(index); });
+      for_each_in_block<D>(block, walk_.stride(), [&](uint64_t index, std::size_t at) {
+        values_[at] = cells_.value(index);
+      });
     }
   }
 
@@ -156,7 +159,9 @@ class Encoder {
     const std::size_t rest = end_bits_ % word_bits;
     deliver({reinterpret_cast<const std::byte*>(buffer_.data()), whole});
     uint64_t carried = 0;
-    if (rest > 0) std::memcpy(&carried, reinterpret_cast<const std::byte*>(buffer_.data()) + whole, word_bits / 8);
+    if (rest > 0)
+      std::memcpy(&carried, reinterpret_cast<const std::byte*>(buffer_.data()) + whole,
+                  word_bits / 8);
     stream_rewind(bits_.get());
     if (rest > 0) stream_write_bits(bits_.get(), carried, rest);
   }
@@ -196,11 +201,15 @@ class Encoder {
 }  // namespace
 
 template <class T>
-Encoded encode(const EncodeJob& job, const HoleRule<T>& rule, const std::function<void(Bytes)>& sink) {
-  return with_dims(job.shape.dims, [&](auto dims) { return Encoder<T, dims()>(job, rule, sink).run(); });
+Encoded encode(const EncodeJob& job, const HoleRule<T>& rule,
+               const std::function<void(Bytes)>& sink) {
+  return with_dims(job.shape.dims,
+                   [&](auto dims) { return Encoder<T, dims()>(job, rule, sink).run(); });
 }
 
-template Encoded encode<float>(const EncodeJob&, const HoleRule<float>&, const std::function<void(Bytes)>&);
-template Encoded encode<double>(const EncodeJob&, const HoleRule<double>&, const std::function<void(Bytes)>&);
+template Encoded encode<float>(const EncodeJob&, const HoleRule<float>&,
+                               const std::function<void(Bytes)>&);
+template Encoded encode<double>(const EncodeJob&, const HoleRule<double>&,
+                                const std::function<void(Bytes)>&);
 
 }  // namespace ct

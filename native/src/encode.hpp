@@ -33,6 +33,7 @@ struct Encoded {
 /// Writes to `sink` exactly the bytes that zfp_write_header and zfp_compress would make of the
 /// array with its holes filled. Holes are those of `rule`. Memory does not grow with the array.
 template <class T>
-Encoded encode(const EncodeJob& job, const HoleRule<T>& rule, const std::function<void(Bytes)>& sink);
+Encoded encode(const EncodeJob& job, const HoleRule<T>& rule,
+               const std::function<void(Bytes)>& sink);
 
 }  // namespace ct

@@ -7,7 +7,8 @@
 namespace ct {
 namespace {
 
-constexpr uint64_t spacing = 8;  // cells between lattice nodes; a power of two, so fractions are exact
+constexpr uint64_t spacing =
+    8;  // cells between lattice nodes; a power of two, so fractions are exact
 
 /// The value number `index` of SplitMix64 seeded with `seed`.
 /// Steele, Lea, Flood: Fast splittable pseudorandom number generators (OOPSLA 2014).
@@ -18,7 +19,9 @@ uint64_t split_mix(uint64_t seed, uint64_t index) {
   return z ^ (z >> 31);
 }
 
-double mix(double a, double b, double t) { return a + (b - a) * t; }
+double mix(double a, double b, double t) {
+  return a + (b - a) * t;
+}
 
 }  // namespace
 
@@ -28,7 +31,8 @@ ArrayInfo generated_info(const GenerateSpec& spec) {
   return info;
 }
 
-FieldGenerator::FieldGenerator(const GenerateSpec& spec) : spec_(spec), nodes_(spec.size / spacing + 2) {}
+FieldGenerator::FieldGenerator(const GenerateSpec& spec)
+    : spec_(spec), nodes_(spec.size / spacing + 2) {}
 
 double FieldGenerator::lattice(uint64_t z, uint64_t y, uint64_t x) const {
   const uint64_t bits = split_mix(spec_.seed, (z * nodes_ + y) * nodes_ + x);
@@ -61,7 +65,8 @@ std::vector<double> generate_field(const GenerateSpec& spec) {
   try {
     std::vector<double> field(spec.size * spec.size * spec.size);
     const FieldGenerator generator(spec);
-    for (uint64_t z = 0; z < spec.size; ++z) generator.plane(z, field.data() + z * spec.size * spec.size);
+    for (uint64_t z = 0; z < spec.size; ++z)
+      generator.plane(z, field.data() + z * spec.size * spec.size);
     return field;
   } catch (const std::bad_alloc&) {
     throw Error(Exit::io, "a generated field of size " + std::to_string(spec.size) +

@@ -20,7 +20,8 @@ HoleRule<T> HoleRule<T>::from_fill_values(const std::vector<double>& fill_values
   for (const double fill : fill_values) {
     const T value = static_cast<T>(fill);
     if (std::isfinite(fill) && !std::isfinite(value)) {
-      throw Error(Exit::usage, "--fill-value " + number(fill) + " does not fit float32, the type of the array");
+      throw Error(Exit::usage,
+                  "--fill-value " + number(fill) + " does not fit float32, the type of the array");
     }
     rule.add(bits_of(value));
     if (value == T{0}) {

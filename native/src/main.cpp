@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "compress_task: error: %s\n", error.what());
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "compress_task: error: out of memory: raise the limit or use a smaller array\n");
+    std::fprintf(stderr,
+                 "compress_task: error: out of memory: raise the limit or use a smaller array\n");
     return static_cast<int>(ct::Exit::io);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "compress_task: error: this is a bug: %s\n", error.what());

@@ -16,7 +16,7 @@ namespace ct {
 MappedFile::MappedFile(const std::string& path) : path_(path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) throw Error(Exit::unreadable, with_errno("cannot read '" + path + "'"));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
     throw Error(Exit::unreadable, "cannot read '" + path +

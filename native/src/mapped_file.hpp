@@ -23,9 +23,9 @@ class MappedFile {
   Bytes bytes_;
 };
 
-/// Gives pages of a file's mapping back as a walk through it goes on, so that the resident set stays
-/// small however large the file is: the page cache has them still. Must not be enabled for memory
-/// that is not a file's, which would lose its contents.
+/// Gives pages of a file's mapping back as a walk through it goes on, so that the resident set
+/// stays small however large the file is: the page cache has them still. Must not be enabled for
+/// memory that is not a file's, which would lose its contents.
 class PageDropper {
  public:
   PageDropper(Bytes whole, bool enabled) : whole_(whole), enabled_(enabled) {}

@@ -7,9 +7,17 @@
 namespace ct {
 namespace {
 
-enum ChunkKind : uint8_t { all_valid = 0, all_holes = 1, runs = 2, bitmap_one = 3, bitmap_many = 4 };
+enum ChunkKind : uint8_t {
+  all_valid = 0,
+  all_holes = 1,
+  runs = 2,
+  bitmap_one = 3,
+  bitmap_many = 4
+};
 
-void put_byte(std::vector<std::byte>& out, unsigned value) { out.push_back(static_cast<std::byte>(value & 0xffu)); }
+void put_byte(std::vector<std::byte>& out, unsigned value) {
+  out.push_back(static_cast<std::byte>(value & 0xffu));
+}
 
 /// LEB128: seven bits at a time, the lowest first, the top bit set on all but the last byte.
 void put_varint(std::vector<std::byte>& out, uint64_t value) {
@@ -26,7 +34,8 @@ void put_varint(std::vector<std::byte>& out, uint64_t value) {
 
 class MaskReader {
  public:
-  MaskReader(Bytes chunks, const std::vector<uint64_t>& patterns, const std::function<void(const HoleRun&)>& visit)
+  MaskReader(Bytes chunks, const std::vector<uint64_t>& patterns,
+             const std::function<void(const HoleRun&)>& visit)
       : chunks_(chunks), patterns_(patterns), visit_(visit) {}
 
   uint64_t read(uint64_t values) {
@@ -97,7 +106,8 @@ class MaskReader {
       const uint64_t gap = varint();
       const uint64_t length = varint();
       const uint64_t bits = pattern(varint());
-      if (length == 0 || gap > count - at || length > count - at - gap) corrupt("a run does not fit its chunk");
+      if (length == 0 || gap > count - at || length > count - at - gap)
+        corrupt("a run does not fit its chunk");
       run(base + at + gap, length, bits);
       at += gap + length;
     }
@@ -110,7 +120,8 @@ class MaskReader {
     const std::byte* map = chunks_.data + at_;
     at_ += bytes;
     for (uint64_t i = 0; i < count; ++i) {
-      if (((std::to_integer<unsigned>(map[i / 8]) >> (i % 8)) & 1u) != 0) run(base + i, 1, next_bits());
+      if (((std::to_integer<unsigned>(map[i / 8]) >> (i % 8)) & 1u) != 0)
+        run(base + i, 1, next_bits());
     }
     if (count % 8 != 0 && (std::to_integer<unsigned>(map[bytes - 1]) >> (count % 8)) != 0) {
       corrupt("bits are set beyond its end");
@@ -176,7 +187,8 @@ void MaskWriter::add_chunk(const uint8_t* hole, const uint64_t* bits, std::size_
   sink_({out.data(), out.size()});
 }
 
-void MaskWriter::encode_runs(std::vector<std::byte>& out, const uint8_t* hole, std::size_t count) const {
+void MaskWriter::encode_runs(std::vector<std::byte>& out, const uint8_t* hole,
+                             std::size_t count) const {
   std::vector<std::byte> list;
   uint64_t total = 0;
   std::size_t end_of_last = 0;
@@ -219,7 +231,8 @@ void MaskWriter::encode_bitmap(std::vector<std::byte>& out, const uint8_t* hole,
 }
 
 void MaskWriter::finish() {
-  sink_({reinterpret_cast<const std::byte*>(patterns_.data()), patterns_.size() * sizeof(uint64_t)});
+  sink_(
+      {reinterpret_cast<const std::byte*>(patterns_.data()), patterns_.size() * sizeof(uint64_t)});
 }
 
 std::vector<uint64_t> mask_patterns(Bytes section, uint32_t pattern_count) {

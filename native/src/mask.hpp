@@ -32,7 +32,8 @@ class MaskWriter {
  private:
   uint16_t pattern_index(uint64_t bits);
   void encode_runs(std::vector<std::byte>& out, const uint8_t* hole, std::size_t count) const;
-  void encode_bitmap(std::vector<std::byte>& out, const uint8_t* hole, std::size_t count, bool one_pattern) const;
+  void encode_bitmap(std::vector<std::byte>& out, const uint8_t* hole, std::size_t count,
+                     bool one_pattern) const;
 
   std::function<void(Bytes)> sink_;
   std::vector<uint64_t> patterns_;
@@ -50,7 +51,8 @@ struct HoleRun {
 };
 
 /// Calls `visit` for every run, in storage order. Runs do not overlap; adjacent ones may hold the
-/// same bits. Returns the number of holes. Throws Exit::corrupt when the section is not well-formed.
+/// same bits. Returns the number of holes. Throws Exit::corrupt when the section is not
+/// well-formed.
 uint64_t read_mask(Bytes section, uint32_t pattern_count, uint64_t values,
                    const std::function<void(const HoleRun&)>& visit);
 

@@ -15,7 +15,8 @@ constexpr std::size_t magic_bytes = 6;
 /// Reads the Python dictionary that describes the array. Only what numpy.save writes is accepted.
 class HeaderReader {
  public:
-  HeaderReader(std::string text, std::string path) : text_(std::move(text)), path_(std::move(path)) {}
+  HeaderReader(std::string text, std::string path)
+      : text_(std::move(text)), path_(std::move(path)) {}
 
   ArrayInfo read() {
     expect('{');
@@ -44,8 +45,8 @@ class HeaderReader {
 
  private:
   [[noreturn]] void malformed(const std::string& found) const {
-    throw Error(Exit::unreadable, "'" + path_ + "' is not a readable .npy file: its header has " + found +
-                                      "; save it again with numpy.save");
+    throw Error(Exit::unreadable, "'" + path_ + "' is not a readable .npy file: its header has " +
+                                      found + "; save it again with numpy.save");
   }
   void skip_space() {
     while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
@@ -61,7 +62,8 @@ class HeaderReader {
   }
   std::string quoted() {
     skip_space();
-    if (at_ >= text_.size() || (text_[at_] != '\'' && text_[at_] != '"')) malformed("no quoted word where one is needed");
+    if (at_ >= text_.size() || (text_[at_] != '\'' && text_[at_] != '"'))
+      malformed("no quoted word where one is needed");
     const char quote = text_[at_++];
     const std::size_t end = text_.find(quote, at_);
     if (end == std::string::npos) malformed("a quote that does not end");
@@ -72,8 +74,9 @@ class HeaderReader {
   std::string descr() {
     skip_space();
     if (at_ < text_.size() && text_[at_] == '[') {
-      throw Error(Exit::unsupported, "'" + path_ + "' holds a structured type; needed is float32 or float64: "
-                                     "save one field of it");
+      throw Error(Exit::unsupported, "'" + path_ +
+                                         "' holds a structured type; needed is float32 or float64: "
+                                         "save one field of it");
     }
     return quoted();
   }
@@ -120,9 +123,10 @@ class HeaderReader {
     } else if (type == "<f8" || type == ">f8") {
       info.dtype = Dtype::float64;
     } else {
-      throw Error(Exit::unsupported, "'" + path_ + "' holds values of type '" + type +
-                                         "'; needed is float32 or float64 ('<f4', '>f4', '<f8', '>f8'): "
-                                         "convert it with numpy's astype");
+      throw Error(Exit::unsupported,
+                  "'" + path_ + "' holds values of type '" + type +
+                      "'; needed is float32 or float64 ('<f4', '>f4', '<f8', '>f8'): "
+                      "convert it with numpy's astype");
     }
     info.big_endian = type[0] == '>';
     info.fortran_order = *fortran_;
@@ -156,8 +160,9 @@ ArrayView parse_npy(Bytes file, const std::string& path) {
   }
   const int version = std::to_integer<int>(file.data[6]);
   if (version != 1 && version != 2) {
-    throw Error(Exit::unsupported, "'" + path + "' is .npy version " + std::to_string(version) +
-                                       "; versions 1 and 2 are handled: save it again with numpy.save");
+    throw Error(Exit::unsupported,
+                "'" + path + "' is .npy version " + std::to_string(version) +
+                    "; versions 1 and 2 are handled: save it again with numpy.save");
   }
   const std::size_t length_bytes = version == 1 ? 2 : 4;
   const std::size_t begin = 8 + length_bytes;
@@ -169,8 +174,9 @@ ArrayView parse_npy(Bytes file, const std::string& path) {
   const ArrayInfo info = HeaderReader(std::move(text), path).read();
   const Bytes data = file.from(begin + length);
   if (data.size != info.bytes()) {
-    throw Error(Exit::unreadable, "'" + path + "' holds " + std::to_string(data.size) + " bytes of data, but " +
-                                      describe(info) + " needs " + std::to_string(info.bytes()) +
+    throw Error(Exit::unreadable, "'" + path + "' holds " + std::to_string(data.size) +
+                                      " bytes of data, but " + describe(info) + " needs " +
+                                      std::to_string(info.bytes()) +
                                       ": the file is truncated or its header is wrong");
   }
   return {info, data};

@@ -1,4 +1,5 @@
-// The .npy format, versions 1 and 2: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+// The .npy format, versions 1 and 2:
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
 #include <string>

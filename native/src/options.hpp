@@ -66,8 +66,8 @@ struct PrintText {
   std::string text;
 };
 
-using Options =
-    std::variant<CompressOptions, DecompressOptions, VerifyOptions, InfoOptions, GenerateOptions, PrintText>;
+using Options = std::variant<CompressOptions, DecompressOptions, VerifyOptions, InfoOptions,
+                             GenerateOptions, PrintText>;
 
 /// Throws Exit::usage.
 Options parse_options(int argc, const char* const* argv);

@@ -32,7 +32,8 @@ extern "C" void on_ending_signal(int signal_number) {
 
 extern "C" void on_bus_error(int) {
   // A mapped file shrank, or its file system failed, while it was in use.
-  static const char text[] = "compress_task: error: a file shrank or failed while it was being used\n";
+  static const char text[] =
+      "compress_task: error: a file shrank or failed while it was being used\n";
   if (doomed != 0) ::unlink(doomed_path.data());
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, sizeof text - 1);
   ::_exit(static_cast<int>(Exit::io));
@@ -72,28 +73,38 @@ std::string temporary_name(const std::string& path) {
 }
 
 void refuse_what_cannot_be_replaced(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (path.empty() || path.back() == '/') {
     throw Error(Exit::usage, "output '" + path + "' is not a file name");
   }
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    throw Error(Exit::usage, "output '" + path + "' exists and is not a regular file: name another");
+    throw Error(Exit::usage,
+                "output '" + path + "' exists and is not a regular file: name another");
   }
 }
 
 }  // namespace
 
+void refuse_same_file(const std::string& input, const std::string& output) {
+  struct stat a{};
+  struct stat b{};
+  if (::stat(input.c_str(), &a) != 0 || ::stat(output.c_str(), &b) != 0) return;
+  if (a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
+    throw Error(Exit::usage, "the output '" + output + "' is the input: name another file");
+  }
+}
+
 void install_signal_handlers() {
-  struct sigaction ending {};
+  struct sigaction ending{};
   ending.sa_handler = on_ending_signal;
   ending.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
   for (const int s : {SIGTERM, SIGINT, SIGHUP}) {
-    struct sigaction before {};
+    struct sigaction before{};
     ::sigaction(s, nullptr, &before);
     // What the parent ignores stays ignored (nohup).
     if (before.sa_handler != SIG_IGN) ::sigaction(s, &ending, nullptr);
   }
-  struct sigaction bus {};
+  struct sigaction bus{};
   bus.sa_handler = on_bus_error;
   ::sigaction(SIGBUS, &bus, nullptr);
   // Let write() report these instead: a closed pipe, a file size limit.
@@ -104,7 +115,8 @@ void install_signal_handlers() {
 OutputFile::OutputFile(const std::string& path) : path_(path), temporary_(temporary_name(path)) {
   refuse_what_cannot_be_replaced(path);
   buffer_.reserve(buffer_bytes);
-  if (temporary_.size() >= doomed_path.size()) throw Error(Exit::usage, "output '" + path + "' is too long a path");
+  if (temporary_.size() >= doomed_path.size())
+    throw Error(Exit::usage, "output '" + path + "' is too long a path");
   const SignalsBlocked blocked;
   fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) {
@@ -129,7 +141,8 @@ OutputFile::~OutputFile() {
 void OutputFile::fail(const char* doing) const {
   const int reason = errno;
   std::string message = with_errno(std::string("cannot ") + doing + " '" + path_ + "'");
-  if (reason == ENOSPC || reason == EDQUOT || reason == EFBIG) message += "; nothing was kept: free space and run again";
+  if (reason == ENOSPC || reason == EDQUOT || reason == EFBIG)
+    message += "; nothing was kept: free space and run again";
   throw Error(Exit::io, message);
 }
 

@@ -44,6 +44,9 @@ class OutputFile {
   uint64_t mapped_ = 0;
 };
 
+/// Throws Exit::usage when both paths name the same file.
+void refuse_same_file(const std::string& input, const std::string& output);
+
 /// Removes the temporary file when SIGTERM, SIGINT or SIGHUP arrives, then dies of that signal.
 void install_signal_handlers();
 

@@ -109,12 +109,14 @@ std::string info_line(const Header& h, const std::string& path, uint64_t file_by
   json["shape"] = h.info.shape;
   json["stored"] = stored_name(h.stored);
   json["mode"] = mode_name(h.mode);
-  json["tolerance_requested"] = h.mode == Mode::reversible ? ordered_json(nullptr) : ordered_json(h.tolerance_requested);
+  json["tolerance_requested"] =
+      h.mode == Mode::reversible ? ordered_json(nullptr) : ordered_json(h.tolerance_requested);
   json["relative_tolerance_requested"] =
       h.mode == Mode::relative ? ordered_json(h.relative_requested) : ordered_json(nullptr);
   json["tolerance_effective"] = h.tolerance_effective;
   json["verified"] = h.verified;
-  json["max_abs_error"] = h.verified ? or_null(std::optional(h.max_abs_error)) : ordered_json(nullptr);
+  json["max_abs_error"] =
+      h.verified ? or_null(std::optional(h.max_abs_error)) : ordered_json(nullptr);
   json["rmse"] = h.verified ? or_null(std::optional(h.rmse)) : ordered_json(nullptr);
   json["valid_min"] = or_null(std::optional(h.valid_min));
   json["valid_max"] = or_null(std::optional(h.valid_max));

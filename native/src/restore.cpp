@@ -35,13 +35,15 @@ void decode_all(const Container& container, std::byte* out, bool out_is_file) {
 template <class T>
 void put_holes_back(const Container& container, std::byte* out) {
   const Header& header = container.header;
-  const uint64_t holes =
-      read_mask(container.mask, header.pattern_count, header.info.values(), [&](const HoleRun& run) {
+  const uint64_t holes = read_mask(
+      container.mask, header.pattern_count, header.info.values(), [&](const HoleRun& run) {
         for (uint64_t i = 0; out != nullptr && i < run.count; ++i) {
           store<T>(out, run.begin + i, static_cast<BitsOf<T>>(run.bits), header.info.big_endian);
         }
       });
-  if (holes != header.missing) throw Error(Exit::corrupt, "the mask is damaged: it does not hold as many holes as the header says");
+  if (holes != header.missing)
+    throw Error(Exit::corrupt,
+                "the mask is damaged: it does not hold as many holes as the header says");
 }
 
 void walk_contents(const Container& container, std::byte* out, bool out_is_file) {
@@ -49,18 +51,22 @@ void walk_contents(const Container& container, std::byte* out, bool out_is_file)
   if (header.stored == Stored::raw) return;
   with_type(header.info.dtype, [&](auto zero) {
     using T = decltype(zero);
-    with_dims(header.coded.dims, [&](auto dims) { decode_all<T, dims()>(container, out, out_is_file); });
+    with_dims(header.coded.dims,
+              [&](auto dims) { decode_all<T, dims()>(container, out, out_is_file); });
     if (header.missing > 0) put_holes_back<T>(container, out);
   });
 }
 
 }  // namespace
 
-void check_contents(const Container& container) { walk_contents(container, nullptr, false); }
+void check_contents(const Container& container) {
+  walk_contents(container, nullptr, false);
+}
 
 void restore(const Container& container, std::byte* out, bool out_is_file) {
   if (container.header.stored == Stored::raw) {
-    if (container.payload.size > 0) std::memcpy(out, container.payload.data, container.payload.size);
+    if (container.payload.size > 0)
+      std::memcpy(out, container.payload.data, container.payload.size);
     return;
   }
   walk_contents(container, out, out_is_file);

@@ -10,7 +10,8 @@
 namespace ct {
 namespace {
 
-constexpr std::size_t lanes = 8;  // independent minima and maxima, so that the compiler can use SIMD
+constexpr std::size_t lanes =
+    8;  // independent minima and maxima, so that the compiler can use SIMD
 
 template <class T>
 struct Range {
@@ -34,7 +35,8 @@ bool any_hole(const T* values, std::size_t count, const HoleRule<T>& rule) {
     found |= static_cast<Bits>((bits_of(values[i]) & exponent_mask<T>) == exponent_mask<T>);
   }
   for (const Bits sentinel : rule.sentinels()) {
-    for (std::size_t i = 0; i < count; ++i) found |= static_cast<Bits>(bits_of(values[i]) == sentinel);
+    for (std::size_t i = 0; i < count; ++i)
+      found |= static_cast<Bits>(bits_of(values[i]) == sentinel);
   }
   return found != 0;
 }
@@ -80,7 +82,8 @@ Scan scan(const ArrayView& view, const HoleRule<T>& rule, MaskWriter& mask, bool
         if (hole[i] == 0) range.add(0, values[i]);
       }
       mask.add_chunk(hole.data(), bits.data(), count);
-      result.missing += static_cast<uint64_t>(std::count(hole.begin(), hole.begin() + static_cast<std::ptrdiff_t>(count), uint8_t{1}));
+      result.missing += static_cast<uint64_t>(
+          std::count(hole.begin(), hole.begin() + static_cast<std::ptrdiff_t>(count), uint8_t{1}));
     }
     pages.used_up_to((base + count) * sizeof(T));
   }

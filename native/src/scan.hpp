@@ -11,7 +11,7 @@ struct Scan {
   uint64_t hash = 0;     ///< XXH3 of the data bytes as the input holds them
   uint64_t missing = 0;  ///< holes
   uint64_t valid = 0;
-  double min = 0.0;      ///< of the valid values; 0 when there are none
+  double min = 0.0;  ///< of the valid values; 0 when there are none
   double max = 0.0;
 
   [[nodiscard]] double max_abs() const { return max > -min ? max : -min; }

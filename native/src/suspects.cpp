@@ -22,7 +22,8 @@ std::string Suspects::advice(uint64_t field_cells) const {
     text += suspect.value + ", fills " + percent(suspect.count, field_cells) + " of the field";
     flags += " --fill-value " + suspect.value;
   }
-  const std::string subject = values.size() == 1 ? "one value, " : std::to_string(values.size()) + " values stand out: ";
+  const std::string subject =
+      values.size() == 1 ? "one value, " : std::to_string(values.size()) + " values stand out: ";
   return subject + text + "; if that is missing data, give it as" + flags;
 }
 
@@ -36,7 +37,8 @@ Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double ab
     const T value = cells.value(i);
     if (!(std::fabs(static_cast<double>(value)) > above) || rule.is_hole(bits_of(value))) continue;
     ++found.cells;
-    const auto known = std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return c.first == value; });
+    const auto known =
+        std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return c.first == value; });
     if (known != counts.end()) {
       ++known->second;
     } else if (counts.size() < most_suspects) {
@@ -46,7 +48,8 @@ Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double ab
       break;
     }
   }
-  std::sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::sort(counts.begin(), counts.end(),
+            [](const auto& a, const auto& b) { return a.second > b.second; });
   for (const auto& [value, count] : counts) found.values.push_back({number(value), count});
   return found;
 }

@@ -18,11 +18,16 @@ std::string shortest(T value) {
 
 }  // namespace
 
-std::string number(double value) { return shortest(value); }
-std::string number(float value) { return shortest(value); }
+std::string number(double value) {
+  return shortest(value);
+}
+std::string number(float value) {
+  return shortest(value);
+}
 
 std::string percent(uint64_t part, uint64_t whole) {
-  const double share = whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  const double share =
+      whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
   if (share > 0.0 && share < 0.01) return "under 0.01 %";
   std::array<char, 32> buffer{};
   std::snprintf(buffer.data(), buffer.size(), share >= 10.0 ? "%.0f %%" : "%.2g %%", share);
@@ -44,6 +49,8 @@ std::string shape_text(const std::vector<uint64_t>& shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-std::string with_errno(const std::string& what) { return what + ": " + std::strerror(errno); }
+std::string with_errno(const std::string& what) {
+  return what + ": " + std::strerror(errno);
+}
 
 }  // namespace ct

@@ -26,17 +26,19 @@ struct ZfpBlocks;
 #define CT_EXTENTS_2 n[0], n[1]
 #define CT_EXTENTS_3 n[0], n[1], n[2]
 #define CT_EXTENTS_4 n[0], n[1], n[2], n[3]
-#define CT_ZFP_BLOCKS(TYPE, D)                                                                      \
-  template <>                                                                                       \
-  struct ZfpBlocks<TYPE, D> {                                                                       \
-    static void encode(zfp_stream* z, const TYPE* p) { zfp_encode_block_##TYPE##_##D(z, p); }       \
-    static void encode_strided(zfp_stream* z, const TYPE* p, const Strides& s) {                    \
-      zfp_encode_block_strided_##TYPE##_##D(z, p, CT_STRIDES_##D);                                  \
-    }                                                                                               \
-    static void encode_partial(zfp_stream* z, const TYPE* p, const Extents& n, const Strides& s) {  \
-      zfp_encode_partial_block_strided_##TYPE##_##D(z, p, CT_EXTENTS_##D, CT_STRIDES_##D);          \
-    }                                                                                               \
-    static std::size_t decode(zfp_stream* z, TYPE* p) { return zfp_decode_block_##TYPE##_##D(z, p); } \
+#define CT_ZFP_BLOCKS(TYPE, D)                                                                     \
+  template <>                                                                                      \
+  struct ZfpBlocks<TYPE, D> {                                                                      \
+    static void encode(zfp_stream* z, const TYPE* p) { zfp_encode_block_##TYPE##_##D(z, p); }      \
+    static void encode_strided(zfp_stream* z, const TYPE* p, const Strides& s) {                   \
+      zfp_encode_block_strided_##TYPE##_##D(z, p, CT_STRIDES_##D);                                 \
+    }                                                                                              \
+    static void encode_partial(zfp_stream* z, const TYPE* p, const Extents& n, const Strides& s) { \
+      zfp_encode_partial_block_strided_##TYPE##_##D(z, p, CT_EXTENTS_##D, CT_STRIDES_##D);         \
+    }                                                                                              \
+    static std::size_t decode(zfp_stream* z, TYPE* p) {                                            \
+      return zfp_decode_block_##TYPE##_##D(z, p);                                                  \
+    }                                                                                              \
   };
 CT_ZFP_BLOCKS(float, 1)
 CT_ZFP_BLOCKS(float, 2)
@@ -90,10 +92,18 @@ inline ZfpField zfp_field_of(Dtype dtype, const CodedShape& shape) {
   zfp_field_set_type(field.get(), dtype == Dtype::float32 ? zfp_type_float : zfp_type_double);
   const auto& n = shape.n;
   switch (shape.dims) {
-    case 1: zfp_field_set_size_1d(field.get(), n[0]); break;
-    case 2: zfp_field_set_size_2d(field.get(), n[0], n[1]); break;
-    case 3: zfp_field_set_size_3d(field.get(), n[0], n[1], n[2]); break;
-    default: zfp_field_set_size_4d(field.get(), n[0], n[1], n[2], n[3]); break;
+    case 1:
+      zfp_field_set_size_1d(field.get(), n[0]);
+      break;
+    case 2:
+      zfp_field_set_size_2d(field.get(), n[0], n[1]);
+      break;
+    case 3:
+      zfp_field_set_size_3d(field.get(), n[0], n[1], n[2]);
+      break;
+    default:
+      zfp_field_set_size_4d(field.get(), n[0], n[1], n[2], n[3]);
+      break;
   }
   return field;
 }
@@ -102,10 +112,14 @@ inline ZfpField zfp_field_of(Dtype dtype, const CodedShape& shape) {
 template <class Function>
 auto with_dims(unsigned dims, Function function) {
   switch (dims) {
-    case 1: return function(std::integral_constant<unsigned, 1>{});
-    case 2: return function(std::integral_constant<unsigned, 2>{});
-    case 3: return function(std::integral_constant<unsigned, 3>{});
-    default: return function(std::integral_constant<unsigned, 4>{});
+    case 1:
+      return function(std::integral_constant<unsigned, 1>{});
+    case 2:
+      return function(std::integral_constant<unsigned, 2>{});
+    case 3:
+      return function(std::integral_constant<unsigned, 3>{});
+    default:
+      return function(std::integral_constant<unsigned, 4>{});
   }
 }
 

@@ -151,6 +151,16 @@ def test_outputs_that_cannot_be_are_refused(
     assert Path("/dev/null").is_char_device()
 
 
+def test_decompressing_onto_itself_is_refused(task: Task, tmp_path: Path, source: Path) -> None:
+    packed = tmp_path / "a.hpcz"
+    task.good("compress", source, "-o", packed, "--tolerance", "1e-3")
+    (tmp_path / "link").symlink_to(packed)
+    before = packed.read_bytes()
+    for name in (packed, tmp_path / "link"):
+        assert task.run("decompress", packed, "-o", name).code == 2
+    assert packed.read_bytes() == before
+
+
 def test_a_report_that_cannot_be_written_is_an_error(
     task: Task, tmp_path: Path, source: Path
 ) -> None:
