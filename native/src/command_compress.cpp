@@ -133,7 +133,7 @@ class Compressor {
         " resolves at the largest magnitude, " + number(static_cast<T>(scan_.max_abs()));
     if (goes_lossless(found)) return false;
     const double most = tolerance / static_cast<double>(std::numeric_limits<T>::epsilon());
-    const Suspects suspects = find_suspects<T>(view_, rule_, most);
+    const Suspects suspects = find_suspects<T>(view_, rule_, most, input_.is_file());
     if (suspects.look_like_fill_values()) {
       violate("bound violated: " + found + "; " + suspects.advice(view_.info.values()));
     }
@@ -144,7 +144,8 @@ class Compressor {
   /// A range that an undeclared fill value spans makes a tolerance that allows almost anything:
   /// one end of it repeats, and all other values lie within a small part of it.
   bool range_is_credible(double tolerance) {
-    const Extremes extremes = find_extremes<T>(view_, rule_, scan_.min, scan_.max);
+    const Extremes extremes =
+        find_extremes<T>(view_, rule_, scan_.min, scan_.max, input_.is_file());
     const double range = scan_.max - scan_.min;
     const auto suspicious = [&](const Extreme& end) {
       return end.count > 1 && end.width_of_rest > 0.0 && end.width_of_rest <= range / 10.0 &&
@@ -239,7 +240,8 @@ class Compressor {
         "bound violated: " + std::to_string(encoded.errors.violations()) + " of " +
         std::to_string(encoded.errors.cells()) + " valid values are out, the worst by " +
         number(encoded.errors.max_abs()) + " where " + number(coding.tolerance) + " is allowed";
-    const Suspects suspects = find_suspects<T>(view_, rule_, std::nextafter(scan_.max_abs(), 0.0));
+    const Suspects suspects =
+        find_suspects<T>(view_, rule_, std::nextafter(scan_.max_abs(), 0.0), input_.is_file());
     if (suspects.look_like_fill_values()) {
       message += "; " + suspects.advice(view_.info.values());
     } else {

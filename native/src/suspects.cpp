@@ -5,12 +5,14 @@
 #include <limits>
 
 #include "cells.hpp"
+#include "mapped_file.hpp"
 #include "text.hpp"
 
 namespace ct {
 namespace {
 
 constexpr std::size_t most_suspects = 8;
+constexpr uint64_t pages_every = uint64_t{1} << 20;  // values between looks at the pages
 
 }  // namespace
 
@@ -28,12 +30,15 @@ std::string Suspects::advice(uint64_t field_cells) const {
 }
 
 template <class T>
-Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double above) {
+Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double above,
+                       bool drop_pages) {
   const Cells<T> cells(view);
+  PageDropper pages(view.data, drop_pages);
   const uint64_t total = view.info.values();
   Suspects found;
   std::vector<std::pair<T, uint64_t>> counts;
   for (uint64_t i = 0; i < total; ++i) {
+    if (i % pages_every == 0) pages.used_up_to(i * sizeof(T));
     const T value = cells.value(i);
     if (!(std::fabs(static_cast<double>(value)) > above) || rule.is_hole(bits_of(value))) continue;
     ++found.cells;
@@ -55,13 +60,16 @@ Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double ab
 }
 
 template <class T>
-Extremes find_extremes(const ArrayView& view, const HoleRule<T>& rule, double low, double high) {
+Extremes find_extremes(const ArrayView& view, const HoleRule<T>& rule, double low, double high,
+                       bool drop_pages) {
   const Cells<T> cells(view);
+  PageDropper pages(view.data, drop_pages);
   const uint64_t total = view.info.values();
   Extremes found;
   double next_low = high;
   double next_high = low;
   for (uint64_t i = 0; i < total; ++i) {
+    if (i % pages_every == 0) pages.used_up_to(i * sizeof(T));
     const T cell = cells.value(i);
     if (rule.is_hole(bits_of(cell))) continue;
     const auto value = static_cast<double>(cell);
@@ -75,9 +83,11 @@ Extremes find_extremes(const ArrayView& view, const HoleRule<T>& rule, double lo
   return found;
 }
 
-template Suspects find_suspects<float>(const ArrayView&, const HoleRule<float>&, double);
-template Suspects find_suspects<double>(const ArrayView&, const HoleRule<double>&, double);
-template Extremes find_extremes<float>(const ArrayView&, const HoleRule<float>&, double, double);
-template Extremes find_extremes<double>(const ArrayView&, const HoleRule<double>&, double, double);
+template Suspects find_suspects<float>(const ArrayView&, const HoleRule<float>&, double, bool);
+template Suspects find_suspects<double>(const ArrayView&, const HoleRule<double>&, double, bool);
+template Extremes find_extremes<float>(const ArrayView&, const HoleRule<float>&, double, double,
+                                       bool);
+template Extremes find_extremes<double>(const ArrayView&, const HoleRule<double>&, double, double,
+                                        bool);
 
 }  // namespace ct

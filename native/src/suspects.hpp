@@ -28,7 +28,8 @@ struct Suspects {
 
 /// Looks at valid values with |value| > above. Walks through the whole array.
 template <class T>
-Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double above);
+Suspects find_suspects(const ArrayView& view, const HoleRule<T>& rule, double above,
+                       bool drop_pages);
 
 /// One end of the range of the valid values.
 struct Extreme {
@@ -42,6 +43,7 @@ struct Extremes {
 
 /// Looks at both ends of the range. Walks through the whole array.
 template <class T>
-Extremes find_extremes(const ArrayView& view, const HoleRule<T>& rule, double low, double high);
+Extremes find_extremes(const ArrayView& view, const HoleRule<T>& rule, double low, double high,
+                       bool drop_pages);
 
 }  // namespace ct
