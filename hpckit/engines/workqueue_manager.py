@@ -31,6 +31,7 @@ from typing import Any
 #: What a worker runs for each bundle; the worker has these variables from hpckit's node side.
 COMMAND = 'exec "$HPCKIT_PYTHON" -S -E "$HPCKIT_CLIENT" bundle result'
 IDLE_S = 0.5
+GONE = "its worker has gone"
 _READY = 1  # WORK_QUEUE_TASK_READY and _RUNNING, the same in all versions
 _RUNNING = 2
 _INPUT_MISSING = 1  # WORK_QUEUE_RESULT_INPUT_MISSING
@@ -103,18 +104,24 @@ class Manager:
         """Let the queue work for at most a second; return what has happened."""
         done = self._queue.wait(timeout=1)
         events = [self._done(done)] if done else []
-        for number in list(self._tasks):
-            state = self._queue.task_state(number)
-            if state == _RUNNING and number not in self._sent:
-                self._sent.add(number)
-                # A bundle is sent once. Should its worker go within this call and the queue
-                # send it to another in the same breath, it finds no file and gives up.
-                Path(self._tasks[number].hpckit[1]).unlink(missing_ok=True)
-            elif state == _READY and number in self._sent:
-                bundle = self._tasks[number].hpckit[0]
-                self.cancel(bundle)
-                events.append({"lost": bundle, "why": "its worker has gone"})
+        for number, task in list(self._tasks.items()):
+            if self._was_lost(number, task):
+                self.cancel(task.hpckit[0])
+                events.append({"lost": task.hpckit[0], "why": GONE})
         return events
+
+    def _was_lost(self, number: int, task: Any) -> bool:
+        """Whether a task has lost its worker; it may have started on another since."""
+        starts = int(task._task.try_count)  # `total_submissions` is broken in 9.9
+        if starts == 1 and self._queue.task_state(number) == _RUNNING:
+            # A bundle is sent once. Should its worker go and the queue choose another within
+            # the next wait, it finds no file and comes back as failed.
+            if number not in self._sent:
+                self._sent.add(number)
+                Path(task.hpckit[1]).unlink(missing_ok=True)
+            return False
+        # Both may also have come about within a single wait.
+        return starts > 1 or (starts == 1 and self._queue.task_state(number) == _READY)
 
     def _done(self, task: Any) -> dict[str, Any]:
         bundle = task.hpckit[0]
@@ -124,7 +131,7 @@ class Manager:
         if task.result == 0 and task.return_status == 0 and Path(result).exists():
             return {"returned": bundle, "file": result}
         if task.result == _INPUT_MISSING:
-            return {"lost": bundle, "why": "its worker has gone"}
+            return {"lost": bundle, "why": GONE}
         said = " ".join(str(task.output or "").split())[-300:]
         why = f"Work Queue result {task.result}, exit code {task.return_status}: {said}"
         return {"lost": bundle, "why": why}

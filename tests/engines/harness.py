@@ -73,6 +73,7 @@ class TestDoor:
         self._streams: list[socket.socket] = []
         self._closing = False
         self.answers_beats = True
+        self.welcome: dict[str, Any] = {"welcome": 1}
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -122,7 +123,7 @@ class TestDoor:
                                             "proof": proof, "challenge": "c2"}))  # fmt: skip
                 answer = door.decode(lines.readline())
                 assert door.proves(answer["proof"], door.worker_proof(self.key, "c2"))
-                stream.sendall(door.encode({"welcome": 1}))
+                stream.sendall(door.encode(self.welcome))
                 self._streams.append(stream)
                 self._note({"joined": answer["worker"]})
                 for line in lines:

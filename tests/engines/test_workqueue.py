@@ -122,6 +122,31 @@ def test_a_warned_worker_finishes_its_task_hands_the_rest_back_and_leaves(tmp_pa
 
 
 @needs_work_queue
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_preempted_workers_task_may_finish_only_if_the_head_waits_for_it(
+    tmp_path: Path, holds: bool
+) -> None:
+    """Slurm's signal ends Work Queue's own processes at once; the task may survive it."""
+    with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
+        head.door.welcome = {"welcome": 1, "holds_lost": holds}
+        worker = head.add_worker("127.0.1.1")
+        head.door.wait_for("joined")
+        note = tmp_path / "note"
+        script = f"trap '' TERM; touch '{note}'; sleep 1; sleep 1; sleep 1; sleep 1"
+        bundle = head.submit(command(0, "sh", "-c", script), command(1, "true"))
+        head.poll_until(note.exists, "the task runs")
+        for pid in (worker.pid, *descendants_of(worker.pid)):
+            os.kill(pid, signal.SIGTERM)
+        assert head.collect(1) == [Lost(bundle, "its worker has gone")]
+        head.door.wait_for("draining")
+        head.door.wait_for("left")
+        assert worker.wait(10) == 0
+        spool = head.spooled("200-127.0.1.1")
+    assert [r["result"]["kind"] for r in spool if "result" in r] == ["ok"] * holds
+    assert [r["not_run"] for r in spool if "not_run" in r] == [[1]]
+
+
+@needs_work_queue
 def test_workers_wait_for_the_next_head_when_one_goes(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
         worker = head.add_worker("127.0.1.1")
