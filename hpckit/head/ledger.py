@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from hpckit.head.sizing import Sizer
-from hpckit.run.events import NO_OUTPUT, Lost, Returned, Row
+from hpckit.run.events import NO_OUTPUT, Explained, Lost, Returned, Row
 from hpckit.run.spool import Spooled
-from hpckit.run.state import WAITING, RunState
+from hpckit.run.state import INNOCENT, WAITING, RunState
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import OK, Bundle, BundleResult, Task, TaskResult
 
@@ -67,6 +67,7 @@ class Ledger:
         self._store = store
         self._fresh: Iterator[Task] = (t for t in tasks if state.status[t.index] == WAITING)
         self._again: deque[Ready] = deque()
+        self._parked: dict[str, list[Ready]] = {}  # by worker: tasks that may be poison
         self._number = 0
         self._most_memory_mib = plan.worker.memory_mib
 
@@ -162,11 +163,16 @@ class Ledger:
         suspect: int | None = None
         if blame and sent.worker and missing:
             suspect = missing[0].task.index
+            again = replace(missing[0], alone=True, attempt=missing[0].attempt + 1)
             if self._kills(suspect) + 1 >= self._plan.retries.poison_after:
-                rows.append(self._poison(missing.pop(0), sent.worker, why, now))
+                self._parked.setdefault(sent.worker, []).append(
+                    again
+                )  # until Slurm says why its worker went
+                self._put_back(missing[1:])
             else:
-                missing[0] = replace(missing[0], alone=True, attempt=missing[0].attempt + 1)
-        self._put_back(missing)
+                self._put_back([again, *missing[1:]])
+        else:
+            self._put_back(missing)
         event = Lost(
             t=now,
             bundle=bundle,
@@ -178,6 +184,22 @@ class Ledger:
         )
         self.state.apply(event, self._incarnation)
         return event
+
+    def explained(self, worker: str, reason: str, now: float) -> list[Explained | Lost]:
+        """Take what Slurm says of a worker that went; decide on the task that is under
+        suspicion of it. Returns the events."""
+        said = Explained(t=now, worker=worker, reason=reason)
+        events: list[Explained | Lost] = [said]
+        self.state.apply(said, self._incarnation)
+        parked = self._parked.pop(worker, [])
+        if reason in INNOCENT:
+            self._put_back(parked)
+        elif parked:
+            rows = [self._poison(ready, worker, reason, now) for ready in parked]
+            poison = Lost(t=now, bundle="", worker=worker, why=reason, rows=rows)
+            self.state.apply(poison, self._incarnation)
+            events.append(poison)
+        return events
 
     def _take(self) -> Ready | None:
         if self._again:

@@ -25,6 +25,7 @@ from hpckit.errors import HpckitError, SchedulerError
 from hpckit.head import exits
 from hpckit.head.door import Began, Came, Door, Went
 from hpckit.head.ledger import Ledger, credit_spools
+from hpckit.head.reasons import Reasons, ask_slurm
 from hpckit.node.address import candidate_addresses
 from hpckit.node.door import read_key
 from hpckit.node.log import say
@@ -65,6 +66,7 @@ class Head:
             key=read_key(run_dir),
             ports=self.plan.port_range,
         )
+        self._reasons = Reasons(ask_slurm(self.plan.slurm_bin))
         self._engine: Engine = make_engine(run_dir, self.plan, self._hosts[0])
 
     def run(self) -> int:
@@ -72,7 +74,7 @@ class Head:
         try:
             published = self._engine.start()
             self._publish(published)
-            while not (self._ledger.finished or self.told_to_go or self._cancelled()):
+            while not (self._ledger.finished or self.told_to_go or self._cut_short()):
                 self._round()
             return self._finish()
         except FencedError:
@@ -82,6 +84,7 @@ class Head:
             raise
         finally:
             self._engine.stop()
+            self._reasons.close()
             self._door.close()
             self._journal.close()
             self._output.close()
@@ -143,6 +146,10 @@ class Head:
                 self._lose(event.bundle, event.why, blame=True)
             else:
                 self._note(self._ledger.returned(event.result, time.time()))
+        for worker, reason in self._reasons.poll():
+            say(f"worker {worker} went because of {reason}")
+            for said in self._ledger.explained(worker, reason, time.time()):
+                self._note(said)
         self._flush()
 
     def _watch_door(self, timeout_s: float) -> None:
@@ -170,6 +177,7 @@ class Head:
         say(f"worker {event.worker} {'left' if event.orderly else 'was lost'}: {event.why}")
         left = Left(t=time.time(), worker=event.worker, orderly=event.orderly, why=event.why)
         self._note(left)
+        self._reasons.went(self._ledger.state.workers[event.worker].joined)
         for bundle in self._ledger.bundles_of(event.worker):
             self._engine.cancel(bundle)
             self._lose(bundle, event.why, blame=not event.orderly)
@@ -228,8 +236,14 @@ class Head:
             ),
         )
 
-    def _cancelled(self) -> bool:
-        return self.run_dir.cancel.exists()
+    def _cut_short(self) -> str:
+        """Return why the run ends before all tasks have, ``""`` if it does not."""
+        if self.run_dir.cancel.exists():
+            return "it was cancelled"
+        failed, most = self._ledger.state.failed, self.plan.max_failures
+        if most and failed >= most:
+            return f"{failed} tasks have failed, and --max-failures is {most}"
+        return ""
 
     def _finish(self) -> int:
         """Write the last event, send the workers home, and say what it came to."""
@@ -241,14 +255,16 @@ class Head:
             say(f"told to go; all is flushed, {state.left} tasks are left")
             return exits.FLUSHED
         word = "failed" if state.failed else "done"
-        if not self._ledger.finished:
+        why = "" if self._ledger.finished else self._cut_short()
+        if self.run_dir.cancel.exists() and not self._ledger.finished:
             word = "cancelled"
-        ended = Ended(t=time.time(), state=word)
+        ended = Ended(t=time.time(), state=word, why=why)
         state.apply(ended, self._journal.incarnation)
         self._pending.append(ended)
         self._flush()
         self._write_snapshot()
-        say(f"run {self.plan.run} is {word}: {state.done} done, {state.failed} failed")
+        counts = f"{state.done} done, {state.failed} failed, {state.left} left"
+        say(f"run {self.plan.run} is {word}: {counts}" + (f"; {why}" if why else ""))
         self._cancel_waiting_workers()
         self._send_home(f"the run is {word}")
         return exits.DONE if word == "done" else exits.TASKS_FAILED

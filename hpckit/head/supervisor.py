@@ -155,7 +155,7 @@ def supervise(run_dir: RunDir) -> int:
     """
     from submitit.core.job_environment import JobEnvironment
     from submitit.core.submission import process_job
-    from submitit.core.utils import DelayedSubmission
+    from submitit.core.utils import DelayedSubmission, pickle_load
 
     plan = run_dir.read_plan()
     _note_own_job(run_dir, plan)
@@ -169,7 +169,8 @@ def supervise(run_dir: RunDir) -> int:
     delayed.set_timeout(max(1, plan.head.walltime_s // 60), _COUNTLESS)
     delayed.dump(paths.submitted_pickle)
     process_job(folder)
-    return outcome(load_state(run_dir, plan.tasks))
+    _, code = pickle_load(paths.result_pickle)
+    return outcome(load_state(run_dir, plan.tasks), code)
 
 
 def _note_own_job(run_dir: RunDir, plan: Plan) -> None:
@@ -180,10 +181,11 @@ def _note_own_job(run_dir: RunDir, plan: Plan) -> None:
         record_job(run_dir, SubmittedJob(job_id=own, role=role, submitted_at=time.time()))
 
 
-def outcome(state: RunState) -> int:
-    """Return the exit code that the journal tells: the truth, whatever a process returned."""
+def outcome(state: RunState, code: int) -> int:
+    """Return the exit code that the journal tells, whatever the supervisor returned; `code`,
+    what it returned, counts only where the journal has no last word (a full disk, say)."""
     if state.ended is None:
-        return exits.TERMINATED
+        return code or exits.BROKEN
     return {"done": exits.DONE, "stopped": exits.BROKEN}.get(state.ended.state, exits.TASKS_FAILED)
 
 

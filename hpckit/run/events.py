@@ -95,6 +95,14 @@ class Left(msgspec.Struct, frozen=True, tag_field="e", tag="left", kw_only=True)
     why: str
 
 
+class Explained(msgspec.Struct, frozen=True, tag_field="e", tag="explained", kw_only=True):
+    """What Slurm says of a worker that went: its word, such as PREEMPTED or NODE_FAIL."""
+
+    t: float
+    worker: str
+    reason: str
+
+
 class Returned(msgspec.Struct, frozen=True, tag_field="e", tag="returned", kw_only=True):
     """A bundle came back; `handed_back` are tasks that it did not start."""
 
@@ -126,6 +134,6 @@ class Ended(msgspec.Struct, frozen=True, tag_field="e", tag="ended", kw_only=Tru
     why: str = ""
 
 
-Event = Opened | Joined | Left | Returned | Lost | Ended
+Event = Opened | Joined | Left | Explained | Returned | Lost | Ended
 decode_event = msgspec.json.Decoder(Event).decode
 encode_event = msgspec.json.Encoder().encode

@@ -10,12 +10,28 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from hpckit.run.events import Ended, Event, Joined, Left, Lost, Opened, Returned, Row
+from hpckit.run.events import (
+    Ended,
+    Event,
+    Explained,
+    Joined,
+    Left,
+    Lost,
+    Opened,
+    Returned,
+    Row,
+)
 from hpckit.spec.task import OK
 
 WAITING: Final = 0
 DONE: Final = 1
 FAILED: Final = 2
+#: Ends of a worker's job for which no task is to blame. Anything else may be a task's doing.
+#: https://slurm.schedmd.com/squeue.html, JOB STATE CODES
+INNOCENT: Final = frozenset(
+    {"PREEMPTED", "NODE_FAIL", "TIMEOUT", "CANCELLED", "REQUEUED", "DEADLINE", "BOOT_FAIL",
+     "REVOKED", "SUSPENDED", "UNKNOWN"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,8 @@ class WorkerRecord:
 
     joined: Joined
     left: Left | None = None
+    reason: str = ""  # Slurm's word for why it went, once Slurm has said it
+    suspects: list[int] = field(default_factory=list)  # tasks that may have taken it down
 
 
 @dataclass
@@ -80,6 +98,8 @@ class RunState:
             case Left():
                 if event.worker in self.workers:
                     self.workers[event.worker].left = event
+            case Explained():
+                self._explain(event)
             case Returned():
                 self._take(event.rows, incarnation, event.worker)
             case Lost():
@@ -119,3 +139,16 @@ class RunState:
     def _lose(self, event: Lost) -> None:
         if event.suspect is not None and self.status[event.suspect] == WAITING:
             self.used.setdefault(event.suspect, Counter())["lost"] += 1
+            if event.worker in self.workers:
+                self.workers[event.worker].suspects.append(event.suspect)
+
+    def _explain(self, event: Explained) -> None:
+        record = self.workers.get(event.worker)
+        if record is None:
+            return
+        record.reason = event.reason
+        if event.reason in INNOCENT:
+            for index in record.suspects:
+                if self.used.get(index, Counter())["lost"] > 0:
+                    self.used[index]["lost"] -= 1
+            record.suspects.clear()

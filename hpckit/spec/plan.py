@@ -77,6 +77,7 @@ class Plan:
     warning_s: int  # how long before its end the head's job is warned
     setup: tuple[str, ...]  # shell lines, site's first, then the bag's
     jobs: tuple[JobPlan, ...]
+    max_failures: int = 0  # failed tasks after which the run is ended early; 0: any number
     interface: str = ""  # network interface whose address the head publishes first
     port_range: tuple[int, int] = (0, 0)  # inclusive; (0, 0): any free port
     node_tmp: str = "/tmp"  # node-local directory for sockets and Ray's files

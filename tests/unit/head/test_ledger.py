@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpckit.head.ledger import Ledger, credit_spools
-from hpckit.run.events import NO_OUTPUT, Lost, Opened, Returned
+from hpckit.run.events import NO_OUTPUT, Joined, Lost, Opened, Returned
 from hpckit.run.spool import Spooled
 from hpckit.run.state import DONE, FAILED, WAITING, RunState
 from hpckit.spec.plan import Retries
@@ -99,18 +99,36 @@ def test_a_lost_worker_costs_only_what_its_spool_does_not_vouch_for() -> None:
     assert ledger.state.status[0] == DONE
 
 
-def test_a_task_that_takes_three_workers_down_is_poison_and_the_rest_goes_on() -> None:
-    ledger = new_ledger(2)
+def lose_three_workers(ledger: Ledger) -> Lost:
     for attempt in range(3):
+        ledger.state.apply(joined(f"w{attempt}"), 1)
         bundle = take(ledger)
         assert bundle.tasks[0].index == 0
         ledger.began(bundle.id, f"w{attempt}")
         event = ledger.lost(bundle.id, "gone", [], 1.0, blame=True)
     assert event is not None
-    assert event.rows[0].kind == "poison"
-    assert "3 workers went" in event.rows[0].message
-    assert ledger.state.status[0] == FAILED
+    return event
+
+
+def test_a_task_that_takes_three_workers_down_is_poison_and_the_rest_goes_on() -> None:
+    ledger = new_ledger(2)
+    lose_three_workers(ledger)
     assert take(ledger).tasks[0].index == 1
+    assert ledger.next_bundle(2) is None  # task 0 waits for what Slurm says
+    *_, poison = ledger.explained("w2", "FAILED", 2.0)
+    assert isinstance(poison, Lost)
+    assert poison.rows[0].kind == "poison"
+    assert "3 workers went" in poison.rows[0].message
+    assert ledger.state.status[0] == FAILED
+
+
+def test_a_task_whose_third_worker_was_preempted_is_not_poison() -> None:
+    ledger = new_ledger(1)
+    lose_three_workers(ledger)
+    ledger.explained("w2", "NODE_FAIL", 2.0)
+    assert ledger.state.status[0] == WAITING
+    assert ledger.state.used[0]["lost"] == 2
+    assert take(ledger).tasks[0].index == 0
 
 
 def test_a_preempted_worker_blames_nobody_however_often() -> None:
@@ -136,6 +154,10 @@ def test_a_new_head_sends_only_what_the_journal_does_not_have() -> None:
     ledger = Ledger(make_plan(tasks=4), state, make_tasks(4), 2, lambda _: NO_OUTPUT)
     assert [take(ledger).tasks[0].index for _ in range(2)] == [1, 3]
     assert ledger.next_bundle(2) is None
+
+
+def joined(worker: str) -> Joined:
+    return Joined(t=1.0, worker=worker, job_id="1", node="n", cores=1, memory_mib=1)
 
 
 def opened(incarnation: int, again: list[int]) -> Opened:
@@ -171,6 +193,8 @@ def test_whatever_happens_every_task_ends_exactly_once(total: int, seed: int) ->
     chance = random.Random(seed)
     ledger = new_ledger(total, retries=Retries(error=1, memory=1, memory_grow=2.0))
     replayed = RunState(total)
+    for state in (ledger.state, replayed):
+        state.apply(joined("w"), 1)
     ended: list[int] = []
     out: list[Bundle] = []
     while not ledger.finished:
@@ -178,6 +202,12 @@ def test_whatever_happens_every_task_ends_exactly_once(total: int, seed: int) ->
         if bundle:
             out.append(bundle)
         if bundle and chance.random() < 0.5:
+            continue
+        if not out:  # all that is left is under suspicion
+            events = ledger.explained("w", chance.choice(["FAILED", "PREEMPTED"]), 1.0)
+            for said in events:
+                replayed.apply(said, 1)
+            ended += [r.index for said in events if isinstance(said, Lost) for r in said.rows]
             continue
         bundle = out.pop(chance.randrange(len(out)))
         results = [

@@ -1,0 +1,133 @@
+"""Why workers went, in Slurm's words.
+
+Slurm knows a moment later, or minutes later when a node died. It is asked by one batched
+question in a thread of its own, so that a slow controller does not hold up the loop; seldom,
+with growing and jittered pauses, and only while a worker that went is unexplained.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from hpckit.errors import HpckitError
+from hpckit.run.events import Joined
+from hpckit.slurm.jobs import job_history
+from hpckit.slurm.scontrol import show_nodes
+from hpckit.slurm.states import UNKNOWN, JobState
+
+FIRST_PAUSE_S: Final = 2.0
+LONGEST_PAUSE_S: Final = 60.0
+GIVE_UP_S: Final = 900.0  # longer than any SlurmdTimeout: then nobody knows
+
+History = Mapping[str, tuple[JobState, ...]]
+Ask = Callable[[list[str], list[str]], tuple[History, set[str]]]
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A worker that went, and is not explained yet."""
+
+    worker: str
+    job_id: str
+    node: str
+    joined_at: float  # Unix time, seconds: tells which life of a requeued job it was
+    at: float  # monotonic, seconds
+
+
+class Reasons:
+    """Collects workers that went, and returns why when Slurm has said so.
+
+    Args:
+        ask: job ids and nodes → the lives of the jobs, and which of the nodes are down.
+        clock: monotonic, seconds.
+    """
+
+    def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._gone: list[Gone] = []
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="reasons")
+        self._answer: Future[tuple[History, set[str]]] | None = None
+        self._next_at = 0.0
+        self._pause_s = FIRST_PAUSE_S
+
+    def went(self, joined: Joined) -> None:
+        """Note that a worker went."""
+        if not joined.job_id:
+            return
+        now = self._clock()
+        self._gone.append(Gone(joined.worker, joined.job_id, joined.node, joined.t, now))
+        self._pause_s = FIRST_PAUSE_S
+        self._next_at = min(self._next_at or now, now) + FIRST_PAUSE_S
+
+    def poll(self) -> list[tuple[str, str]]:
+        """Return workers and the reasons that have become known; never waits."""
+        found: list[tuple[str, str]] = []
+        if self._answer is not None:
+            if not self._answer.done():
+                return []
+            found = self._take(self._answer)
+            self._answer = None
+        if self._gone and self._clock() >= self._next_at:
+            ids = sorted({gone.job_id for gone in self._gone})
+            nodes = sorted({gone.node for gone in self._gone})
+            self._answer = self._pool.submit(self._ask, ids, nodes)
+            self._next_at = self._clock() + self._pause_s * random.uniform(0.8, 1.2)
+            self._pause_s = min(self._pause_s * 1.5, LONGEST_PAUSE_S)
+        return found
+
+    def close(self) -> None:
+        """Ask no more; does not wait for an answer that is under way."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _take(self, answer: Future[tuple[History, set[str]]]) -> list[tuple[str, str]]:
+        try:
+            history, down = answer.result()
+        except HpckitError:  # the controller is away; the pause grows, and it is asked again
+            history, down = {}, set()
+        found = []
+        for gone in list(self._gone):
+            reason = _reason(gone, history, down)
+            if not reason and self._clock() - gone.at > GIVE_UP_S:
+                reason = UNKNOWN
+            if reason:
+                self._gone.remove(gone)
+                found.append((gone.worker, reason))
+        return found
+
+
+def ask_slurm(slurm_bin: str) -> Ask:
+    """Return how to ask the Slurm whose commands lie in `slurm_bin`."""
+
+    def ask(job_ids: list[str], nodes: list[str]) -> tuple[History, set[str]]:
+        found = show_nodes(",".join(nodes), slurm_bin=slurm_bin)
+        down = {node.name for node in found if _is_down(node.state)}
+        return job_history(job_ids, slurm_bin=slurm_bin), down
+
+    return ask
+
+
+def _reason(gone: Gone, history: History, down: set[str]) -> str:
+    """Return the state in which the life of the job ended that the worker was of."""
+    for life in history.get(gone.job_id, ()):
+        if life.phase == "ended" and _unix(life.ended_at) >= gone.joined_at - 1:
+            return life.state
+    return "NODE_FAIL" if gone.node in down else ""
+
+
+def _unix(local: str) -> float:
+    """Return the Unix time of Slurm's local ``2026-11-21T20:42:40``; infinite when not told."""
+    try:
+        return time.mktime(time.strptime(local, "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return float("inf")
+
+
+def _is_down(state: str) -> bool:
+    words = {word.strip("*~#!%$@^-") for word in state.upper().split("+")}
+    return bool(words & {"DOWN", "NOT_RESPONDING", "FAIL", "FAILING"}) or "*" in state
