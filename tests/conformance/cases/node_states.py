@@ -20,17 +20,23 @@ def resume(slurm: Slurm, node: str) -> None:
     until("it to be idle", lambda: state_of(slurm, node) == "idle", 20)
 
 
-@case("state idle", "state mixed", "state allocated", "sinfo %T", "sinfo %t", alone=True)
+@case("state idle", "state mixed", "state allocated", "scontrol show-node", alone=True)
 def nodes_are_idle_mixed_or_allocated(slurm: Slurm) -> None:
     node = slurm.nodes[0]
-    until("it to be idle", lambda: state_of(slurm, node) == "idle", 20)
+
+    def becomes(state: str) -> None:
+        """By scontrol: sinfo of 22.05 may miss the first change after a start."""
+        word = f"State={state}"
+        until(word, lambda: word in slurm.ok("scontrol", "show", "node", node).split(), 20)
+
+    becomes("IDLE")
     one = slurm.sbatch("-w", node, "--wrap=sleep 30").becomes("RUNNING")
-    until("it to be mixed", lambda: state_of(slurm, node) == "mixed", 20)
+    becomes("MIXED")
     two = slurm.sbatch("-w", node, "--wrap=sleep 30").becomes("RUNNING")
-    until("it to be allocated", lambda: state_of(slurm, node) == "allocated", 20)
+    becomes("ALLOCATED")
     for job in (one, two):
         job.cancel().end()
-    until("it to be idle", lambda: state_of(slurm, node) == "idle", 20)
+    becomes("IDLE")
 
 
 @case(
@@ -65,14 +71,13 @@ def draining_needs_a_reason(slurm: Slurm) -> None:
     assert state_of(slurm, slurm.nodes[0]) == "idle"
 
 
-@case("state down", "state NODE_FAIL", alone=True)
+@case("state NODE_FAIL", alone=True)
 def a_node_set_down_loses_its_jobs(slurm: Slurm) -> None:
     node = slurm.nodes[2]
     job = slurm.sbatch("-w", node, "--no-requeue", "--wrap=sleep 100").becomes("RUNNING")
     set_state(slurm, node, "down", "reason=test")
     try:
-        assert state_of(slurm, node).startswith("down")
-        assert job.end() == "NODE_FAIL"
+        assert job.end() == "NODE_FAIL"  # the node itself may be back already (ReturnToService)
     finally:
         resume(slurm, node)
 
@@ -114,7 +119,7 @@ def without_no_kill_a_lost_node_ends_the_whole_allocation(slurm: Slurm) -> None:
         resume(slurm, slurm.nodes[1])
 
 
-@case("state NODE_FAIL", "reason NodeDown", breaks=True)
+@case("state NODE_FAIL", "state down", "reason NodeDown", breaks=True)
 def a_node_that_dies_is_noticed_and_its_job_requeued(slurm: Slurm) -> None:
     node = slurm.nodes[3]
     job = slurm.sbatch("-w", node, "--requeue", "--wrap=sleep 300").becomes("RUNNING")

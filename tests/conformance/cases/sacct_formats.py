@@ -166,11 +166,11 @@ def too_much_memory_ends_a_job_as_out_of_memory(slurm: Slurm) -> None:
 @case("sacct WorkDir", "sacct Cluster", "sacct AllocTRES", "sacct ReqTRES", "sacct QOS",
       "sacct UID", "sacct Group", "sacct SubmitLine", "sacct Reason", "sacct Priority")  # fmt: skip
 def other_fields(slurm: Slurm) -> None:
-    job = slurm.sbatch("-n2", "--mem=100", "--wrap=true")
+    job = slurm.sbatch("-N1", "-n2", "--mem=100", "--wrap=true")
     job.end()
     row = job.acct("workdir,alloctres,qos", "-X")[0]
     assert row == f"{slurm.directory}|billing=2,cpu=2,mem=100M,node=1|normal"
-    assert job.acct("submitline", "-X")[0].endswith("-n2 --mem=100 --wrap=true")
+    assert job.acct("submitline", "-X")[0].endswith("-N1 -n2 --mem=100 --wrap=true")
 
 
 @case("sacct AdminComment", "sacct AllocNodes", "sacct Comment", "sacct CPUTimeRAW",

@@ -121,7 +121,7 @@ def rarer_fields(slurm: Slurm) -> None:
       "sinfo --help", "sinfo --verbose", alone=True)  # fmt: skip
 def other_options(slurm: Slurm) -> None:
     ask = ("-h", "-p", "low,debug", "-o", "%R")
-    assert slurm.ok("sinfo", *ask, "--all").split() == ["debug", "low"]
+    assert slurm.ok("sinfo", "-h", "-o", "%R", "--all").split() == ["debug", "short", "low", "high"]
     assert slurm.ok("sinfo", *ask, "--hide", "--exact").split() == ["debug", "low"]
     assert slurm.ok("sinfo", *ask, "-S", "-R").split() == ["low", "debug"]
     assert slurm.ok("sinfo", "--version") == "slurm-wlm 22.05.8"
