@@ -31,21 +31,31 @@ def remember_run(run_dir: RunDir) -> None:
         return
 
 
+def runs_here() -> list[RunDir]:
+    """Return the runs under `runs_root`, newest first."""
+    return _newest_first({path.parent.resolve() for path in runs_root().glob("*/plan.json")})
+
+
 def all_runs() -> list[RunDir]:
-    """Return every run that can be found, newest first."""
-    roots = {path.parent.resolve() for path in runs_root().glob("*/plan.json")}
+    """Return every run that can be found, newest first: those here, and those remembered."""
     try:
         remembered = _index().read_text().splitlines()
     except OSError:
         remembered = []
-    roots.update(Path(line) for line in remembered if line)
+    here = {run.root for run in runs_here()}
+    return _newest_first(here | {Path(line) for line in remembered if line})
+
+
+def _newest_first(roots: set[Path]) -> list[RunDir]:
     plans = {root: root / "plan.json" for root in roots}
     made = {root: plan.stat().st_mtime for root, plan in plans.items() if plan.is_file()}
     return [RunDir(root) for root in sorted(made, key=lambda root: made[root], reverse=True)]
 
 
 def find_run(name: str | None) -> RunDir:
-    """Return the run called `name`, or the newest; a path to a run directory is taken too.
+    """Return the run called `name`, or the newest: of those here, if there are any.
+
+    A path to a run directory is taken too.
 
     Raises:
         InputError: there is no such run.
@@ -59,7 +69,7 @@ def find_run(name: str | None) -> RunDir:
             hint="Start one with `hpckit submit BAG.toml`, or say where they are: HPCKIT_RUNS=DIR.",
         )
     if name is None:
-        return runs[0]
+        return (runs_here() or runs)[0]
     for run in runs:
         if run.root.name == name:
             return run
