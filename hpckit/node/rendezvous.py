@@ -82,6 +82,15 @@ def how_it_ended(run_dir: RunDir) -> str:
 
 
 @dataclass
+class _Shunned:
+    """An address that was tried in vain: left alone until then, and longer each time."""
+
+    until: float = 0.0
+    pause_s: float = _RETRY_S[0]
+    why: str = ""
+
+
+@dataclass
 class Rendezvous:
     """Finds the head, and joins it. `pause` waits that many seconds and returns whether to
     give up waiting, because the worker itself has to leave."""
@@ -93,7 +102,7 @@ class Rendezvous:
     patience_s: float = PATIENCE_S
     clock: Callable[[], float] = time.monotonic
     _changes: Changes = field(default_factory=Changes)
-    _shunned: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _shunned: dict[str, _Shunned] = field(default_factory=dict)
 
     def wait(self) -> tuple[Address, door.DoorClient] | None:
         """Return the head's address and the door's open connection; None when asked to leave.
@@ -129,14 +138,15 @@ class Rendezvous:
             return None, f"it publishes {self.run_dir.address}{f' (job {job})' if job else ''}"
         if why := staleness(self.run_dir, address):
             return None, why
-        until, pause_s = self._shunned.get(address.nonce, (0.0, _RETRY_S[0]))
-        if self.clock() < until:
-            return None, "nobody answered at its address; it is tried again now and then"
+        shunned = self._shunned.setdefault(address.nonce, _Shunned())
+        if self.clock() < shunned.until:
+            return None, shunned.why
         try:
             return door.join(address, self.key, self.worker), ""
         except door.Refused as error:
             raise RunIsOver(str(error)) from None
         except door.DoorError as error:
-            again = self.clock() + pause_s, min(pause_s * 2, _RETRY_S[1])
-            self._shunned[address.nonce] = again
+            shunned.until = self.clock() + shunned.pause_s
+            shunned.pause_s = min(shunned.pause_s * 2, _RETRY_S[1])
+            shunned.why = error.message
             return None, error.message
