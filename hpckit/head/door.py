@@ -47,7 +47,15 @@ class Began:
     bundle: str
 
 
-DoorEvent = Came | Went | Began
+@dataclass(frozen=True)
+class Drains:
+    """A worker takes no new bundle and is about to leave."""
+
+    worker: str
+    why: str
+
+
+DoorEvent = Came | Went | Began | Drains
 
 
 @dataclass
@@ -59,6 +67,7 @@ class _Guest:
     challenge: str = ""
     worker: WorkerInfo | None = None
     said: str = ""  # why it is leaving, once it has said so
+    draining: bool = False
     reader: wire.LineReader = field(default_factory=wire.LineReader)
 
 
@@ -98,6 +107,11 @@ class Door:
     def workers(self) -> dict[str, WorkerInfo]:
         """Who is there, by name."""
         return {name: guest.worker for name, guest in self._guests.items() if guest.worker}
+
+    def drains(self, worker: str) -> bool:
+        """Whether a worker has said that it is about to leave."""
+        guest = self._guests.get(worker)
+        return guest is not None and guest.draining
 
     def poll(self, timeout_s: float = 0.0) -> list[DoorEvent]:
         """Take what has arrived, waiting at most `timeout_s`; return what it means."""
@@ -152,6 +166,9 @@ class Door:
         if guest.worker is not None:
             if "started" in message:
                 self._events.append(Began(guest.worker.name, str(message["started"])))
+            elif "draining" in message:
+                guest.draining = True
+                self._events.append(Drains(guest.worker.name, str(message["draining"])))
             elif "left" in message:
                 guest.said = str(message["left"])
         elif not guest.challenge:
@@ -186,7 +203,7 @@ class Door:
             self._drop(self._guests[worker.name], "it joined anew")
         guest.worker = worker
         self._guests[worker.name] = guest
-        self._send(guest, {"welcome": 1})
+        self._send(guest, {"welcome": 1, "holds_lost": True})
         self._events.append(Came(worker))
 
     def _send(self, guest: _Guest, message: wire.Message) -> None:

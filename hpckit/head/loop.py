@@ -14,6 +14,7 @@ import secrets
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ from hpckit.engines.protocol import Engine
 from hpckit.engines.protocol import Lost as EngineLost
 from hpckit.errors import HpckitError, SchedulerError
 from hpckit.head import exits
-from hpckit.head.door import Began, Came, Door, Went
+from hpckit.head.door import Began, Came, Door, Drains, Went
 from hpckit.head.ledger import Ledger, credit_spools
 from hpckit.head.reasons import Reasons, ask_slurm
 from hpckit.node.address import candidate_addresses
@@ -44,6 +45,7 @@ from hpckit.spec.task import Bundle, TaskResult
 
 POLL_S: Final = 0.1  # longest wait for the engine; Work Queue's wait holds the GIL
 SNAPSHOT_S: Final = 1.0
+DOUBT_S: Final = 1.0  # until the door has told, too, what became of a bundle's worker
 FAREWELL_S: Final = 15.0  # how long workers may take to leave at the end
 _SPARE_BUNDLES: Final = 2  # beyond one per slot, so that a free slot finds one at once
 
@@ -58,6 +60,7 @@ class Head:
         self._hosts = candidate_addresses(self.plan)
         self._nonce = secrets.token_hex(8)
         self._pending: list[Event] = []
+        self._doubtful: deque[tuple[float, EngineLost]] = deque()
         self._snapshot_at = 0.0
         self._journal, self._output, self._ledger = self._take_over()
         self._door = Door(
@@ -143,9 +146,10 @@ class Head:
         self._feed()
         for event in self._engine.poll(POLL_S):
             if isinstance(event, EngineLost):
-                self._lose(event.bundle, event.why, blame=True)
+                self._doubtful.append((time.monotonic() + DOUBT_S, event))
             else:
                 self._note(self._ledger.returned(event.result, time.time()))
+        self._settle_doubts()
         for worker, reason in self._reasons.poll():
             say(f"worker {worker} went because of {reason}")
             for said in self._ledger.explained(worker, reason, time.time()):
@@ -170,8 +174,22 @@ class Head:
                     )
                 case Began(worker, bundle):
                     self._ledger.began(bundle, worker)
+                case Drains(worker, why):
+                    say(f"worker {worker} is about to leave: {why}")
                 case Went():
                     self._went(event)
+
+    def _settle_doubts(self) -> None:
+        """Decide on bundles that the engine gave up a moment ago.
+
+        A worker that was warned loses its engine first; it finishes what it can, and its spool
+        vouches for that once it has left (`_went`). Until then nothing is handed out again.
+        """
+        while self._doubtful and self._doubtful[0][0] <= time.monotonic():
+            _, lost = self._doubtful.popleft()
+            sent = self._ledger.sent.get(lost.bundle)
+            if sent and not self._door.drains(sent.worker):
+                self._lose(lost.bundle, lost.why, blame=True)
 
     def _went(self, event: Went) -> None:
         say(f"worker {event.worker} {'left' if event.orderly else 'was lost'}: {event.why}")
@@ -200,7 +218,8 @@ class Head:
 
     def _slots(self) -> int:
         per_task = max(1, self.plan.surroundings.cores)
-        return sum(max(1, w.cores // per_task) for w in self._door.workers.values())
+        here = [w for name, w in self._door.workers.items() if not self._door.drains(name)]
+        return sum(max(1, worker.cores // per_task) for worker in here)
 
     def _note(self, event: Event | None) -> None:
         if event is not None:

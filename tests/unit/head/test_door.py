@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hpckit.head.door import Began, Came, Door, DoorEvent, Went
+from hpckit.head.door import Began, Came, Door, DoorEvent, Drains, Went
 from hpckit.node import door as wire
 from hpckit.run.address import Address
 from hpckit.spec.worker import WorkerInfo
@@ -121,6 +121,15 @@ def test_who_says_goodbye_leaves_in_order_and_who_vanishes_does_not(door: Door) 
     rude.close()
     gone = next(e for e in events_until(door, Went) if isinstance(e, Went))
     assert (gone.worker, gone.orderly) == ("rude", False)
+
+
+def test_a_worker_that_drains_is_known_to_leave_and_its_work_is_held(door: Door) -> None:
+    client = joined(door)
+    assert client.holds_lost
+    assert not door.drains("w1")
+    client.send({"draining": "preempted"})
+    assert Drains("w1", "preempted") in events_until(door, Drains)
+    assert door.drains("w1")
 
 
 def test_the_head_learns_which_bundle_a_worker_began(door: Door) -> None:
