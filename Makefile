@@ -15,7 +15,7 @@ help: ## this list
 setup: ## install what `make demo` needs: Debian packages, .venv, the C++ task
 	@make/setup.sh packages make/debian-packages.txt native/debian-packages.txt
 	@make/setup.sh venv $(VENV) demo
-	@$(MAKE) --no-print-directory -s native || echo "setup: no C++ task; going on with zfpy" >&2
+	@make/setup.sh native $(VENV)
 
 .PHONY: setup-dev
 setup-dev: setup ## the same, and what the tests need: a real Slurm, linters

@@ -1,6 +1,6 @@
 # The C++ task: build, sanitizer build, benchmark, fuzzing.
 PYTHON ?= .venv/bin/python
-CMAKE ?= $(if $(wildcard .venv/bin/cmake),.venv/bin/cmake,cmake)
+CMAKE ?= $(or $(wildcard $(dir $(PYTHON))cmake),cmake)
 NATIVE_JOBS ?= 2
 
 native/build/compress_task: native/CMakeLists.txt $(wildcard native/src/* native/cmake/*)

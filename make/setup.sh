@@ -3,21 +3,43 @@
 #
 #   make/setup.sh packages FILE...   install the Debian packages that the files list
 #   make/setup.sh venv DIR EXTRA     make the virtual environment DIR with hpckit[EXTRA]
+#   make/setup.sh native DIR         build the C++ task, with the CMake of the machine or of DIR
 #
-# Packages are installed only when root or passwordless sudo is there. Otherwise they are
-# named, with the conda-forge alternative, and what works without them goes on.
+# It says nothing when nothing is to be done, and asks nothing ever. Packages are installed
+# only when root or passwordless sudo is there. Otherwise they are named, with the conda-forge
+# alternative, and what works without them goes on. HPCKIT_PYTHON chooses the interpreter.
 set -euo pipefail
+
+CONDA_NAMES="zfp cli11 nlohmann_json xxhash cmake cxx-compiler ndcctools"
+NATIVE=native/build/compress_task
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
+one_at_a_time() {  # two set-ups in one checkout would undo each other's work
+  [ -z "${HPCKIT_SETUP_HAS_LOCK:-}" ] || return 0
+  command -v flock >/dev/null || return 0
+  flock -n -o "$0" true || say "another set-up is running in this checkout; waiting for its end"
+  HPCKIT_SETUP_HAS_LOCK=1 exec flock -o "$0" "$0" "$@"  # -o: no daemon inherits the lock
+}
+
+quietly() {  # shows what a command said only if it failed
+  local log status=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  [ "$status" = 0 ] || tail -n 12 "$log" | sed 's/^/setup:   | /' >&2
+  rm -f "$log"
+  return "$status"
+}
+
+# --- Debian packages -----------------------------------------------------------------------
+
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
-  elif sudo -n true 2>/dev/null; then sudo -n "$@"
-  else return 1
+  else sudo -n "$@" 2>/dev/null
   fi
 }
 
-can_install() { command -v apt-get >/dev/null && as_root true; }
+can_install() { command -v apt-get >/dev/null && as_root true 2>/dev/null; }
 
 missing_of() {  # the packages among the arguments that are not installed
   local package
@@ -35,36 +57,55 @@ available_of() {  # those that this release of Debian has
   done
 }
 
+apt_get() {  # a fresh machine may be at its first upgrade: wait for dpkg's lock
+  as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+    apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
+}
+
+install_packages() {
+  local wanted
+  say "installing with apt: $*"
+  quietly apt_get update || say "apt-get update failed; trying with the lists that are there"
+  mapfile -t wanted < <(available_of "$@")
+  [ "${#wanted[@]}" -gt 0 ] || return 0
+  quietly apt_get install -y --no-install-recommends "${wanted[@]}" ||
+    say "apt-get could not install them all; going on with what works"
+}
+
+name_packages() {
+  say "missing Debian packages, and neither root nor sudo to install them. Either (as root)"
+  say "  apt-get install --no-install-recommends $*"
+  say "or from conda-forge"
+  say "  conda install -c conda-forge $CONDA_NAMES"
+  say "  export HPCKIT_WORK_QUEUE_PREFIX=\$CONDA_PREFIX"
+  say "then make again. Going on with what works without them"
+}
+
 packages() {
   local wanted missing
-  wanted=$(sed -e 's/#.*//' "$@" | xargs)
+  mapfile -t wanted < <(sed -e 's/#.*//' "$@" | xargs -n 1)
   if ! command -v dpkg-query >/dev/null; then
-    say "this is not Debian. What is needed goes by these names there: $wanted"
-    say "conda-forge has the like: zfp cli11 nlohmann_json xxhash cmake cxx-compiler ndcctools"
+    say "this is not Debian. What is needed goes by these names there: ${wanted[*]}"
+    say "conda-forge has the like: $CONDA_NAMES"
     return 0
   fi
-  missing=$(missing_of $wanted | xargs)
-  [ -n "$missing" ] || return 0
-  if ! can_install; then
-    say "missing Debian packages, and neither root nor sudo to install them:"
-    say "  apt-get install $missing"
-    say "or from conda-forge: zfp cli11 nlohmann_json xxhash cmake cxx-compiler ndcctools,"
-    say "then HPCKIT_WORK_QUEUE_PREFIX=\$CONDA_PREFIX; going on with what works without them"
-    return 0
-  fi
-  as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
-  missing=$(available_of $missing | xargs)
-  [ -n "$missing" ] || return 0
-  say "installing $missing"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    $missing >/dev/null || say "could not install them all; going on with what works"
+  mapfile -t missing < <(missing_of "${wanted[@]}")
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  if can_install; then install_packages "${missing[@]}"; else name_packages "${missing[@]}"; fi
 }
+
+# --- the virtual environment ---------------------------------------------------------------
 
 fits() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 find_python() {  # Debian's own first: Work Queue's binding is built for it
   local python
-  for python in ${HPCKIT_PYTHON:-} /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
+  if [ -n "${HPCKIT_PYTHON:-}" ]; then
+    if fits "$HPCKIT_PYTHON"; then echo "$HPCKIT_PYTHON"; return; fi
+    say "HPCKIT_PYTHON=$HPCKIT_PYTHON is not a Python 3.11 or newer; correct it, or unset it"
+    exit 2
+  fi
+  for python in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
     if fits "$python"; then echo "$python"; return; fi
   done
   say "no Python 3.11 or newer found; install one, or name it: HPCKIT_PYTHON=/path/to/python3"
@@ -73,37 +114,114 @@ find_python() {  # Debian's own first: Work Queue's binding is built for it
 
 make_venv() {
   local dir=$1 python=$2
-  "$python" -m venv "$dir" 2>/dev/null && return
-  rm -rf "$dir"
-  if can_install && [ "$python" = /usr/bin/python3 ]; then
-    packages <(echo python3-venv)
-    "$python" -m venv "$dir" && return
+  "$python" -m venv "$dir" >/dev/null 2>&1 && return
+  if [ "$(command -v "$python")" = /usr/bin/python3 ] && can_install; then
+    install_packages python3-venv
+    "$python" -m venv "$dir" >/dev/null 2>&1 && return
   fi
-  if "$python" -m pip --version >/dev/null 2>&1; then
-    say "$python has no venv module; taking virtualenv from PyPI"
-    "$python" -m pip install --quiet --target "$dir.virtualenv" virtualenv
-    PYTHONPATH="$dir.virtualenv" "$python" -m virtualenv --quiet "$dir"
-    rm -rf "$dir.virtualenv"
-    return
-  fi
-  say "$python has neither venv nor pip; install python3-venv, or name another: HPCKIT_PYTHON=…"
+  # Debian's python3 without python3-venv lacks only pip's wheel: take that from the index.
+  say "$python comes without pip for virtual environments (Debian: python3-venv); fetching pip"
+  if "$python" -m venv --clear --without-pip "$dir" && touch "$dir/.unfinished" &&
+    "$dir/bin/python" make/fetch_pip.py "$dir"
+  then return; fi
+  say "no virtual environment could be made with $python; apt-get install python3-venv (as root),"
+  say "or name another Python: HPCKIT_PYTHON=/path/to/python3 make …"
   exit 2
 }
 
+about() {  # which Python it is, and which checkout it serves
+  local what='import os, sys; print(*sys.version_info[:2], os.path.realpath(sys.base_prefix))'
+  "$1" -c "$what" 2>/dev/null || true
+}
+
+why_anew() {  # why the environment cannot be used as it is; nothing when it can
+  local dir=$1 chosen stamp
+  chosen=$(about "$dir/bin/python")
+  if [ ! -e "$dir" ]; then echo "there is none"
+  elif [ -e "$dir/.unfinished" ]; then echo "an earlier set-up was interrupted"
+  elif [ -z "$chosen" ]; then echo "its Python does not run"
+  elif ! fits "$dir/bin/python"; then echo "its Python is older than 3.11"
+  elif [ -n "${HPCKIT_PYTHON:-}" ] && [ "$(about "$(find_python)")" != "$chosen" ]; then
+    echo "HPCKIT_PYTHON names another Python"
+  else
+    for stamp in "$dir"/.hpckit-*; do
+      if [ -e "$stamp" ] && [ "$(cat "$stamp")" != "$chosen $PWD" ]; then
+        echo "it was made for $(cat "$stamp")"
+        return
+      fi
+    done
+  fi
+}
+
+start_anew() {
+  local dir=$1 why=$2 python
+  python=$(find_python)
+  if [ -e "$dir" ]; then
+    if [ ! -e "$dir/pyvenv.cfg" ] && [ ! -e "$dir/.unfinished" ]; then
+      say "$dir is there and no virtual environment; move it away, or name another: make VENV=…"
+      exit 2
+    fi
+    say "making $dir anew: $why"
+    rm -rf "$dir"
+  fi
+  mkdir -p "$dir"
+  touch "$dir/.unfinished"
+  make_venv "$dir" "$python"
+}
+
+pip_install() {
+  local python=$1
+  shift
+  "$python" -m pip install --quiet --no-input --disable-pip-version-check "$@" </dev/null && return
+  say "pip could not install $* (its reason is above). It takes its settings from pip.conf and"
+  say "the environment: PIP_INDEX_URL, HTTPS_PROXY. When that is mended, make again"
+  exit 3
+}
+
+has_cxx() { command -v "${CXX:-c++}" >/dev/null; }
+
 venv() {
-  local dir=$1 extra=$2 stamp
-  stamp="$dir/.installed-$extra"
-  if [ -e "$stamp" ] && [ ! pyproject.toml -nt "$stamp" ] && "$dir/bin/python" -c '' 2>/dev/null
-  then return; fi
-  "$dir/bin/python" -c '' 2>/dev/null || { rm -rf "$dir"; make_venv "$dir" "$(find_python)"; }
+  local dir=$1 extra=$2 stamp why
+  stamp="$dir/.hpckit-$extra"
+  why=$(why_anew "$dir")
+  if [ -z "$why" ] && [ -e "$stamp" ] && [ ! pyproject.toml -nt "$stamp" ]; then return; fi
+  [ -z "$why" ] || start_anew "$dir" "$why"
+  touch "$dir/.unfinished"
   say "installing hpckit[$extra] into $dir (the first time takes some minutes)"
-  "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
-  command -v cmake >/dev/null || "$dir/bin/python" -m pip install --quiet cmake
-  touch "$stamp"
+  pip_install "$dir/bin/python" --editable ".[$extra]"
+  printf '%s\n' "$(about "$dir/bin/python") $PWD" >"$stamp"
+  rm "$dir/.unfinished"
+}
+
+# --- the C++ task --------------------------------------------------------------------------
+
+native() {
+  local dir=$1 make=${MAKE:-make}
+  "$make" --no-print-directory -q "$NATIVE" 2>/dev/null && return
+  if ! has_cxx; then
+    say "no C++ compiler, so no C++ task: the demo's task will be Python with zfpy"
+    return
+  fi
+  if ! command -v cmake >/dev/null && [ ! -x "$dir/bin/cmake" ]; then
+    say "no CMake on this machine; taking it from PyPI"
+    pip_install "$dir/bin/python" cmake
+  fi
+  say "building the C++ task (half a minute)"
+  if [ -e native/build ]; then
+    "$make" --no-print-directory "$NATIVE" >/dev/null 2>&1 && return
+    rm -rf native/build  # it may be half made, or another machine's
+  fi
+  quietly "$make" --no-print-directory "$NATIVE" ||
+    say "the C++ task could not be built; the demo's task will be Python with zfpy"
 }
 
 case "${1:-}" in
-  packages) shift; packages "$@" ;;
-  venv) shift; venv "$@" ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  packages | venv | native)
+    one_at_a_time "$@"
+    "$@"
+    ;;
+  *)
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
 esac

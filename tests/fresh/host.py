@@ -1,0 +1,64 @@
+"""How this machine reaches packages, handed on to a root at run time; nothing of it is kept here.
+
+A machine behind a proxy or a mirror has told apt and pip so. A bare Debian made on it must
+know the same, and nothing else.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+_VARIABLES = re.compile(
+    r"PIP_\w+|(HTTPS?|ALL|NO|FTP)_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE",
+    re.IGNORECASE,
+)
+_APT = re.compile(r"^Acquire::\S*(proxy|verify|check|cainfo|timeout|retries|forceipv)", re.I)
+_PIP_FILES = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
+_CERTIFICATES = ("/usr/local/share/ca-certificates", "/etc/ssl/certs")
+
+
+def environment() -> dict[str, str]:
+    """The variables that tell pip and others how to reach the network."""
+    return {name: value for name, value in os.environ.items() if _VARIABLES.fullmatch(name)}
+
+
+def local_indexes() -> list[Path]:
+    """The directories of this machine that its pip settings name: they must be seen inside."""
+    values = [*environment().values()]
+    for section in _pip_settings().values():
+        values += section.values()
+    words = (word.removeprefix("file://") for value in values for word in value.split())
+    paths = {Path(word) for word in words if word.startswith("/")}
+    return sorted(path for path in paths if path.is_dir() and path not in map(Path, _CERTIFICATES))
+
+
+def hand_on(root: Path) -> None:
+    """Write this machine's apt and pip settings, names and certificates into `root`."""
+    for name in ("/etc/resolv.conf", "/etc/hosts"):
+        shutil.copyfile(name, f"{root}{name}")
+    for name in _CERTIFICATES:
+        if Path(name).is_dir():
+            shutil.copytree(
+                name, f"{root}{name}", dirs_exist_ok=True, ignore_dangling_symlinks=True
+            )
+    Path(root, "etc/apt/apt.conf.d/90host").write_text("\n".join(_apt_settings()) + "\n")
+    with Path(root, "etc/pip.conf").open("w") as file:
+        _pip_settings().write(file)
+
+
+def _apt_settings() -> Iterator[str]:
+    dump = ["apt-config", "dump", "Acquire"]
+    said = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
+    return (line for line in said.splitlines() if _APT.match(line))
+
+
+def _pip_settings() -> configparser.RawConfigParser:
+    settings = configparser.RawConfigParser()
+    settings.read([Path(name).expanduser() for name in _PIP_FILES])
+    return settings
