@@ -20,7 +20,8 @@ _VARIABLES = re.compile(
 )
 _APT = re.compile(r"^Acquire::\S*(proxy|verify|check|cainfo|timeout|retries|forceipv)", re.I)
 _PIP_FILES = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
-_CERTIFICATES = ("/usr/local/share/ca-certificates", "/etc/ssl/certs")
+_CERTIFICATES = "/usr/local/share/ca-certificates"  # what ca-certificates adds: its README
+_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def environment() -> dict[str, str]:
@@ -35,18 +36,17 @@ def local_indexes() -> list[Path]:
         values += section.values()
     words = (word.removeprefix("file://") for value in values for word in value.split())
     paths = {Path(word) for word in words if word.startswith("/")}
-    return sorted(path for path in paths if path.is_dir() and path not in map(Path, _CERTIFICATES))
+    return sorted(path for path in paths if path.is_dir() and path != Path(_BUNDLE).parent)
 
 
 def hand_on(root: Path) -> None:
     """Write this machine's apt and pip settings, names and certificates into `root`."""
     for name in ("/etc/resolv.conf", "/etc/hosts"):
         shutil.copyfile(name, f"{root}{name}")
-    for name in _CERTIFICATES:
-        if Path(name).is_dir():
-            shutil.copytree(
-                name, f"{root}{name}", dirs_exist_ok=True, ignore_dangling_symlinks=True
-            )
+    if Path(_CERTIFICATES).is_dir():
+        shutil.copytree(_CERTIFICATES, f"{root}{_CERTIFICATES}", dirs_exist_ok=True)
+    if Path(_BUNDLE).is_file():
+        shutil.copyfile(_BUNDLE, f"{root}{_BUNDLE}")
     Path(root, "etc/apt/apt.conf.d/90host").write_text("\n".join(_apt_settings()) + "\n")
     with Path(root, "etc/pip.conf").open("w") as file:
         _pip_settings().write(file)
