@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -13,9 +14,12 @@ from typing import Final
 
 from hpckit.errors import StorageError
 
-PREFIX: Final = "hpckit-"
+PREFIX: Final = "hpckit-node-"
+#: What `tempfile.mkdtemp` makes of it. Nothing else is ever swept: whoever uses hpckit may
+#: well have directories in /tmp whose names begin with hpckit.
+_OURS: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
 #: Younger ones may be in the making: there, and not locked yet.
-_YOUNG_S: Final = 60.0
+_YOUNG_S: Final = 5.0
 
 
 class NodeDir:
@@ -44,17 +48,18 @@ class NodeDir:
         return path
 
     def remove(self) -> None:
-        """Remove it with all that is in it; idempotent."""
+        """Remove it with all that is in it, and what others have left; idempotent."""
         shutil.rmtree(self.path, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.close(self._lock)
+        sweep(str(self.path.parent))
 
 
 def sweep(parent: str) -> None:
     """Remove what this user's workers left in `parent` that were ended without a chance."""
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(parent)):
-            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
+            if _OURS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                 _remove_if_left(entry)
 
 

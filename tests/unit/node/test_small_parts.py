@@ -192,14 +192,14 @@ def test_directories_of_ended_workers_are_swept_and_those_of_living_ones_are_not
     tmp_path: Path,
 ) -> None:
     living = NodeDir(str(tmp_path))
-    left = tmp_path / f"{PREFIX}left"
-    other = tmp_path / "somebody else's"
-    for path in (left, other):
+    left = tmp_path / f"{PREFIX}abcd_123"
+    others = [tmp_path / name for name in ("somebody else's", "hpckit-data", f"{PREFIX}of mine")]
+    for path in (left, *others):
         path.mkdir()
-    for path in (left, other, living.path):
+    for path in (left, *others, living.path):
         os.utime(path, (1, 1))
     sweep(str(tmp_path))
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([living.path.name, other.name])
+    assert sorted(tmp_path.iterdir()) == sorted([living.path, *others])
     assert oct(living.path.stat().st_mode)[-3:] == "700"
     living.remove()
     assert not living.path.exists()
