@@ -50,8 +50,9 @@ class NodeDir:
     def remove(self) -> None:
         """Remove it with all that is in it, and what others have left; idempotent."""
         shutil.rmtree(self.path, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.close(self._lock)
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
         sweep(str(self.path.parent))
 
 

@@ -23,8 +23,8 @@ from hpckit.spec.worker import WorkerInfo
 TOKEN: Final = "ray.token"
 #: Ray demands 75 MiB at least; only bundles and results go through it.
 OBJECT_STORE_BYTES: Final = 80 * 2**20
-#: Sockets in it have to fit into 107 bytes with what Ray adds.
-TEMPORARY_BYTES: Final = 44
+#: Sockets in it have to fit into 107 bytes with what Ray adds: 50 less the digits of a PID.
+TEMPORARY_BYTES: Final = 43
 
 
 def environment(run_dir: RunDir) -> dict[str, str]:
