@@ -25,13 +25,15 @@ from hpckit.engines.protocol import Lost as EngineLost
 from hpckit.errors import HpckitError, SchedulerError
 from hpckit.head import exits
 from hpckit.head.door import Began, Came, Door, Drains, Went
+from hpckit.head.elasticity import Elasticity
+from hpckit.head.fleet import Work
 from hpckit.head.ledger import Ledger, credit_spools
 from hpckit.head.reasons import Reasons, ask_slurm
 from hpckit.node.address import candidate_addresses
 from hpckit.node.door import read_key
 from hpckit.node.log import say
 from hpckit.run.address import Address, publish_address, withdraw_address
-from hpckit.run.events import Ended, Event, Joined, Left
+from hpckit.run.events import Ended, Event, Joined, Left, Noted
 from hpckit.run.jobs import read_jobs
 from hpckit.run.journal import FencedError, JournalWriter, load_state, open_journal
 from hpckit.run.output import OutputWriter
@@ -69,6 +71,7 @@ class Head:
             key=read_key(run_dir),
             ports=self.plan.port_range,
         )
+        self._elasticity = Elasticity(run_dir, self.plan)
         self._reasons = Reasons(ask_slurm(self.plan.slurm_bin))
         self._engine: Engine = make_engine(run_dir, self.plan, self._hosts[0])
 
@@ -88,6 +91,7 @@ class Head:
         finally:
             self._engine.stop()
             self._reasons.close()
+            self._elasticity.close()
             self._door.close()
             self._journal.close()
             self._output.close()
@@ -150,14 +154,13 @@ class Head:
             else:
                 self._note(self._ledger.returned(event.result, time.time()))
         self._settle_doubts()
-        for worker, reason in self._reasons.poll():
-            say(f"worker {worker} went because of {reason}")
-            for said in self._ledger.explained(worker, reason, time.time()):
-                self._note(said)
+        self._hear_slurm()
         self._flush()
 
     def _watch_door(self, timeout_s: float) -> None:
         for event in self._door.poll(timeout_s):
+            if isinstance(event, Came | Went | Drains):
+                self._elasticity.changed()
             match event:
                 case Came(worker):
                     say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
@@ -178,6 +181,31 @@ class Head:
                     say(f"worker {worker} is about to leave: {why}")
                 case Went():
                     self._went(event)
+
+    def _hear_slurm(self) -> None:
+        """Take Slurm's reasons for workers that went; keep the array at its size."""
+        for worker, reason in self._reasons.poll():
+            say(f"worker {worker} went because of {reason}")
+            for said in self._ledger.explained(worker, reason, time.time()):
+                self._note(said)
+        if not self._elasticity.active:
+            return
+        here = [w for name, w in self._door.workers.items() if not self._door.drains(name)]
+        sent = self._ledger.sent.values()
+        settled = self._ledger.unsent == 0 and all(bundle.worker for bundle in sent)
+        busy = {bundle.worker for bundle in sent}
+        idle = [worker.name for worker in here if settled and worker.name not in busy]
+        work = Work(
+            tasks=self._ledger.state.left,
+            slots=self._slots_of(self.plan.worker.cores),
+            mean_s=self._ledger.sizer.mean_s,
+        )
+        dismissed, notes = self._elasticity.look({w.job_id for w in here}, idle, work)
+        for name in dismissed:
+            self._door.say({"stop": "no work is left for it"}, name)
+        for text in notes:
+            say(text)
+            self._note(Noted(t=time.time(), text=text))
 
     def _settle_doubts(self) -> None:
         """Decide on bundles that the engine gave up a moment ago.
@@ -217,14 +245,16 @@ class Head:
             self._engine.submit(bundle)
 
     def _slots(self) -> int:
-        per_task = max(1, self.plan.surroundings.cores)
         here = [w for name, w in self._door.workers.items() if not self._door.drains(name)]
-        return sum(max(1, worker.cores // per_task) for worker in here)
+        return sum(self._slots_of(worker.cores) for worker in here)
+
+    def _slots_of(self, cores: int) -> int:
+        return max(1, cores // max(1, self.plan.surroundings.cores))
 
     def _note(self, event: Event | None) -> None:
         if event is not None:
             self._pending.append(event)
-            if isinstance(event, Joined | Left):
+            if isinstance(event, Joined | Left | Noted):
                 self._ledger.state.apply(event, self._journal.incarnation)
 
     def _flush(self) -> None:

@@ -7,14 +7,12 @@ with growing and jittered pauses, and only while a worker that went is unexplain
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from hpckit.errors import HpckitError
+from hpckit.head.background import Background
 from hpckit.run.events import Joined
 from hpckit.slurm.jobs import job_history
 from hpckit.slurm.scontrol import show_nodes
@@ -51,45 +49,32 @@ class Reasons:
         self._ask = ask
         self._clock = clock
         self._gone: list[Gone] = []
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="reasons")
-        self._answer: Future[tuple[History, set[str]]] | None = None
-        self._next_at = 0.0
-        self._pause_s = FIRST_PAUSE_S
+        self._slurm: Background[tuple[History, set[str]]] = Background(
+            first_pause_s=FIRST_PAUSE_S, longest_pause_s=LONGEST_PAUSE_S, clock=clock
+        )
 
     def went(self, joined: Joined) -> None:
         """Note that a worker went."""
-        if not joined.job_id:
-            return
-        now = self._clock()
-        self._gone.append(Gone(joined.worker, joined.job_id, joined.node, joined.t, now))
-        self._pause_s = FIRST_PAUSE_S
-        self._next_at = min(self._next_at or now, now) + FIRST_PAUSE_S
+        if joined.job_id:
+            gone = Gone(joined.worker, joined.job_id, joined.node, joined.t, self._clock())
+            self._gone.append(gone)
+            self._slurm.hurry()
 
     def poll(self) -> list[tuple[str, str]]:
         """Return workers and the reasons that have become known; never waits."""
-        found: list[tuple[str, str]] = []
-        if self._answer is not None:
-            if not self._answer.done():
-                return []
-            found = self._take(self._answer)
-            self._answer = None
-        if self._gone and self._clock() >= self._next_at:
+        answer = self._slurm.take()
+        found = self._settle(*(answer or ({}, set())))
+        if self._gone and self._slurm.due:
             ids = sorted({gone.job_id for gone in self._gone})
             nodes = sorted({gone.node for gone in self._gone})
-            self._answer = self._pool.submit(self._ask, ids, nodes)
-            self._next_at = self._clock() + self._pause_s * random.uniform(0.8, 1.2)
-            self._pause_s = min(self._pause_s * 1.5, LONGEST_PAUSE_S)
+            self._slurm.ask(lambda: self._ask(ids, nodes))
         return found
 
     def close(self) -> None:
-        """Ask no more; does not wait for an answer that is under way."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Ask no more."""
+        self._slurm.close()
 
-    def _take(self, answer: Future[tuple[History, set[str]]]) -> list[tuple[str, str]]:
-        try:
-            history, down = answer.result()
-        except HpckitError:  # the controller is away; the pause grows, and it is asked again
-            history, down = {}, set()
+    def _settle(self, history: History, down: set[str]) -> list[tuple[str, str]]:
         found = []
         for gone in list(self._gone):
             reason = _reason(gone, history, down)

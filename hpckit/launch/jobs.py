@@ -9,21 +9,34 @@ from hpckit.launch.directives import adapt, literal, place_directives
 from hpckit.launch.place import Place
 from hpckit.launch.sizes import Sizes
 from hpckit.launch.walltime import warning_s
-from hpckit.spec.plan import JobPlan
+from hpckit.spec.plan import JobPlan, Plan
 from hpckit.spec.site_model import Site
 from hpckit.spec.task import Backend, Shape
 from hpckit.spec.units import slurm_time
 
 
-def array_slices(workers: int, max_array_size: int) -> tuple[str, ...]:
+def array_slices(workers: int, max_array_size: int, at_once: int = 0) -> tuple[str, ...]:
     """Return the ``--array`` values that make so many workers, each within MaxArraySize.
 
+    `at_once` is how many of each slice may run at a time; 0 is all of them.
     Indices begin at 0 in each slice, and stop at one less than `max_array_size`
     (https://slurm.schedmd.com/slurm.conf.html, MaxArraySize).
     """
     full, rest = divmod(workers, max_array_size)
     counts = [max_array_size] * full + ([rest] if rest else [])
-    return tuple(f"0-{count - 1}" if count > 1 else "0" for count in counts)
+    limit = f"%{at_once}" if at_once else ""
+    return tuple(f"0-{count - 1}{limit}" if count > 1 else "0" for count in counts)
+
+
+def first_arrays(plan: Plan) -> tuple[str, ...]:
+    """Return the ``--array`` values of the workers that are submitted with the head.
+
+    Where compute nodes may not submit, the head cannot add any: then the array is as large
+    as it may become, and throttled to the number of workers that was asked for.
+    """
+    if plan.compute_nodes_submit or plan.max_workers <= plan.workers:
+        return array_slices(plan.workers, plan.max_array_size)
+    return array_slices(plan.max_workers, plan.max_array_size, plan.workers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from math import ceil
 
 from hpckit.errors import InputError
 from hpckit.launch.directives import check_user_directives
@@ -59,6 +60,8 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
         head=sizes.worker if backend == "pool" else sizes.head,
         worker=sizes.worker,
         workers=sizes.workers,
+        **_bounds(request, sizes.workers),
+        max_failures=_max_failures(request),
         surroundings=around,
         retries=bag.retries,
         warning_s=warning_s(sizes.head.walltime_s),
@@ -90,6 +93,34 @@ def _engine(request: Request) -> tuple[Backend, Shape, list[str]]:
             hint="Leave --shape out, or choose --backend workqueue or ray.",
         )
     return backend, shape, notes
+
+
+def _bounds(request: Request, workers: int) -> dict[str, int]:
+    """Return between how many workers the head keeps the array."""
+    least = 1 if request.min_workers is None else request.min_workers
+    most = max(workers, least) if request.max_workers is None else request.max_workers
+    if least > most:
+        raise InputError(
+            f"--min-workers {least} is more than --max-workers {most}",
+            hint="Give a --max-workers that is at least as large, or leave one of them out.",
+        )
+    return {"min_workers": least, "max_workers": most}
+
+
+def _max_failures(request: Request) -> int:
+    """Return ``--max-failures N`` or ``P%`` as a number of tasks; 0 for any number."""
+    text = request.max_failures.strip()
+    number = text.removesuffix("%")
+    if not text:
+        return 0
+    if not number.replace(".", "", 1).isdigit() or float(number) <= 0:
+        raise InputError(
+            f"--max-failures {text!r} is no number of tasks and no percentage",
+            hint="For example --max-failures 10 or --max-failures 5%.",
+        )
+    if text.endswith("%"):
+        return max(1, ceil(request.tasks * float(number) / 100))
+    return ceil(float(number))
 
 
 def _check_cwd(path: str, site: Site) -> None:

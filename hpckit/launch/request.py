@@ -38,6 +38,9 @@ class Request:
     backend: Backend | None = None
     shape: Shape | None = None
     nodes: int | None = None
+    min_workers: int | None = None
+    max_workers: int | None = None
+    max_failures: str = ""
     cores: int | None = None
     memory_mib: int | None = None
     walltime_s: int | None = None

@@ -13,7 +13,7 @@ from hpckit.errors import SchedulerError
 from hpckit.launch.emulated import bring_up
 from hpckit.launch.files import Contents, new_run_dir, write_run_dir
 from hpckit.launch.interrupts import held_interrupts
-from hpckit.launch.jobs import array_slices
+from hpckit.launch.jobs import first_arrays
 from hpckit.launch.naming import refuse_node_local
 from hpckit.launch.provenance import provenance, provenance_json
 from hpckit.launch.render import render
@@ -130,7 +130,7 @@ def _steps(plan: Plan) -> Iterator[_Step]:
         if job.role in HEAD_ROLES:
             yield _Step(job.role)
             continue
-        for array in array_slices(plan.workers, plan.max_array_size):
+        for array in first_arrays(plan):
             yield _Step(job.role, array, (f"--array={array}",))
 
 

@@ -126,6 +126,13 @@ class Lost(msgspec.Struct, frozen=True, tag_field="e", tag="lost", kw_only=True)
     suspect: int | None = None  # the task that was running, which may have killed its worker
 
 
+class Noted(msgspec.Struct, frozen=True, tag_field="e", tag="noted", kw_only=True):
+    """Something that people may ask about later, in words: why there are no more workers."""
+
+    t: float
+    text: str
+
+
 class Ended(msgspec.Struct, frozen=True, tag_field="e", tag="ended", kw_only=True):
     """The head's last word."""
 
@@ -134,6 +141,6 @@ class Ended(msgspec.Struct, frozen=True, tag_field="e", tag="ended", kw_only=Tru
     why: str = ""
 
 
-Event = Opened | Joined | Left | Explained | Returned | Lost | Ended
+Event = Opened | Joined | Left | Explained | Returned | Lost | Noted | Ended
 decode_event = msgspec.json.Decoder(Event).decode
 encode_event = msgspec.json.Encoder().encode

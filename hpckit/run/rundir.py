@@ -101,6 +101,11 @@ class RunDir:
         return self.root / "cancel.json"
 
     @property
+    def workers(self) -> Path:
+        """Between how many workers the run may have, once `hpckit workers` has said so."""
+        return self.root / "workers.json"
+
+    @property
     def resume(self) -> Path:
         """What the newest `hpckit resume` asked for."""
         return self.root / "resume.json"

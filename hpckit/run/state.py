@@ -17,6 +17,7 @@ from hpckit.run.events import (
     Joined,
     Left,
     Lost,
+    Noted,
     Opened,
     Returned,
     Row,
@@ -64,6 +65,7 @@ class RunState:
     workers: dict[str, WorkerRecord] = field(default_factory=dict)
     opened: Opened | None = None
     ended: Ended | None = None
+    noted: Noted | None = None  # the last
     resumed: set[str] = field(default_factory=set)  # ids of the requests carried out
     first_at: float = 0.0
     last_at: float = 0.0
@@ -105,6 +107,8 @@ class RunState:
             case Lost():
                 self._take(event.rows, incarnation, event.worker)
                 self._lose(event)
+            case Noted():
+                self.noted = event
             case Ended():
                 self.ended = event
         self.last_at = max(self.last_at, event.t)

@@ -77,6 +77,8 @@ class Plan:
     warning_s: int  # how long before its end the head's job is warned
     setup: tuple[str, ...]  # shell lines, site's first, then the bag's
     jobs: tuple[JobPlan, ...]
+    min_workers: int = 1  # of an array: the head keeps it between these while work is left
+    max_workers: int = 1
     max_failures: int = 0  # failed tasks after which the run is ended early; 0: any number
     interface: str = ""  # network interface whose address the head publishes first
     port_range: tuple[int, int] = (0, 0)  # inclusive; (0, 0): any free port
