@@ -34,9 +34,15 @@ def local_indexes() -> list[Path]:
     values = [*environment().values()]
     for section in _pip_settings().values():
         values += section.values()
-    words = (word.removeprefix("file://") for value in values for word in value.split())
-    paths = {Path(word) for word in words if word.startswith("/")}
+    paths = {_directory(word) for value in values for word in value.split()}
     return sorted(path for path in paths if path.is_dir() and path != Path(_BUNDLE).parent)
+
+
+def _directory(word: str) -> Path:
+    """The directory to show for one word of a setting; an index links to files beside itself."""
+    if word.startswith("file:///"):
+        return Path(word.removeprefix("file://")).parent
+    return Path(word if word.startswith("/") else os.devnull)
 
 
 def hand_on(root: Path) -> None:

@@ -134,6 +134,8 @@ def _demo(
     said = machine.run(command, user=user)
     begun = said.when("the task: ")
     yield equal(f"{name}: exit code", said.status, 0)
+    if said.status != 0:
+        return said
     yield at_most(f"{name}: seconds", said.took_s, DEMO_S if again else 1800)
     yield at_most(f"{name}: seconds of the demo itself", said.took_s - begun, DEMO_S)
     yield equal(f"{name}: C++ task", "the task: /" in said.text, program)
