@@ -147,12 +147,11 @@ class RayEngine:
     def _start_head(self, directory: Path) -> None:
         node_ray.check_temporary(directory)
         ports = self._plan.port_range
-        port = node_ray.free_ports(ports, 1)[0] if ports[1] else 0
-        argv = [*node_ray.command(), "start", "--head", f"--port={port}"]
+        argv = [*node_ray.command(), "start", "--head"]
         argv += node_ray.common_arguments(directory, self._host)
         argv += ["--num-cpus=0", "--num-gpus=0", f"--memory={_HEAD_MEMORY_BYTES}"]
         argv += ["--include-dashboard=False", "--no-monitor"]  # no autoscaler either
-        argv += node_ray.port_arguments(ports)
+        argv += node_ray.port_arguments(ports, gcs=True)
         env = {**os.environ, **node_ray.environment(self._run_dir), ENGINE_MARK: self._mark}
         self._run_dir.logs.mkdir(exist_ok=True)
         with (self._run_dir.logs / "ray-head.log").open("ab") as log:

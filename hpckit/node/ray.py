@@ -25,6 +25,12 @@ TOKEN: Final = "ray.token"
 OBJECT_STORE_BYTES: Final = 80 * 2**20
 #: Sockets in it have to fit into 107 bytes with what Ray adds: 50 less the digits of a PID.
 TEMPORARY_BYTES: Final = 43
+#: What a node listens at besides its workers' ports.
+_PORT_OPTIONS: Final = (
+    "node-manager-port", "object-manager-port", "metrics-export-port",
+    "dashboard-agent-grpc-port", "dashboard-agent-listen-port", "runtime-env-agent-port",
+)  # fmt: skip
+SMALLEST_RANGE: Final = 40
 
 
 def environment(run_dir: RunDir) -> dict[str, str]:
@@ -82,22 +88,42 @@ def common_arguments(directory: Path, own: str) -> list[str]:
     ]
 
 
-def port_arguments(ports: tuple[int, int]) -> list[str]:
+def port_arguments(ports: tuple[int, int], *, gcs: bool = False) -> list[str]:
     """Return the options that keep a node's listening ports within a site's range.
 
     Args:
         ports: inclusive; (0, 0) leaves the choice to Ray.
+        gcs: whether it is the head, which listens for all.
+
+    Raises:
+        EngineError: the range is too small, or taken.
     """
-    first, last = ports
-    if not last:
-        return []
-    manager, objects = free_ports(ports, 2)
+    if not ports[1]:
+        return ["--port=0"] if gcs else []
+    services = service_ports(ports)
+    names = (*_PORT_OPTIONS, *(("port",) if gcs else ()))
+    chosen = free_ports(services, len(names))
     return [
-        f"--node-manager-port={manager}",
-        f"--object-manager-port={objects}",
-        f"--min-worker-port={first}",
-        f"--max-worker-port={last}",
+        *(f"--{name}={port}" for name, port in zip(names, chosen, strict=True)),
+        f"--min-worker-port={services[1] + 1}",
+        f"--max-worker-port={ports[1]}",
     ]
+
+
+def service_ports(ports: tuple[int, int]) -> tuple[int, int]:
+    """Return the first quarter of a site's range: Ray refuses ports that may be its workers'.
+
+    Raises:
+        EngineError: the range is too small.
+    """
+    count = ports[1] - ports[0] + 1
+    if count < SMALLEST_RANGE:
+        raise EngineError(
+            f"Ray needs {SMALLEST_RANGE} ports or more; the site's range "
+            f"{ports[0]}-{ports[1]} has {count}",
+            hint="Widen the site's port range.",
+        )
+    return ports[0], ports[0] + count // 4 - 1
 
 
 def free_ports(ports: tuple[int, int], count: int) -> list[int]:

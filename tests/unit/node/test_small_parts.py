@@ -16,6 +16,7 @@ from hpckit.node.cut import Warned
 from hpckit.node.identity import ends_at, job_id, worker_name
 from hpckit.node.lifetime import Lifetime
 from hpckit.node.nodedir import PREFIX, NodeDir, sweep
+from hpckit.node.ray import port_arguments
 from hpckit.node.spool import Spool
 from hpckit.node.surroundings import SlotPlace, prepare, public_environment, visible_gpus
 from hpckit.node.verdict import Ending, OutOfMemory, judge
@@ -234,6 +235,20 @@ def test_a_prefix_without_the_worker_is_an_error_that_says_what_to_install(tmp_p
         find_worker({"HPCKIT_WORK_QUEUE_PREFIX": str(tmp_path)})
     with pytest.raises(EngineError, match="apt install"):
         find_worker({"PATH": str(tmp_path)})
+
+
+def test_rays_ports_stay_in_the_sites_range_and_its_workers_apart_from_its_services() -> None:
+    options = dict(
+        o.removeprefix("--").split("=") for o in port_arguments((41000, 41099), gcs=True)
+    )
+    workers = range(int(options.pop("min-worker-port")), int(options.pop("max-worker-port")) + 1)
+    services = {int(port) for port in options.values()}
+    assert (workers.start, workers.stop) == (41025, 41100)
+    assert services <= set(range(41000, 41025))
+    assert len(services) == len(options) == 7
+    assert port_arguments((0, 0)) == []
+    with pytest.raises(EngineError, match="Ray needs 40 ports or more.*41000-41010 has 11"):
+        port_arguments((41000, 41010))
 
 
 ROOT = Path(__file__).parents[3]
