@@ -247,7 +247,7 @@ def test_rays_ports_stay_in_the_sites_range_and_its_workers_apart_from_its_servi
     assert services <= set(range(41000, 41025))
     assert len(services) == len(options) == 7
     assert port_arguments((0, 0)) == []
-    with pytest.raises(EngineError, match="Ray needs 40 ports or more.*41000-41010 has 11"):
+    with pytest.raises(EngineError, match=r"Ray needs 40 ports or more.*41000-41010 has 11"):
         port_arguments((41000, 41010))
 
 
