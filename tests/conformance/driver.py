@@ -15,6 +15,7 @@ FINAL = frozenset(
     {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY"}
 )
 POLL_S = 0.15
+UNTIL_GO = "while [ ! -e go ]; do sleep 0.1; done"  # what a job runs until `Slurm.go`
 PATIENCE_S = 60.0
 
 
@@ -148,6 +149,10 @@ class Slurm:
 
     def files(self, pattern: str) -> list[str]:
         return sorted(p.name for p in self.directory.glob(pattern))
+
+    def go(self) -> None:
+        """Let the jobs end that run `UNTIL_GO`."""
+        (self.directory / "go").touch()
 
     def clean_up(self) -> None:
         """Cancel what the case left in the queue, and wait until it is gone."""

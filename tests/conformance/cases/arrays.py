@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.case import case
-from tests.conformance.driver import Slurm, until
+from tests.conformance.driver import UNTIL_GO, Slurm, until
 
 SHOW = "--wrap=echo $SLURM_ARRAY_TASK_ID"
 
@@ -53,7 +53,7 @@ def waiting_tasks_are_one_line_and_running_ones_one_each(slurm: Slurm) -> None:
 
 @case("reason JobArrayTaskLimit", "sbatch --array")
 def a_throttle_limits_how_many_run_at_once(slurm: Slurm) -> None:
-    job = slurm.sbatch("--array=0-2%1", "--wrap=sleep 5")
+    job = slurm.sbatch("--array=0-2%1", f"--wrap={UNTIL_GO}")
     until("its first task", lambda: "RUNNING" in job.states())
     until("the reason", lambda: "JobArrayTaskLimit" in job.shown("%r").split())
     assert job.shown("%T", "-r").split().count("RUNNING") == 1
@@ -111,7 +111,7 @@ def indices_stop_below_max_array_size(slurm: Slurm) -> None:
 @case("scontrol requeue")
 def one_task_of_an_array_is_requeued(slurm: Slurm) -> None:
     job = slurm.sbatch(
-        "--array=0-1", "-o", "%a", "--open-mode=append", "--wrap=echo start; sleep 3"
+        "--array=0-1", "-o", "%a", "--open-mode=append", "--wrap=echo start; sleep 100"
     )
     until("both to run", lambda: job.states() == {"RUNNING"})
     slurm.ok("scontrol", "requeue", f"{job.id}_1")

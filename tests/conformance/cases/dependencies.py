@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.case import case
-from tests.conformance.driver import Job, Slurm
+from tests.conformance.driver import UNTIL_GO, Job, Slurm
 
 
 def chain(slurm: Slurm, kind: str, first: str, *options: str) -> tuple[Job, Job]:
@@ -56,11 +56,13 @@ def after_runs_once_the_other_has_begun(slurm: Slurm) -> None:
 
 @case("dependency singleton")
 def singleton_runs_one_of_a_name_at_a_time(slurm: Slurm) -> None:
-    one = slurm.sbatch("-J", "only-one", "--wrap=sleep 2")
+    one = slurm.sbatch("-J", "only-one", f"--wrap={UNTIL_GO}")
     two = slurm.sbatch("-J", "only-one", "-d", "singleton", "--wrap=true")
     other = slurm.sbatch("-J", "another-one", "-d", "singleton", "--wrap=true")
     two.waits_for("Dependency")
     assert other.end() == "COMPLETED"
+    assert two.state() == "PENDING"
+    slurm.go()
     assert two.end() == "COMPLETED"
     assert one.state() == "COMPLETED"
 

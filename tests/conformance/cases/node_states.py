@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.case import case
-from tests.conformance.driver import Slurm, until
+from tests.conformance.driver import UNTIL_GO, Slurm, until
 
 
 def state_of(slurm: Slurm, node: str) -> str:
@@ -49,11 +49,12 @@ def nodes_are_idle_mixed_or_allocated(slurm: Slurm) -> None:
 )
 def a_drained_node_ends_its_jobs_and_takes_no_more(slurm: Slurm) -> None:
     node = slurm.nodes[1]
-    job = slurm.sbatch("-w", node, "--wrap=sleep 3").becomes("RUNNING")
+    job = slurm.sbatch("-w", node, f"--wrap={UNTIL_GO}").becomes("RUNNING")
     set_state(slurm, node, "drain", "reason=being mended")
     try:
         assert state_of(slurm, node) == "draining"
         assert slurm.ok("sinfo", "-h", "-p", "debug", "-n", node, "-o", "%E") == "being mended"
+        slurm.go()
         assert job.end() == "COMPLETED"
         until("it to be drained", lambda: state_of(slurm, node) == "drained", 20)
         waiting = slurm.sbatch("-w", node, "--wrap=true")

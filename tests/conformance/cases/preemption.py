@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.case import case
-from tests.conformance.driver import Job, Slurm, until
+from tests.conformance.driver import UNTIL_GO, Job, Slurm, until
 
 WHOLE = ("-N4", "--exclusive")
 STEP = """
@@ -73,15 +73,17 @@ def a_job_that_ends_within_the_grace_time_has_its_own_end(slurm: Slurm) -> None:
 
 @case("squeue %p", alone=True)
 def the_same_tier_does_not_preempt(slurm: Slurm) -> None:
-    slurm.sbatch("-p", "low", *WHOLE, "--wrap=sleep 3").becomes("RUNNING")
+    slurm.sbatch("-p", "low", *WHOLE, f"--wrap={UNTIL_GO}").becomes("RUNNING")
     two = slurm.sbatch("-p", "low", *WHOLE, "--wrap=true").waits_for("Resources")
+    slurm.go()
     assert two.end() == "COMPLETED"
 
 
 @case("reason Resources", alone=True)
 def a_partition_that_may_not_be_preempted_is_waited_for(slurm: Slurm) -> None:
-    one = slurm.sbatch("-p", "debug", *WHOLE, "--wrap=sleep 4").becomes("RUNNING")
+    one = slurm.sbatch("-p", "debug", *WHOLE, f"--wrap={UNTIL_GO}").becomes("RUNNING")
     two = slurm.sbatch("-p", "high", *WHOLE, "--wrap=true").waits_for("Resources")
+    slurm.go()
     assert two.end() == "COMPLETED"
     assert one.state() == "COMPLETED"
 
