@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hpckit.cli import act, demo, emulate, look, site, submit
+from hpckit.cli import act, demo, emulate, explain, look, site, submit, workers
 
 app = typer.Typer(
     name="hpckit",
@@ -43,10 +43,12 @@ app.command("status")(look.status)
 app.command("logs")(look.logs)
 app.command("failures")(look.failures)
 app.command("results")(look.results)
+app.command("explain")(explain.explain)
 app.command("wait")(act.wait)
 app.command("cancel")(act.cancel)
 app.command("resume")(act.resume)
 app.command("rm")(act.remove)
+app.add_typer(workers.app, name="workers")
 app.add_typer(site.app, name="site")
 app.add_typer(emulate.app, name="emulate")
 app.command("demo")(demo.demo)

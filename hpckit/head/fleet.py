@@ -49,7 +49,7 @@ def workers_wanted(work: Work, bounds: Bounds) -> int:
     if work.mean_s is not None:
         worth = work.tasks * work.mean_s / max(work.slots, 1) / WORTH_S
         wanted = min(wanted, math.ceil(worth))
-    return max(1, bounds.least, min(wanted, bounds.most))
+    return max(bounds.least, min(wanted, bounds.most))
 
 
 def to_start(fleet: Fleet, wanted: int) -> int:

@@ -339,7 +339,8 @@ class Head:
         self._door.say({"stop": why})
         while self._door.workers and time.monotonic() < deadline:
             self._watch_door(0.05)
-            self._engine.poll(0.05)  # a worker may still be handing something over
+            with contextlib.suppress(HpckitError):  # the run is over, whatever the engine says
+                self._engine.poll(0.05)  # a worker may still be handing something over
 
 
 def main(argv: list[str]) -> int:

@@ -47,7 +47,7 @@ def test_what_is_wanted_lies_within_the_bounds(
 ) -> None:
     bounds = Bounds(least=least, most=max(1, least + more))
     wanted = workers_wanted(Work(tasks=tasks, slots=slots, mean_s=mean_s), bounds)
-    assert wanted == 0 if tasks == 0 else max(1, least) <= wanted <= bounds.most
+    assert wanted == 0 if tasks == 0 else least <= wanted <= bounds.most
 
 
 def test_requeued_and_folded_elements_count_as_coming_and_joined_ones_do_not() -> None:

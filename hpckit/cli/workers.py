@@ -1,0 +1,84 @@
+"""`hpckit workers`: change how many workers a run has, or start one by hand."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Annotated
+
+import typer
+
+from hpckit.cli import say
+from hpckit.cli.options import Json, Run
+from hpckit.errors import InputError
+
+app = typer.Typer(
+    help="A run's workers.\n\nExample: hpckit workers add 4",
+    no_args_is_help=True,
+)
+
+
+@app.command("add")
+def add(
+    count: Annotated[int, typer.Argument(metavar="N", help="How many.", min=1)],
+    run: Run = None,
+    as_json: Json = False,
+) -> None:
+    """Submit more workers.
+
+    They are submitted from here, so this works also where compute nodes may not submit.
+
+    Example: hpckit workers add 4 sea-ice-20261121-2030
+    """
+    from hpckit.launch.workers import add_workers
+    from hpckit.run.locate import find_run
+
+    run_dir = find_run(run)
+    jobs = add_workers(run_dir, count)
+    if as_json:
+        ids = [job.job_id for job in jobs]
+        say.document({"schema": "hpckit.workers/1", "run": run_dir.root.name, "submitted": ids})
+    else:
+        say.note(f"submitted {count} workers: job {', '.join(job.job_id for job in jobs)}")
+
+
+@app.command("drop")
+def drop(
+    count: Annotated[int, typer.Argument(metavar="N", help="How many.", min=1)],
+    run: Run = None,
+    as_json: Json = False,
+) -> None:
+    """Take workers away: first those that wait, then those that run, which leave in order.
+
+    Example: hpckit workers drop 2
+    """
+    from hpckit.launch.workers import drop_workers
+    from hpckit.run.locate import find_run
+
+    run_dir = find_run(run)
+    dropped = drop_workers(run_dir, count)
+    if as_json:
+        say.document({"schema": "hpckit.workers/1", "run": run_dir.root.name, "dropped": dropped})
+    else:
+        say.note(f"dropped {len(dropped)} workers: {', '.join(dropped) or 'there are none'}")
+
+
+@app.command("command")
+def command(run: Run = None, as_json: Json = False) -> None:
+    """Print the line that starts one more worker by hand, on any node that sees the run.
+
+    Example: hpckit workers command
+    """
+    from hpckit.run.locate import find_run
+
+    run_dir = find_run(run)
+    plan = run_dir.read_plan()
+    if plan.backend == "pool":
+        raise InputError("the pool has no workers to start by hand; it is the head itself")
+    argv = [plan.python, "-m", "hpckit.node.worker", str(run_dir.root)]
+    if as_json:
+        body = {"schema": "hpckit.workers/1", "run": plan.run, "command": argv, "at": time.time()}
+        say.document(body)
+    else:
+        say.line(shlex.join(argv))
+        say.note("It starts the engine's worker with the runner beside it, and leaves at the end.")

@@ -1,0 +1,137 @@
+"""Why a run, or one of its tasks, is not running: in words.
+
+Pure, but for reading the run directory: what is said follows from the status and the journal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Final
+
+from hpckit.run.events import Returned
+from hpckit.run.journal import replay
+from hpckit.run.state import DONE, FAILED
+from hpckit.run.status import RunStatus
+from hpckit.slurm.reasons import in_words
+from hpckit.slurm.states import JobState
+from hpckit.spec.plan import Retries
+from hpckit.spec.units import human_duration
+
+_OVER: Final = {
+    "done": "every task is done",
+    "cancelled": "it was cancelled; `hpckit resume` goes on with it",
+    "stopped": "it stopped; `hpckit resume` goes on with it",
+}
+
+
+def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
+    """Return what holds the run up, most important first; what goes well, if nothing does."""
+    if status.word in _OVER:
+        return [status.why or _OVER[status.word]]
+    if status.word == "failed":
+        left = f", {status.record.left} were not run" if status.record.left else ""
+        return [f"{status.counts.failed} tasks have failed for good{left}: see `hpckit failures`"]
+    if status.word == "waiting":
+        return _head_waits(status)
+    here = [r.joined for r in status.record.workers.values() if r.left is None]
+    lines = [] if here else ["the head runs, but no worker is here"]
+    lines += _worker_jobs(status)
+    if status.record.noted:
+        lines.append(status.record.noted.text)
+    lines += _too_small(status) if here else []
+    lines += _too_short(status, now or time.time()) if here else []
+    if lines:
+        return lines
+    return [f"it runs: {len(here)} workers are here, {status.counts.running} tasks are running"]
+
+
+def explain_task(status: RunStatus, index: int, now: float | None = None) -> list[str]:
+    """Return why one task is not running, or what became of it."""
+    record = status.record
+    attempt = record.last.get(index)
+    if record.status[index] == DONE and attempt:
+        return [f"it is done: attempt {attempt.row.attempt} on {attempt.worker}"]
+    if record.status[index] == FAILED and attempt:
+        row = attempt.row
+        budget = _budget(status.plan.retries, row.kind)
+        said = f" ({row.message})" if row.message else ""
+        return [f"it failed for good: {row.kind}{said} in attempt {row.attempt}; {budget}"]
+    lines = []
+    used = record.used.get(index, Counter())
+    for kind, count in used.items():
+        if kind == "lost" and count:
+            most = status.plan.retries.poison_after
+            lines.append(f"{count} workers went while they ran it; after {most} it is poison")
+        elif count:
+            lines.append(f"{count} attempts ended in {kind}; {_budget(status.plan.retries, kind)}")
+    if status.word != "running":
+        return [*lines, *explain_run(status, now)]
+    held_up = explain_run(status, now)
+    ahead = sum(1 for i in range(index) if record.status[i] not in (DONE, FAILED))
+    return [
+        *lines,
+        f"it waits for its turn or runs now: {ahead} tasks before it are open",
+        *held_up,
+    ]
+
+
+def _head_waits(status: RunStatus) -> list[str]:
+    newest = next((job for job in reversed(status.jobs) if job.role != "workers"), None)
+    state = status.slurm.get(newest.job_id) if newest else None
+    if newest is None or state is None:
+        return [status.why or "no head has been submitted"]
+    if state.phase == "waiting":
+        return [f"the head's job {newest.job_id} is {state.state}; {in_words(state.reason)}"]
+    return [f"the head's job {newest.job_id} is {state.state}; {status.why}"]
+
+
+def _worker_jobs(status: RunStatus) -> list[str]:
+    """Return a line for each reason for which worker jobs wait."""
+    ids = {job.job_id for job in status.jobs if job.role == "workers"}
+    joined = {r.joined.job_id for r in status.record.workers.values() if r.left is None}
+    waiting: Counter[str] = Counter()
+    for job_id, state in status.slurm.items():
+        if job_id.partition("_")[0] in ids and job_id not in joined and _waits(state):
+            waiting[state.reason] += 1
+    return [f"{n} worker jobs wait; {in_words(reason)}" for reason, n in waiting.most_common()]
+
+
+def _waits(state: JobState) -> bool:
+    return state.phase == "waiting"
+
+
+def _too_small(status: RunStatus) -> list[str]:
+    """Say so when no worker that is here can hold a task."""
+    needs = status.plan.surroundings
+    here = [r.joined for r in status.record.workers.values() if r.left is None]
+    cores, memory = max(w.cores for w in here), max(w.memory_mib for w in here)
+    if cores < needs.cores or memory < needs.memory_mib:
+        return [
+            f"no worker is large enough: a task needs {needs.cores} cores and "
+            f"{needs.memory_mib} MiB, the largest worker has {cores} and {memory}"
+        ]
+    return []
+
+
+def _too_short(status: RunStatus, now: float) -> list[str]:
+    """Say so when workers hand tasks back because their time is nearly over."""
+    here = [r.joined for r in status.record.workers.values() if r.left is None]
+    ends = [w.ends_at for w in here if w.ends_at]
+    if len(ends) < len(here) or status.counts.running:
+        return []
+    last = ""
+    for entry in replay(status.run_dir):
+        if isinstance(entry.event, Returned):
+            last = entry.event.why if entry.event.handed_back else ""
+    if not last:
+        return []
+    longest = human_duration(max(0.0, max(ends) - now))
+    return [f"no worker lives long enough ({last}); the longest has {longest}"]
+
+
+def _budget(retries: Retries, kind: str) -> str:
+    most = getattr(retries, kind, 0)
+    return (
+        f"its budget for {kind} is used up ({most} retries)" if most else f"{kind} has no retries"
+    )
