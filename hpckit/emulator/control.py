@@ -146,14 +146,12 @@ def down(name: str = "local") -> None:
     directory = paths.state_dir(name)
     if not Path(directory, "config.json").exists():
         return
-    if not launch.locked(directory):
-        if Path(directory, "down").exists():
-            return
-        launch.start(directory)  # it was killed: let a new one find and end what is left
     deadline = time.monotonic() + _DOWN_PATIENCE_S
     asked = False
-    while launch.locked(directory):
-        if not asked:
+    while (alive := launch.locked(directory)) or not Path(directory, "down").exists():
+        if not alive:  # it was killed: let a new one find and end what is left
+            launch.start(directory)
+        elif not asked:
             with contextlib.suppress(SchedulerError):
                 _ask(name, {"op": "shutdown"})
                 asked = True

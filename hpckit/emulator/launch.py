@@ -34,6 +34,21 @@ def locked(state_dir: str) -> bool:
     return False
 
 
+def inside_a_job() -> bool:
+    """Whether this process descends from a step's keeper, whose end a daemon must not share."""
+    pid = os.getpid()
+    while pid > 1:
+        try:
+            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+                name, _, rest = file.read().partition("(")[2].rpartition(")")
+        except OSError:
+            return False
+        if name == "slurmstepd":
+            return True
+        pid = int(rest.split()[1])
+    return False
+
+
 def start(state_dir: str) -> None:
     """Start the daemon and wait until it answers; the daemon does not belong to the caller.
 

@@ -44,7 +44,7 @@ def connect(state_dir: str) -> socket.socket:
             down = os.path.exists(f"{state_dir}/down")  # noqa: PTH110
             if down or time.monotonic() > deadline:
                 break
-            if not started and not launch.locked(state_dir):
+            if not (started or launch.locked(state_dir) or launch.inside_a_job()):
                 started = True
                 launch.start(state_dir)
                 continue
