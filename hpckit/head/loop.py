@@ -22,7 +22,7 @@ from typing import Final
 from hpckit.engines.choose import make_engine
 from hpckit.engines.protocol import Engine
 from hpckit.engines.protocol import Lost as EngineLost
-from hpckit.errors import HpckitError, SchedulerError
+from hpckit.errors import EngineError, HpckitError, SchedulerError
 from hpckit.head import exits
 from hpckit.head.door import Began, Came, Door, Drains, Went
 from hpckit.head.elasticity import Elasticity
@@ -338,8 +338,8 @@ class Head:
         deadline = time.monotonic() + FAREWELL_S
         self._door.say({"stop": why})
         while self._door.workers and time.monotonic() < deadline:
-            self._watch_door(0.05)
-            with contextlib.suppress(HpckitError):  # the run is over, whatever the engine says
+            with contextlib.suppress(EngineError):  # the run is over, whatever the engine says
+                self._watch_door(0.05)
                 self._engine.poll(0.05)  # a worker may still be handing something over
 
 
