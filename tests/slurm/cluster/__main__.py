@@ -43,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _dispatch(options: argparse.Namespace, layout: Layout) -> int:
     command: str = options.command
+    if command not in ("env", "status") and os.geteuid() != 0:
+        raise ClusterError(f"{command} needs root; run it with sudo")
     if command in NODE_FAULTS:
         NODE_FAULTS[command](Faults(layout), options.node)
         return 0

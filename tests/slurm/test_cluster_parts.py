@@ -1,0 +1,102 @@
+"""The parts of the test cluster that need no root: what is whose, and what is ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import config
+from tests.slurm.cluster.__main__ import main
+from tests.slurm.cluster.layout import DEFAULT_PREFIX, Layout
+from tests.slurm.cluster.ledger import Ledger, Process, start_ticks
+from tests.slurm.cluster.shell import ClusterError, run, wait_until
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "processes.json")
+
+
+def test_what_was_started_is_found_and_ended(ledger: Ledger, tmp_path: Path) -> None:
+    started = ledger.start("sleeper", SLEEP, log=tmp_path / "log")
+    assert ledger.find("sleeper") == started
+    assert ledger.end("sleeper")
+    assert not started.is_alive()
+    assert not ledger.end("sleeper")
+
+
+def test_a_later_process_with_a_recorded_pid_is_not_ended() -> None:
+    ours = Process("it", os.getpid(), start_ticks(os.getpid()) or 0)
+    assert ours.is_alive()
+    assert not replace(ours, start_ticks=ours.start_ticks - 1).is_alive()
+
+
+def test_a_record_from_before_the_last_boot_counts_for_nothing(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.start("sleeper", SLEEP, log=tmp_path / "log")
+    document = json.loads(ledger.path.read_text())
+    ledger.path.write_text(json.dumps({**document, "boot_id": "another"}))
+    assert ledger.find("sleeper") is None
+    ledger.path.write_text(json.dumps(document))
+    assert ledger.end("sleeper")
+
+
+def test_what_ignores_sigterm_is_killed(ledger: Ledger, tmp_path: Path) -> None:
+    ignore = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True)"
+    log = tmp_path / "log"
+    started = ledger.start("deaf", [sys.executable, "-c", f"{ignore}; time.sleep(60)"], log=log)
+    wait_until("it to be deaf", lambda: log.read_text() != "", timeout_s=20)
+    assert ledger.end("deaf", grace_s=0.1)
+    assert not started.is_alive()
+
+
+def test_two_prefixes_share_no_port_address_interface_or_node_name() -> None:
+    one, two = Layout(DEFAULT_PREFIX), Layout(Path("/srv/another"))
+    assert one.slot == 0 != two.slot
+    assert one.subnet != two.subnet
+    assert one.bridge != two.bridge
+    assert {n.name for n in one.nodes}.isdisjoint(n.name for n in two.nodes)
+    assert {n.netns for n in one.nodes}.isdisjoint(n.netns for n in two.nodes)
+    ports = [{c.controller_port, c.node_port, c.database_port} for c in (one, two)]
+    assert ports[0].isdisjoint(ports[1])
+
+
+def test_interface_names_fit_the_kernel() -> None:
+    for number in range(50):
+        layout = Layout(Path(f"/srv/prefix-{number}"))
+        assert all(len(node.uplink) <= 15 for node in layout.nodes)
+
+
+def test_every_file_of_the_configuration_is_under_the_prefix() -> None:
+    layout = Layout(Path("/srv/another"))
+    text = config.slurm_conf(layout, memory_enforced=True) + config.slurmdbd_conf(layout)
+    values = [word.partition("=")[2] for word in text.split()]
+    paths = {value for value in values if value.startswith("/")} - {"/bin/true"}
+    assert paths
+    assert all(path.startswith("/srv/another/") for path in paths)
+
+
+def test_an_unknown_node_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match="node 'n9' not found; known: n1, n2, n3, n4"):
+        Layout(DEFAULT_PREFIX).node("n9")
+
+
+def test_a_command_that_fails_shows_what_it_said() -> None:
+    with pytest.raises(ClusterError, match="exited with 3: no such thing"):
+        run(["sh", "-c", "echo no such thing >&2; exit 3"])
+
+
+def test_env_without_a_cluster_says_how_to_bring_one_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HPCKIT_SLURM_PREFIX", str(tmp_path / "none"))
+    assert main(["env"]) == 1
+    assert "run `make slurm-up` first" in capsys.readouterr().err
