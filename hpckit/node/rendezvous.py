@@ -73,7 +73,7 @@ def how_it_ended(run_dir: RunDir) -> str:
             last = json.loads(journal.read().splitlines()[-1])
     except (OSError, ValueError, IndexError):
         return ""
-    if not isinstance(last, dict) or last.get("e") != "ended" or last["state"] == "stopped":
+    if not isinstance(last, dict) or last.get("e") != "ended":
         return ""
     heads = [job.submitted_at for job in read_jobs(run_dir) if job.role in HEAD_ROLES]
     with contextlib.suppress(OSError):
@@ -131,6 +131,8 @@ class Rendezvous:
     def _look(self, address: Address | None) -> tuple[door.DoorClient | None, str]:
         if self.run_dir.cancel.exists():
             raise RunIsOver("the run was cancelled")
+        if not self.run_dir.root.exists():
+            raise RunIsOver(f"{self.run_dir.root} has been removed")
         if address is None:
             if state := how_it_ended(self.run_dir):
                 raise RunIsOver(f"the run is {state}")

@@ -1,6 +1,7 @@
 """Waiting for the head, on a clock of the test's own."""
 
 import json
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -125,6 +126,11 @@ def test_a_run_that_has_ended_is_not_waited_for_unless_it_is_resumed(run_dir: Ru
 
 
 def test_a_head_that_was_told_to_go_is_followed_by_another(run_dir: RunDir) -> None:
-    stopped = {"e": "ended", "t": 200.0, "state": "stopped", "why": "requeued"}
-    run_dir.journal_file(2).write_text(json.dumps(stopped) + "\n")
+    run_dir.journal_file(2).write_text('{"e":"opened"}\n')  # it leaves without a last word
     assert how_it_ended(run_dir) == ""
+
+
+def test_a_run_that_has_been_removed_is_not_waited_for(run_dir: RunDir) -> None:
+    shutil.rmtree(run_dir.root)
+    with pytest.raises(RunIsOver, match="has been removed"):
+        wait(run_dir, Clock())
