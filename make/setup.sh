@@ -172,7 +172,7 @@ start_anew() {
 pip_install() {
   local python=$1
   shift
-  "$python" -m pip install --quiet --no-input --disable-pip-version-check "$@" </dev/null && return
+  "$python" -m pip install -qq --no-input --disable-pip-version-check "$@" </dev/null && return
   say "pip could not install $* (its reason is above). It takes its settings from pip.conf and"
   say "the environment: PIP_INDEX_URL, HTTPS_PROXY. When that is mended, make again"
   exit 3

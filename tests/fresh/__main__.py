@@ -1,8 +1,9 @@
 """`python -m tests.fresh RELEASE [JOURNEY...]`: the newcomer's way on a bare Debian.
 
-Runs all journeys but the long ``test`` unless some are named; ``dev`` and ``test`` may
-continue where ``demo`` ended (``--continue``). Writes results/fresh-RELEASE.json, and exits
-with 1 when a check fails, 3 when this machine cannot make the root.
+Runs all journeys but the long ``test`` unless some are named, each on a machine of its own;
+with ``--on demo``, on the one that an earlier ``demo --keep`` left. Writes
+results/fresh-RELEASE.json, and exits with 1 when a check fails, 3 when this machine cannot
+make the root.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ from tests.support.trixie_root import CHECKOUT
 RELEASES = ("bookworm", "trixie")
 
 
-def travel(release: str, name: str, *, onward: bool) -> list[Check]:
+def travel(release: str, name: str, *, on: str) -> list[Check]:
     """Go on one journey; tell each check as it is made."""
-    there = directory(release) / "machine"
-    machine = Machine(there) if onward and there.is_dir() else make_machine(release, "machine")
+    machine = Machine(directory(release) / on) if on else make_machine(release, name)
     checks = []
     for check in JOURNEYS[name](machine):
         word = "ok  " if check.passed else "MISS"
@@ -51,8 +51,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fresh", description=__doc__)
     parser.add_argument("release", choices=RELEASES)
     parser.add_argument("journeys", nargs="*", metavar="JOURNEY", help=", ".join(JOURNEYS))
-    parser.add_argument("--continue", dest="onward", action="store_true", help="same machine")
-    parser.add_argument("--keep", action="store_true", help="keep the machine to look at")
+    parser.add_argument("--on", default="", metavar="JOURNEY", help="on its kept machine")
+    parser.add_argument("--keep", action="store_true", help="keep the machines")
     parser.add_argument("--remove", action="store_true", help="remove all that was made")
     options = parser.parse_args()
     if options.remove:
@@ -64,9 +64,11 @@ def main() -> int:
     names = options.journeys or [name for name in JOURNEYS if name != "test"]
     if unknown := set(names) - set(JOURNEYS):
         parser.error(f"no journey {', '.join(unknown)}; there are {', '.join(JOURNEYS)}")
-    journeys = {name: travel(options.release, name, onward=options.onward) for name in names}
-    if not options.keep:
-        shutil.rmtree(directory(options.release) / "machine", ignore_errors=True)
+    journeys = {}
+    for name in names:
+        journeys[name] = travel(options.release, name, on=options.on)
+        if not options.keep and not options.on:
+            shutil.rmtree(directory(options.release) / name, ignore_errors=True)
     print(f"fresh: {write(options.release, journeys)}")
     return 0 if all(check.passed for checks in journeys.values() for check in checks) else 1
 
