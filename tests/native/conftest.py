@@ -125,7 +125,8 @@ def smooth(shape: Sequence[int], dtype: str = "<f8", *, order: str = "C", seed: 
     axes = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
     waves = sum(np.sin(0.1 * (i + 1) * axis + i) for i, axis in enumerate(axes))
     values = np.round((10.0 * waves + noise) * 4096) / 4096
-    return np.asarray(values.astype(dtype), order=order)  # type: ignore[call-overload]
+    made: Array = np.array(values.astype(dtype), order=order)  # type: ignore[call-overload]
+    return made
 
 
 def raw_bits(values: Array) -> Array:

@@ -15,7 +15,7 @@ from tests.native.conftest import ROOT
 
 
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "jobs" / script, *map(str, arguments)]
+    command = [sys.executable, str(ROOT / "jobs" / script), *map(str, arguments)]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 

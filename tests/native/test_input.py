@@ -57,7 +57,7 @@ UNSUPPORTED: dict[str, Array] = {
     "|b1": np.zeros(3, bool),
     "|S4": np.zeros(3, "S4"),
     "structured": np.zeros(3, [("a", "<f4"), ("b", "<f8")]),
-    "0 dimensions": np.float64(3.0).reshape(()),
+    "0 dimensions": np.array(3.0),
     "5 dimensions": np.zeros((2, 2, 2, 2, 2)),
 }
 

@@ -7,11 +7,12 @@ import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.native.conftest import Array, Task
+from tests.native.conftest import Task
 
 MEGABYTE = 1_000_000
 
@@ -26,7 +27,7 @@ def data_limit(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
-def large(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
+def large(path: Path, shape: tuple[int, ...], dtype: str) -> np.memmap[Any, Any]:
     """A .npy file of zeros that takes no room, mapped for writing."""
     return np.lib.format.open_memmap(path, "w+", dtype=dtype, shape=shape)
 

@@ -37,7 +37,16 @@ def test_a_signal_ends_it_and_leaves_nothing(
     target = tmp_path / "a.hpcz"
     if had_one_before:
         target.write_bytes(b"before")
-    command = [task.path, "compress", "--generate", f"{BIG},1", "-o", target, "--tolerance", "1e-9"]
+    command = [
+        str(task.path),
+        "compress",
+        "--generate",
+        f"{BIG},1",
+        "-o",
+        str(target),
+        "--tolerance",
+        "1e-9",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".a.hpcz.*.tmp")):
@@ -119,7 +128,8 @@ def test_hostile_names_are_just_names(task: Task, tmp_path: Path, source: Path, 
 
 def test_a_name_that_is_not_utf8_is_just_a_name(task: Task, tmp_path: Path, source: Path) -> None:
     target = os.fsencode(tmp_path) + b"/\xff.hpcz"
-    command = [task.path, "compress", source, "-o", target, "--tolerance", "1e-3"]
+    command: list[str | bytes] = [str(task.path), "compress", str(source), "-o", target]
+    command += ["--tolerance", "1e-3"]
     subprocess.run(command, check=True, capture_output=True)
     subprocess.run([task.path, "info", target], check=True, capture_output=True)
 
@@ -164,7 +174,8 @@ def test_decompressing_onto_itself_is_refused(task: Task, tmp_path: Path, source
 def test_a_report_that_cannot_be_written_is_an_error(
     task: Task, tmp_path: Path, source: Path
 ) -> None:
-    command = [task.path, "compress", source, "-o", tmp_path / "a.hpcz", "--tolerance", "1e-3"]
+    command = [str(task.path), "compress", str(source), "-o", str(tmp_path / "a.hpcz")]
+    command += ["--tolerance", "1e-3"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 6

@@ -59,7 +59,8 @@ def arrays(draw: st.DrawFn) -> Array:
     values[holes] = draw(st.sampled_from([np.nan, np.inf, -np.inf, *FILLS]))
     big_endian = draw(st.booleans())
     order = draw(st.sampled_from("CF"))
-    return np.asarray(values.astype(dtype.newbyteorder(">" if big_endian else "<")), order=order)
+    stored = values.astype(dtype.newbyteorder(">" if big_endian else "<"))
+    return np.asfortranarray(stored) if order == "F" else stored
 
 
 def modes() -> st.SearchStrategy[tuple[str, float]]:

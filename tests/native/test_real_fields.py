@@ -19,8 +19,13 @@ FILL = np.float32(1e20)
 def ostia(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sea-surface temperature: float32, 26 % of it the fill value 1e20."""
     directory = tmp_path_factory.mktemp("ostia")
-    command = [sys.executable, ROOT / "jobs/convert.py", sample_data / "ostia_monthly.nc"]
-    done = subprocess.run([*command, "-o", directory], check=True, capture_output=True, text=True)
+    script, source = ROOT / "jobs/convert.py", sample_data / "ostia_monthly.nc"
+    done = subprocess.run(
+        [sys.executable, str(script), str(source), "-o", str(directory)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     described = json.loads(done.stdout)
     assert described["fill_value"] == float(FILL)
     return Path(described["file"])
@@ -81,7 +86,7 @@ def ocean_like(fill: float) -> Array:
     sea = (15 + 12 * np.cos(y / 40.0) + np.sin(x / 17.0) * np.cos(y / 9.0)).astype(np.float32)
     land = (x - 200) ** 2 / 60**2 + (y - 90) ** 2 / 50**2 < 1
     sea[land] = fill
-    return sea
+    return np.asarray(sea)
 
 
 @pytest.mark.parametrize("fill", [-1e10, -1e34, -32768.0, 9.96921e36, 1e20])
