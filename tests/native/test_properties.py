@@ -82,7 +82,8 @@ def bound_of(mode: tuple[str, float], values: Array, valid: Array) -> float:
         return number
     native = values[valid].astype(np.float64)
     # Each product on its own: the range of huge values of both signs overflows.
-    return float(native.max() * number - native.min() * number)
+    high, low = float(native.max()), float(native.min())
+    return min(high * number - low * number, float(np.finfo(np.float64).max))
 
 
 @relaxed
