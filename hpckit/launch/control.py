@@ -18,6 +18,7 @@ from hpckit.run.resume import ResumeRequest
 from hpckit.run.rundir import RunDir, write_atomically
 from hpckit.run.state import DONE
 from hpckit.run.status import FINAL, RunStatus, read_status
+from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.sbatch import scancel
 
 _LAST_WORD_S: Final = 10.0  # that a head may take to note the end and send its workers home
@@ -37,8 +38,10 @@ def cancel_run(run_dir: RunDir) -> None:
         if load_state(run_dir, status.plan.tasks).ended:
             break
         time.sleep(0.2)
-    ids = [job.job_id for job in read_jobs(run_dir)]
-    scancel(ids, slurm_bin=status.plan.slurm_bin)
+    plan = status.plan
+    if plan.scheduler == "emulated" and cluster_ended(plan.slurm_bin):
+        return  # and its jobs with it
+    scancel([job.job_id for job in read_jobs(run_dir)], slurm_bin=plan.slurm_bin)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -13,6 +13,7 @@ from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, read_snapshot
 from hpckit.run.state import RunState
+from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.jobs import job_states
 from hpckit.slurm.states import JobState
 from hpckit.spec.plan import Plan
@@ -126,11 +127,22 @@ def read_statuses(run_dirs: Sequence[RunDir]) -> list[RunStatus]:
         settled = record.ended and record.opened and record.opened.job_id == _head_id(jobs)
         if not settled or len(run_dirs) == 1:
             questions.setdefault(plan.slurm_bin, []).extend(job.job_id for job in jobs)
-    answers = {slurm_bin: _ask(slurm_bin, ids) for slurm_bin, ids in questions.items() if ids}
+    gone = _gone(plan for _, plan, _, _ in loaded)
+    answers = {
+        slurm_bin: _ask(slurm_bin, ids)
+        for slurm_bin, ids in questions.items()
+        if ids and slurm_bin not in gone
+    }
     return [
         _status(run_dir, plan, record, jobs, answers.get(plan.slurm_bin, ({}, "")))
         for run_dir, plan, record, jobs in loaded
     ]
+
+
+def _gone(plans: Iterable[Plan]) -> set[str]:
+    """Return the emulated clusters that are down; their jobs ended with them."""
+    found = {plan.slurm_bin for plan in plans if plan.scheduler == "emulated"}
+    return {slurm_bin for slurm_bin in found if cluster_ended(slurm_bin)}
 
 
 def _load(run_dir: RunDir) -> tuple[Plan, RunState, tuple[SubmittedJob, ...]]:
@@ -161,6 +173,8 @@ def _status(
     word, why = judge(
         record, jobs, slurm, cancelled=run_dir.cancel.exists(), silent_s=_silent_s(run_dir)
     )
+    if word not in FINAL and _gone([plan]):
+        word, why = "stopped", f"the emulated cluster {plan.site!r} is down, and its jobs ended"
     counts = _counts(run_dir, record, running=word == "running")
     if word in ("waiting", "running"):
         why = why or silent
@@ -182,7 +196,7 @@ def judge(
     """
     newest = _head_id(jobs)
     taken_up = record.opened is not None and record.opened.job_id == newest
-    if record.ended and taken_up:
+    if record.ended and taken_up and (record.ended.state != "stopped" or not cancelled):
         return _ended(record.ended.state), record.ended.why
     if cancelled:
         return "cancelled", ""
