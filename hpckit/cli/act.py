@@ -4,65 +4,93 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hpckit.cli import say
-from hpckit.cli.options import Json, Run
-from hpckit.errors import InputError, StorageError
+from hpckit.cli.options import Json, Run, measured
+from hpckit.errors import HpckitError, InputError, StorageError
+from hpckit.spec.units import parse_duration_s
+
+if TYPE_CHECKING:
+    from hpckit.run.rundir import RunDir
+    from hpckit.run.status import RunStatus
+
+_JOBS_LEAVE_S: Final = 30.0  # that the jobs of a run which has ended may take to leave
+
+
+class StillRunning(HpckitError):
+    """The time that `wait` was given is over, and the run is not."""
 
 
 def wait(
     run: Run = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", help='Give up after this, such as "2h".')
+        int | None,
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            parser=measured("--timeout", parse_duration_s),
+            help='Give up after this, such as "2h"; the run goes on. Exit code 3.',
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:
     """Wait until a run has ended; exit with its code.
 
-    Example: hpckit wait sea-ice-20261121-2030 && hpckit results --csv > table.csv
+    Example: hpckit wait sea-ice-20261121-2030 --timeout 2h
     """
-    from hpckit.cli.follow import EXIT_CODES, await_end, follow
+    from hpckit.cli import describe
+    from hpckit.cli.follow import EXIT_CODES, FOREVER, await_end, follow
     from hpckit.run.locate import find_run
-    from hpckit.spec.units import parse_duration_s
 
     run_dir = find_run(run)
-    if timeout is None and not as_json:
-        return follow(run_dir)
-    limit_s = parse_duration_s(timeout) if timeout else float("inf")
-    found = await_end(run_dir, time.monotonic() + limit_s)
-    if found is None:
-        raise StorageError(
-            f"run {run_dir.root.name} has not ended within {timeout}; it goes on",
-            hint="See how it stands with `hpckit status`.",
-        )
+    deadline = time.monotonic() + timeout if timeout else FOREVER
     if as_json:
-        say.document(found.to_dict())
-    return EXIT_CODES[found.word]
+        found = await_end(run_dir, deadline)
+        say.document(describe.run_document(found))
+        code = EXIT_CODES.get(found.word)
+    else:
+        code = follow(run_dir, deadline)
+    if code is None:
+        name = run_dir.root.name
+        raise StillRunning(
+            f"run {name} has not ended within {timeout} s; it goes on",
+            hint=f"See how it stands with `hpckit status {name}`.",
+        )
+    return code
 
 
 def cancel(run: Run = None, as_json: Json = False) -> int:
-    """Cancel a run: its jobs end, what is done stays done, `resume` can go on later.
+    """Cancel a run; what is done stays done.
+
+    Its jobs end. `hpckit resume` can go on with it later.
 
     Example: hpckit cancel sea-ice-20261121-2030
     """
+    from hpckit.cli import describe
     from hpckit.launch.control import cancel_run
     from hpckit.run.locate import find_run
     from hpckit.run.status import FINAL, read_status
 
     run_dir = find_run(run)
     before = read_status(run_dir)
-    if before.word in FINAL and before.word != "stopped":  # of that, workers may still wait
-        say.note(f"{before.plan.run} has ended already: it is {before.word}")
+    ended = before.word in FINAL and before.word != "stopped"  # that one can be resumed
+    if ended and not _live_jobs(before):
+        say.note(f"{before.plan.run} has ended already")
     else:
         cancel_run(run_dir)
     after = read_status(run_dir)
     if as_json:
-        say.document(after.to_dict())
+        say.document(describe.run_document(after))
     else:
-        say.note(f"{after.plan.run} is {after.word}; {after.counts.done} tasks are done")
+        counts = after.counts
+        say.note(
+            f"{after.plan.run} is {after.word}: {counts.done} of {after.plan.tasks} tasks done"
+        )
+        if counts.waiting + counts.running:
+            say.note(f"Go on with what is left: `hpckit resume {after.plan.run}`")
     return 0
 
 
@@ -77,10 +105,11 @@ def resume(
     wait: Annotated[bool, typer.Option("--wait", help="Follow it live; take its code.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Go on with a run that has stopped, with what is not done.
+    """Go on with a run that has ended, with what is not done.
 
     Example: hpckit resume --failed --wait
     """
+    from hpckit.cli import describe
     from hpckit.cli.follow import follow
     from hpckit.launch.control import resume_run
     from hpckit.run.locate import find_run
@@ -91,35 +120,66 @@ def resume(
     for note in outcome.notes:
         say.note(note)
     if as_json:
-        say.document(read_status(run_dir).to_dict())
+        say.document(describe.run_document(read_status(run_dir)))
     elif outcome.jobs:
         say.line(run_dir.root.name)
-    return follow(run_dir) if wait else 0
+    say.flush()
+    return follow(run_dir) or 0 if wait else 0
 
 
 def remove(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's name.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's name; there is no default.")],
     as_json: Json = False,
 ) -> None:
-    """Remove the record of a run that has ended; the tasks' outputs stay.
+    """Remove the record of a run; its outputs stay.
+
+    The run must have ended. What goes: journal, logs, captured output, results table.
 
     Example: hpckit rm sea-ice-20261121-2030
     """
     from hpckit.run.locate import find_run
-    from hpckit.run.status import FINAL, read_status
 
     run_dir = find_run(run)
-    found = read_status(run_dir)
-    if found.word not in FINAL:
-        raise InputError(
-            f"run {found.plan.run} is {found.word}; only what has ended can be removed",
-            hint=f"End it first: `hpckit cancel {found.plan.run}`.",
-        )
+    name = run_dir.root.name
+    _check_removable(run_dir)
     try:
         shutil.rmtree(run_dir.root)
     except OSError as error:
         raise StorageError(f"cannot remove {run_dir.root}: {error}") from error
     if as_json:
-        say.document({"schema": "hpckit.rm/1", "run": found.plan.run, "removed": True})
+        say.document({"schema": "hpckit.rm/1", "run": name, "removed": True})
     else:
         say.note(f"removed {run_dir.root}")
+
+
+def _check_removable(run_dir: RunDir) -> None:
+    """Refuse while the run goes on; give the jobs of an ended one a moment to leave.
+
+    Raises:
+        InputError: it has not ended, or jobs are left that write there.
+    """
+    from hpckit.run.status import FINAL, read_status
+
+    deadline = time.monotonic() + _JOBS_LEAVE_S
+    while True:
+        found = read_status(run_dir)
+        name = found.plan.run
+        if found.word not in FINAL:
+            raise InputError(
+                f"run {name} is {found.word}; only what has ended can be removed",
+                hint=f"End it first: `hpckit cancel {name}`.",
+            )
+        jobs = _live_jobs(found)
+        if not jobs:
+            return
+        if found.word == "stopped" or time.monotonic() > deadline:
+            raise InputError(
+                f"run {name} is {found.word}, but {jobs} of its jobs are still there",
+                hint=f"End them first: `hpckit cancel {name}`.",
+            )
+        time.sleep(1.0)
+
+
+def _live_jobs(found: RunStatus) -> int:
+    """Return how many jobs and array elements of a run wait or run."""
+    return sum(1 for state in found.slurm.values() if state.phase in ("waiting", "running"))

@@ -11,10 +11,13 @@ from hpckit.cli import act, demo, emulate, explain, look, site, submit, workers
 app = typer.Typer(
     name="hpckit",
     help="Run a bag of independent tasks on any Slurm cluster, through Work Queue or Ray.\n\n"
-    "Example: hpckit submit jobs/sea_ice.toml --backend ray --wait",
+    "Example: hpckit submit jobs/sea_ice.toml --backend ray --wait\n\n"
+    "Exit codes: 0 well; 1 tasks failed; 2 wrong usage or input; 3 the scheduler, an engine or "
+    "storage failed; 130, 143 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # a bug's traceback is to be read and sent as it is
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -31,7 +34,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print hpckit's version."),
     ] = False,
 ) -> None:
     pass

@@ -25,13 +25,13 @@ _CLUSTER = "local"
 
 def demo(
     directory: Annotated[
-        Path, typer.Option("--dir", help="Where data, bags and results go.")
+        Path, typer.Option("--dir", metavar="DIR", help="Where data, bags and results go.")
     ] = Path("hpckit-demo"),
     as_json: Json = False,
 ) -> int:
-    """Compress real climate fields on each engine; compare them in one table.
+    """Compress real climate fields on each engine; compare.
 
-    Runs on the emulated Slurm: the same scripts that a cluster would get.
+    Ends with one table. Runs on the emulated Slurm: the same scripts that a cluster would get.
 
     Example: hpckit demo
     """

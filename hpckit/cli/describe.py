@@ -1,51 +1,153 @@
-"""How a run, a task and their logs read at the prompt."""
+"""How a run and a task read at the prompt."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hpckit.cli import say
-from hpckit.errors import InputError
-from hpckit.run.output import Output, read_output
-from hpckit.run.rundir import RunDir
+from hpckit.report.pace import Pace, measure_pace
+from hpckit.run.jobs import SubmittedJob
 from hpckit.run.state import DONE, FAILED
-from hpckit.run.status import RunStatus, read_status
+from hpckit.run.status import FINAL, RunStatus
 from hpckit.run.tasks import read_task
+from hpckit.slurm.states import UNKNOWN, JobState
 from hpckit.spec.units import human_duration
 
 _STATES = {DONE: "done", FAILED: "failed"}
+_LABEL = 9  # columns of what stands before a fact
+
+
+def run_document(found: RunStatus) -> dict[str, Any]:
+    """Return ``hpckit.status/1``: the status and the pace."""
+    return {**found.to_dict(), **measure_pace(found).to_dict()}
 
 
 def run(found: RunStatus) -> None:
-    """Print how a run stands."""
-    plan, counts, opened = found.plan, found.counts, found.record.opened
+    """Print how a run stands: a line a fact, and what to type next."""
+    plan = found.plan
     say.line(f"{plan.run}: {found.word}" + (f": {found.why}" if found.why else ""))
-    say.line(
-        f"  tasks    {counts.done} done, {counts.failed} failed, {counts.running} running, "
-        f"{counts.waiting} waiting, of {plan.tasks}"
+    facts = (
+        ("tasks", _tasks(found)),
+        ("pace", _pace(measure_pace(found))),
+        ("time", _time(found)),
+        ("engine", f"{plan.backend}, {plan.shape} shape, site {plan.site}"),
+        ("head", _head(found)),
+        ("workers", _workers(found)),
+        *(("job", text) for text in _jobs(found)),
+        ("files", str(found.run_dir.root)),
+        *(("next", text) for text in _next(found)),
     )
-    if found.makespan_s:
-        say.line(f"  time     {human_duration(found.makespan_s)} since the first head started")
-    say.line(f"  on       {plan.backend}, {plan.shape} shape, site {plan.site}")
-    if opened:
-        say.line(f"  head     job {opened.job_id} on {opened.node}, pid {opened.pid}")
-    for name, record in found.record.workers.items():
-        left = record.left
-        body = found.to_dict()["workers"] if left else []
-        why = next((w["end_reason"] for w in body if w["name"] == name), "")
-        state = f"left: {why}" if left else f"{record.joined.cores} cores on {record.joined.node}"
-        say.line(f"  worker   {name}: {state}")
-    for job in found.to_dict()["jobs"]:
-        states = ", ".join(
-            f"{job_id} {state}"
-            + (f" ({job['reasons'][job_id]})" if job_id in job["reasons"] else "")
-            for job_id, state in job["states"].items()
-        )
-        say.line(f"  job      {job['job_id']} ({job['role']}): {states or 'not known to Slurm'}")
-    say.line(f"  files    {found.run_dir.root}")
+    for label, text in facts:
+        if text:
+            say.line(f"  {label:{_LABEL}}{text}")
+
+
+def _tasks(found: RunStatus) -> str:
+    counts, total = found.counts, found.plan.tasks
+    parts = [f"{counts.done} of {total} done ({100 * counts.done // total} %)"]
+    named = (("failed", counts.failed), ("running", counts.running), ("waiting", counts.waiting))
+    return ", ".join((*parts, *(f"{number} {name}" for name, number in named if number)))
+
+
+def _pace(pace: Pace) -> str:
+    if not pace.tasks_per_s:
+        return ""
+    text = f"{pace.tasks_per_s:.3g} tasks/s"
+    if pace.left_s is None:
+        return text
+    now = time.time()
+    form = "%H:%M" if pace.left_s < 12 * 3600 else "%Y-%m-%d %H:%M"
+    then = time.strftime(form, time.localtime(now + pace.left_s))
+    return f"{text} lately; about {human_duration(pace.left_s)} left, until {then}"
+
+
+def _time(found: RunStatus) -> str:
+    if not found.makespan_s:
+        return ""
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.record.first_at))
+    return f"{human_duration(found.makespan_s)} since {began}, when the first head started"
+
+
+def _head(found: RunStatus) -> str:
+    opened = found.record.opened
+    if opened is None:
+        return ""
+    nth = f", the {opened.incarnation}. of this run" if opened.incarnation > 1 else ""
+    return f"job {opened.job_id} on {opened.node}, pid {opened.pid}{nth}"
+
+
+def _workers(found: RunStatus) -> str:
+    """Return how many are here, and why others went, in one line."""
+    workers, over = found.to_dict()["workers"], found.word in FINAL
+    if not workers:
+        return "none has joined yet" if found.word == "running" else ""
+    records = found.record.workers
+    here = [worker["name"] for worker in workers if worker["state"] == "here"]
+    cores = sum(records[name].joined.cores for name in here)
+    parts = [f"{len(workers)} took part" if over else f"{len(here)} here with {cores} cores"]
+    lefts = {name: record.left for name, record in records.items()}
+    went = Counter(
+        worker["end_reason"] or "no reason known"
+        for worker in workers
+        if (left := lefts[worker["name"]]) and not (over and left.orderly)
+    )
+    if went:
+        parts.append(f"{went.total()} {'lost' if over else 'left'} ({_tally(went)})")
+    return ", ".join(parts)
+
+
+def _tally(reasons: Counter[str]) -> str:
+    items = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return "; ".join(name if number == 1 else f"{name}: {number}" for name, number in items)
+
+
+def _jobs(found: RunStatus) -> Iterator[str]:
+    """Yield a line for each submitted job; the elements of an array are counted by state."""
+    by_job: dict[str, list[JobState]] = {}
+    for key, state in found.slurm.items():
+        by_job.setdefault(key.partition("_")[0], []).append(state)
+    for job in found.jobs:
+        yield f"{job.job_id} ({job.role}{_array(job)}): {job_words(by_job.get(job.job_id, ()))}"
+
+
+def _array(job: SubmittedJob) -> str:
+    return f" {job.array}" if job.array else ""
+
+
+def job_words(states: Iterable[JobState]) -> str:
+    """Return the states of a job or of an array: ``3 RUNNING, 1 PENDING (Resources)``."""
+    counts = Counter(_state_words(state) for state in states)
+    if set(counts) <= {UNKNOWN}:
+        return "not known to Slurm (any more)"
+    if counts.total() == 1:
+        return next(iter(counts))
+    return ", ".join(f"{number} {name}" for name, number in counts.most_common())
+
+
+def _state_words(state: JobState) -> str:
+    if state.phase == "ended":
+        return state.end_reason
+    reason = f" ({state.reason})" if state.reason and state.phase == "waiting" else ""
+    return state.state + reason
+
+
+def _next(found: RunStatus) -> Iterator[str]:
+    """Yield what to type next."""
+    run, counts = found.plan.run, found.counts
+    if found.word in ("waiting", "running"):
+        yield f"`hpckit wait {run}` follows it; `hpckit cancel {run}` ends it"
     if counts.failed:
-        say.line("Why tasks failed: `hpckit failures " + plan.run + "`")
+        again = (
+            f"; `hpckit resume {run} --failed` runs them again" if found.word == "failed" else ""
+        )
+        yield f"`hpckit failures {run}` says why tasks failed{again}"
+    if found.word in ("stopped", "cancelled"):
+        yield f"`hpckit resume {run}` goes on with what is left; `hpckit logs {run}` shows its logs"
+    if counts.done and found.word in ("done", "failed"):
+        yield f"`hpckit results {run}` shows the results"
 
 
 def task_document(found: RunStatus, index: int) -> dict[str, Any]:
@@ -87,59 +189,27 @@ def task(body: dict[str, Any]) -> None:
 
     say.line(f"task {body['index']} of {body['run']}: {body['state']}")
     what = shlex.join(body["argv"]) if "argv" in body else body.get("function", "")
-    say.line(f"  runs     {what}")
+    facts = [("runs", what)]
     for name in ("params", "kwargs"):
-        for key, value in body.get(name, {}).items():
-            say.line(f"  {name[:-1]:8} {key} = {value}")
-    for path in body.get("outputs", ()):
-        say.line(f"  output   {path}")
+        facts += [(name[:-1], f"{key} = {value}") for key, value in body.get(name, {}).items()]
+    facts += [("output", path) for path in body.get("outputs", ())]
+    allocated = body["allocated"]
+    memory = f", {allocated['memory_mib']} MiB" if allocated["memory_mib"] else ""
+    facts += [("given", f"cores {allocated['cores']}{memory}"), *_attempt(body)]
+    for label, text in facts:
+        say.line(f"  {label:{_LABEL}}{say.one_line(text)}")
+
+
+def _attempt(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     last = body.get("last_attempt")
     if last is None:
-        say.line("  attempts none has come back yet")
+        yield "attempt", "none has come back yet"
         return
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(last["started_at"]))
-    ended = last["kind"] if last["signal"] is None else f"{last['kind']} {last['signal']}"
-    say.line(f"  attempt  {last['attempt']} at {when} on {last['worker']}: {ended}")
-    say.line(
-        f"  used     {human_duration(last['wall_s'])} wall, {human_duration(last['cpu_s'])} CPU, "
-        f"{last['max_rss_mib']:.0f} MiB"
-    )
+    yield "attempt", f"{last['attempt']} at {when} on {last['worker']}: {last['kind']}"
+    wall, cpu = human_duration(last["wall_s"]), human_duration(last["cpu_s"])
+    yield "used", f"{wall} wall, {cpu} CPU, {last['max_rss_mib']:.0f} MiB"
     if last["message"]:
-        say.line(f"  why      {last['message']}")
-
-
-def job_logs(run_dir: RunDir, *, as_json: bool) -> None:
-    """Print what Slurm captured of the run's jobs, oldest file first."""
-    files = sorted(run_dir.logs.glob("*"), key=lambda path: path.stat().st_mtime)
-    if as_json:
-        texts = [{"name": f.name, "text": f.read_text(errors="replace")} for f in files]
-        say.document({"schema": "hpckit.logs/1", "run": run_dir.root.name, "logs": texts})
-        return
-    if not files:
-        say.note(f"no job of {run_dir.root.name} has written a log yet; see `hpckit status`")
-    for file in files:
-        say.line(f"==> {file} <==")
-        say.raw(file.read_text(errors="replace"))
-
-
-def task_log(run_dir: RunDir, index: int, *, stderr: bool, as_json: bool) -> None:
-    """Print what a task's last attempt printed.
-
-    Raises:
-        InputError: there is no such task, or none of its attempts has come back.
-    """
-    found = read_status(run_dir)
-    read_task(run_dir, index, found.plan.tasks)
-    attempt = found.record.last.get(index)
-    if attempt is None:
-        raise InputError(
-            f"task {index} of {found.plan.run} has printed nothing yet: no attempt has come back",
-            hint="See how the run stands with `hpckit status`.",
-        )
-    printed = read_output(run_dir, attempt.incarnation, attempt.row.output_at)
-    printed = printed or Output(index=index, attempt=attempt.row.attempt)
-    if as_json:
-        body = {"schema": "hpckit.tasklog/1", "run": found.plan.run, "index": index}
-        say.document({**body, "stdout": printed.stdout, "stderr": printed.stderr})
-    else:
-        say.raw(printed.stderr if stderr else printed.stdout)
+        yield "why", last["message"]
+    where = f"{body['run']} --task {body['index']}"
+    yield "next", f"`hpckit logs {where}` shows what it printed, with --stderr its errors"

@@ -5,27 +5,42 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hpckit.cli import say
-from hpckit.cli.options import Json
+from hpckit.cli.options import Json, measured, whole_number
 from hpckit.errors import InputError
+from hpckit.spec.units import parse_memory_mib
 
 app = typer.Typer(
     help="The emulated Slurm by itself.\n\nExample: hpckit emulate shell -- sbatch job.sh",
     no_args_is_help=True,
 )
-Cluster = Annotated[str, typer.Option("--cluster", help="Which one; each is apart.")]
+Cluster = Annotated[
+    str, typer.Option("--cluster", metavar="NAME", help="Which one; each is apart.")
+]
+
+
+def _size(name: str, words: str) -> Any:
+    return typer.Option(name, metavar="N", parser=whole_number(name, least=1), help=words)
 
 
 @app.command("up")
 def up(
     cluster: Cluster = "local",
-    nodes: Annotated[int, typer.Option(help="Virtual nodes.", min=1)] = 4,
-    cpus: Annotated[int, typer.Option(help="CPUs of each.", min=1)] = 2,
-    memory: Annotated[str, typer.Option(help="Memory of each.")] = "4000 MiB",
+    nodes: Annotated[int | None, _size("--nodes", "Virtual nodes. [default: 4]")] = None,
+    cpus: Annotated[int | None, _size("--cpus", "CPUs of each. [default: 2]")] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            parser=measured("--memory", parse_memory_mib),
+            help='Memory of each: "8 GiB". [default: 4000 MiB]',
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start an emulated cluster, or find it running.
@@ -33,38 +48,46 @@ def up(
     Example: hpckit emulate up --nodes 8 --cpus 4 --memory "8 GiB"
     """
     from hpckit.emulator import control
-    from hpckit.spec.units import parse_memory_mib
 
-    config = control.ClusterConfig(
-        name=cluster, nodes=nodes, cpus=cpus, memory_mib=parse_memory_mib(memory)
-    )
-    found = control.up(config)
+    asked = {"nodes": nodes, "cpus": cpus, "memory_mib": memory}
+    sizes: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    running = control.find(cluster)
+    if running is None or sizes:  # without sizes, the one that runs is well
+        running = control.up(control.ClusterConfig(name=cluster, **sizes))
+    found = control.status(cluster)
     if as_json:
-        say.document(control.status(cluster))
+        say.document(found)
         return
-    say.note(f"cluster {cluster!r} is up: {nodes} nodes of {cpus} CPUs; its commands:")
-    say.line(str(found.bin_dir))
+    shape = found["config"]
+    say.note(
+        f"cluster {cluster!r} is up: {shape['nodes']} nodes of {shape['cpus']} CPUs and "
+        f"{shape['memory_mib']} MiB; its commands:"
+    )
+    say.line(str(running.bin_dir))
     say.note("Use them with `hpckit emulate shell`, or put that directory on PATH.")
 
 
 @app.command("down")
 def down(cluster: Cluster = "local", as_json: Json = False) -> None:
-    """End an emulated cluster, its jobs and all their processes.
+    """End an emulated cluster and all its jobs.
 
     Example: hpckit emulate down
     """
     from hpckit.emulator import control
 
+    known = control.list_clusters()
     control.down(cluster)
     if as_json:
         say.document(control.status(cluster))
-    else:
+    elif cluster in known:
         say.note(f"cluster {cluster!r} is down")
+    else:
+        say.note(f"there was no cluster {cluster!r}; known: {', '.join(known) or 'none'}")
 
 
 @app.command("status")
 def status(cluster: Cluster = "local", as_json: Json = False) -> None:
-    """Say which nodes and jobs an emulated cluster has.
+    """Say which nodes and jobs a cluster has.
 
     Example: hpckit emulate status --json
     """
@@ -75,20 +98,29 @@ def status(cluster: Cluster = "local", as_json: Json = False) -> None:
         say.document(found)
         return
     if not found["running"]:
-        say.line(f"cluster {cluster!r} is down; start it with `hpckit emulate up`")
+        flag = "" if cluster == "local" else f" --cluster {cluster}"
+        say.line(f"cluster {cluster!r} is down; start it with `hpckit emulate up{flag}`")
+        others = [name for name in control.list_clusters() if control.find(name)]
+        if others:
+            say.note(f"up: {', '.join(others)}")
         return
     jobs = ", ".join(f"{count} {state}" for state, count in found["jobs"].items())
     say.line(f"cluster {cluster!r} is up (pid {found['pid']}); jobs: {jobs or 'none'}")
     rows = found["nodes"]
-    say.table(
+    cut = say.table(
         ("node", "address", ">cpus", ">memory MiB", "state"),
         ([n["name"], n["address"], n["cpus"], n["memory_mib"], n["state"]] for n in rows),
+        most=say.SCREEN_ROWS if say.on_terminal() else None,
     )
+    if cut:
+        say.note(f"and {cut} more nodes: `hpckit emulate shell -- sinfo -N`")
 
 
 @app.command("shell")
 def shell(context: typer.Context, cluster: Cluster = "local") -> int:
-    """Open a shell, or run a command, in which sbatch, squeue and the others are there.
+    """Open a shell with sbatch and the others, or run a command.
+
+    Exits with the code of the shell or the command.
 
     Example: hpckit emulate shell -- sbatch --wrap hostname
     """

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from hpckit.cli import say
-from hpckit.cli.options import Json, Run
+from hpckit.cli.options import Json, Run, TaskIndex
 
 
 def explain(
     run: Run = None,
-    task: Annotated[int | None, typer.Option("--task", help="One task, by its index.")] = None,
+    task: TaskIndex = None,
     as_json: Json = False,
 ) -> None:
     """Say why a run, or a task, is not running.

@@ -7,110 +7,143 @@ import time
 from typing import Final
 
 from hpckit.cli import say
+from hpckit.cli.interrupt import run_goes_on
+from hpckit.report.pace import Pace, measure_pace
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import read_snapshot
 from hpckit.run.status import FINAL, RunStatus, read_status
 from hpckit.spec.units import human_duration
 
 EXIT_CODES: Final = {"done": 0, "failed": 1, "cancelled": 1, "stopped": 3}
+FOREVER: Final = float("inf")
 _LOOK_S: Final = 0.3  # between two looks at the snapshot
 _FIRST_ASK_S: Final = 1.0  # between two questions to the scheduler, at the beginning and ...
 _MOST_ASK_S: Final = 30.0  # ... later
 _LINE_S: Final = 10.0  # between two lines where there is no terminal
 
 
-def follow(run_dir: RunDir) -> int:
-    """Show the run until it has ended; return the exit code that it stands for."""
-    ending = _on_terminal(run_dir) if sys.stderr.isatty() else _by_lines(run_dir)
-    counts = ending.counts
-    say.note(
-        f"{ending.plan.run} is {ending.word}: {counts.done} done, {counts.failed} failed, "
-        f"{counts.waiting + counts.running} left, {human_duration(ending.makespan_s)}"
-        + (f": {ending.why}" if ending.why else "")
-    )
+def follow(run_dir: RunDir, deadline: float = FOREVER) -> int | None:
+    """Show the run until it has ended; return the exit code that it stands for.
+
+    Args:
+        run_dir: the run's files.
+        deadline: in seconds of the monotonic clock; None is returned when it comes first.
+    """
+    with run_goes_on(run_dir.root.name):
+        watch = _Watch(run_dir, deadline)
+        if sys.stderr.isatty():
+            _on_terminal(watch)
+        else:
+            _by_lines(watch)
+    if watch.status.word not in FINAL:
+        return None
+    say_ending(watch.status)
+    return EXIT_CODES[watch.status.word]
+
+
+def say_ending(ending: RunStatus) -> None:
+    """Say how a run ended, and what to type next."""
+    counts, run = ending.counts, ending.plan.run
+    rest = counts.waiting + counts.running
+    parts = [f"{counts.done} of {ending.plan.tasks} tasks done"]
+    parts += [f"{counts.failed} failed"] if counts.failed else []
+    parts += [f"{rest} left"] if rest else []
+    parts += [human_duration(ending.makespan_s)] if ending.makespan_s else []
+    say.note(f"{run} is {ending.word}: {', '.join(parts)}" + (f": {ending.why}" * bool(ending.why)))
     if counts.failed:
-        say.note(f"Why tasks failed: `hpckit failures {ending.plan.run}`")
-    return EXIT_CODES[ending.word]
+        say.note(f"Why tasks failed: `hpckit failures {run}`")
+    if ending.word == "stopped":
+        say.note(
+            f"Go on with what is left: `hpckit resume {run}`; look into it: `hpckit logs {run}`"
+        )
 
 
-def await_end(run_dir: RunDir, deadline: float = float("inf")) -> RunStatus | None:
-    """Wait quietly; return the final status, None when `deadline` (monotonic) came first."""
-    watch = _Watch(run_dir)
-    while time.monotonic() < deadline:
-        if watch.look().word in FINAL:
-            return watch.status
-        time.sleep(_LOOK_S)
-    return None
+def await_end(run_dir: RunDir, deadline: float = FOREVER) -> RunStatus:
+    """Wait quietly; return the status at the end, or when `deadline` (monotonic) came first."""
+    with run_goes_on(run_dir.root.name):
+        watch = _Watch(run_dir, deadline)
+        while watch.look():
+            time.sleep(_LOOK_S)
+    return watch.status
 
 
 class _Watch:
     """Looks at the snapshot often, at journal and scheduler seldom."""
 
-    def __init__(self, run_dir: RunDir) -> None:
+    def __init__(self, run_dir: RunDir, deadline: float) -> None:
         self._run_dir = run_dir
+        self._deadline = deadline
         self.status = read_status(run_dir)
         self.counts = self.status.counts
+        self.pace = measure_pace(self.status)
         self._asked_at = time.monotonic()
         self._pause_s = _FIRST_ASK_S
 
-    def look(self) -> RunStatus:
-        """Bring `counts` up to date, and `status` when it is time or all tasks seem over."""
+    def look(self) -> bool:
+        """Bring all up to date that it is time for; return whether to go on looking."""
         snapshot = read_snapshot(self._run_dir)
         self.counts = snapshot.counts if snapshot else self.counts
         over = self.counts.waiting + self.counts.running == 0
-        since = time.monotonic() - self._asked_at
-        if since >= (_FIRST_ASK_S if over else self._pause_s):
+        now = time.monotonic()
+        if now - self._asked_at >= (_FIRST_ASK_S if over else self._pause_s):
             self.status = read_status(self._run_dir)
+            self.pace = measure_pace(self.status)
             self._asked_at = time.monotonic()
             self._pause_s = min(self._pause_s * 1.3, _MOST_ASK_S)
-        return self.status
+        return self.status.word not in FINAL and now < self._deadline
+
+    def words(self) -> str:
+        """Return what a line says beside the run's state."""
+        if self.status.word == "waiting":
+            return self.status.why
+        here = sum(1 for worker in self.status.record.workers.values() if worker.left is None)
+        parts = [f"{self.counts.running} running"]
+        parts += [f"{self.counts.failed} failed"] if self.counts.failed else []
+        parts += [f"{here} worker{'s' * (here != 1)}", *_pace_words(self.pace)]
+        return ", ".join(parts) + (f"; {self.status.why}" if self.status.why else "")
 
 
-def _by_lines(run_dir: RunDir) -> RunStatus:
-    watch, said, said_at = _Watch(run_dir), "", 0.0
-    while watch.look().word not in FINAL:
-        counts, now = watch.counts, time.monotonic()
-        line = f"{watch.status.word}: {counts.done} of {watch.status.plan.tasks} done"
-        line += f", {counts.failed} failed" if counts.failed else ""
+def _pace_words(pace: Pace) -> list[str]:
+    left = [f"about {human_duration(pace.left_s)} left"] if pace.left_s else []
+    return [f"{pace.tasks_per_s:.3g} tasks/s", *left] if pace.tasks_per_s else []
+
+
+def _by_lines(watch: _Watch) -> None:
+    said, said_at = "", 0.0
+    while watch.look():
+        now = time.monotonic()
+        line = f"{watch.status.word}: {watch.counts.done} of {watch.status.plan.tasks} done, "
+        line += watch.words()
         if line != said and now - said_at >= _LINE_S:
             say.note(line)
             said, said_at = line, now
         time.sleep(_LOOK_S)
-    return watch.status
 
 
-def _on_terminal(run_dir: RunDir) -> RunStatus:
+def _on_terminal(watch: _Watch) -> None:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
 
-    watch = _Watch(run_dir)
+    words = TextColumn(
+        "{task.fields[words]}",
+        table_column=Column(no_wrap=True, overflow="ellipsis"),
+        markup=False,
+    )
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rest]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        words,
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("waiting", total=watch.status.plan.tasks, rest="")
-        while watch.look().word not in FINAL:
+        bar = progress.add_task(watch.status.word, total=watch.status.plan.tasks, words="")
+        while watch.look():
             counts = watch.counts
-            here = sum(1 for w in watch.status.record.workers.values() if w.left is None)
-            rest = f"{counts.running} running, {counts.failed} failed, {here} workers"
-            why = watch.status.why if watch.status.word == "waiting" else ""
             progress.update(
                 bar,
                 completed=counts.done + counts.failed,
                 description=watch.status.word,
-                rest=why or rest,
+                words=watch.words(),
             )
             time.sleep(_LOOK_S)
-    return watch.status

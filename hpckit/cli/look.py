@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hpckit.cli import say
-from hpckit.cli.options import Json, Run
+from hpckit.cli.options import All, Json, Run, TaskIndex
+from hpckit.errors import InputError, StorageError
 
-TaskIndex = Annotated[int | None, typer.Option("--task", help="One task, by its index.")]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpckit.report.failures import Failure, Group
+    from hpckit.run.status import RunStatus
+
+_MANY: Final = 20  # failed tasks, from which on they are shown in groups
 
 
-def list_runs(as_json: Json = False) -> None:
+def list_runs(every: All = False, as_json: Json = False) -> None:
     """List the runs, newest first.
 
     Example: hpckit list
     """
-    from hpckit.run.locate import all_runs
-    from hpckit.run.status import read_statuses
+    from hpckit.cli import describe
 
-    statuses = read_statuses(all_runs())
+    statuses = _statuses()
     if as_json:
-        say.document({"schema": "hpckit.list/1", "runs": [s.to_dict() for s in statuses]})
+        runs = [describe.run_document(found) for found in statuses]
+        say.document({"schema": "hpckit.list/1", "runs": runs})
         return
     if not statuses:
         say.note("no runs yet; start one with `hpckit submit BAG.toml`")
         return
-    say.table(
-        ("run", "state", ">done", ">failed", ">tasks", "backend", "shape", "site"),
+    cut = say.table(
+        ("run", "state", ">done", ">failed", ">tasks", "backend", "site", "made"),
         (
             (
                 s.plan.run, s.word, s.counts.done, s.counts.failed, s.plan.tasks,
-                s.plan.backend, s.plan.shape, s.plan.site,
+                s.plan.backend, s.plan.site, _made(s),
             )
             for s in statuses
         ),
+        most=say.SCREEN_ROWS if say.on_terminal() and not every else None,
     )  # fmt: skip
+    if cut:
+        say.note(f"{cut} older ones: `hpckit list --all`")
+
+
+def _made(found: RunStatus) -> str:
+    made = found.run_dir.plan.stat().st_mtime
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(made))
+
+
+def _statuses() -> list[RunStatus]:
+    """Return the status of every run that can be read; say which cannot."""
+    from hpckit.run.locate import all_runs
+    from hpckit.run.status import read_status, read_statuses
+
+    runs = all_runs()
+    try:
+        return read_statuses(runs)
+    except StorageError:
+        found = []
+        for run_dir in runs:
+            try:
+                found.append(read_status(run_dir))
+            except StorageError as error:
+                say.error(error)
+        return found
 
 
 def status(
@@ -45,7 +79,9 @@ def status(
     task: TaskIndex = None,
     as_json: Json = False,
 ) -> int:
-    """Say how a run stands: tasks, head, workers, jobs; or all about one task.
+    """Say how a run stands, or one of its tasks.
+
+    Tasks, pace, head, workers and jobs, and what to type next.
 
     Example: hpckit status sea-ice-20261121-2030 --watch
     """
@@ -54,16 +90,21 @@ def status(
     from hpckit.run.status import read_status
 
     run_dir = find_run(run)
+    if watch and (as_json or task is not None):
+        raise InputError(
+            "--watch goes with neither --json nor --task",
+            hint="To wait and then get the document: `hpckit wait --json`.",
+        )
     if watch:
         from hpckit.cli.follow import follow
 
-        return follow(run_dir)
+        return follow(run_dir) or 0
     found = read_status(run_dir)
     if task is not None:
         body = describe.task_document(found, task)
         say.document(body) if as_json else describe.task(body)
     elif as_json:
-        say.document(found.to_dict())
+        say.document(describe.run_document(found))
     else:
         describe.run(found)
     return 0
@@ -75,51 +116,91 @@ def logs(
     stderr: Annotated[bool, typer.Option("--stderr", help="The task's stderr instead.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what the run's jobs logged, or what one task printed.
+    """Print what the jobs logged, or what one task printed.
 
     Example: hpckit logs --task 17 --stderr
     """
-    from hpckit.cli import describe
+    from hpckit.cli import captured
     from hpckit.run.locate import find_run
 
     run_dir = find_run(run)
-    if task is None:
-        describe.job_logs(run_dir, as_json=as_json)
+    if task is not None:
+        captured.task_log(run_dir, task, stderr=stderr, as_json=as_json)
+    elif stderr:
+        raise InputError(
+            "--stderr is that of one task, and none is named", hint="Name it: --task I --stderr"
+        )
     else:
-        describe.task_log(run_dir, task, stderr=stderr, as_json=as_json)
+        captured.job_logs(run_dir, as_json=as_json)
 
 
-def failures(run: Run = None, as_json: Json = False) -> None:
-    """List the tasks that failed for good: kind, exit code, workers, last words.
+def failures(run: Run = None, every: All = False, as_json: Json = False) -> None:
+    """List the tasks that failed for good, and why.
+
+    More than a few are shown in groups of the same kind and words; --all lists each.
 
     Example: hpckit failures --json
     """
-    from hpckit.report.failures import failed_tasks
+    from hpckit.report.failures import failed_tasks, grouped
     from hpckit.run.locate import find_run
 
     run_dir = find_run(run)
+    name = run_dir.root.name
     failed = failed_tasks(run_dir)
+    groups = grouped(failed)
     if as_json:
+        body = {"schema": "hpckit.failures/1", "run": name}
         rows = [row.to_dict() for row in failed]
-        body = {"schema": "hpckit.failures/1", "run": run_dir.root.name, "failures": rows}
-        say.document(body)
-        return
-    if not failed:
-        say.note(f"no task of {run_dir.root.name} has failed")
-        return
+        say.document({**body, "failures": rows, "groups": [group.to_dict() for group in groups]})
+    elif not failed:
+        say.note(f"no task of {name} has failed")
+    elif len(failed) > _MANY and not every:
+        _show_groups(groups)
+        say.note(
+            f"{len(failed)} tasks failed; each on a line: `hpckit failures {name} --all`; what "
+            f"one wrote: `hpckit logs {name} --task {groups[0].tasks[0]} --stderr`"
+        )
+    else:
+        _show_failures(failed)
+        say.note(f"What one wrote: `hpckit logs {name} --task {failed[0].index} --stderr`")
+
+
+def _show_failures(failed: Sequence[Failure]) -> None:
     say.table(
-        (">task", "kind", ">exit", "signal", "worker", "last words"),
-        ((f.index, f.kind, f.exit_code, f.signal_name, f.workers[-1], f.words) for f in failed),
+        (">task", "kind", ">exit", "signal", "worker", "why"),
+        (
+            (f.index, f.kind, f.exit_code, f.signal_name, (f.workers or ("",))[-1], f.words)
+            for f in failed
+        ),
     )
-    say.note("Read all that one printed with `hpckit logs --task I --stderr`.")
+
+
+def _show_groups(groups: Sequence[Group]) -> None:
+    cut = say.table(
+        (">tasks", "kind", ">exit", "signal", "such as", "why"),
+        (
+            (
+                len(group.tasks), group.example.kind, group.example.exit_code,
+                group.example.signal_name, ", ".join(map(str, group.tasks[:3])),
+                group.example.words,
+            )
+            for group in groups
+        ),
+        most=say.SCREEN_ROWS if say.on_terminal() else None,
+    )  # fmt: skip
+    if cut:
+        say.note(f"and {cut} more groups")
 
 
 def results(
     run: Run = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    every: All = False,
     as_json: Json = False,
 ) -> None:
-    """Print the table of results: parameters, and what each task printed as JSON.
+    """Print the table of results, a row for each done task.
+
+    Its parameters, what it printed as JSON on its last line, and its wall time.
 
     Example: hpckit results --csv > sea-ice.csv
     """
@@ -127,11 +208,24 @@ def results(
     from hpckit.run.locate import find_run
 
     run_dir = find_run(run)
+    name = run_dir.root.name
+    if as_csv and as_json:
+        raise InputError("--csv and --json are two forms of one table", hint="Give one of them.")
     table = results_table(run_dir)
     if as_json:
-        body = {"schema": "hpckit.results/1", "run": run_dir.root.name}
+        body = {"schema": "hpckit.results/1", "run": name}
         say.document({**body, "columns": table.columns, "rows": table.rows})
     elif as_csv:
         say.raw(to_csv(table))
+    elif not table.rows:
+        say.note(f"no task of {name} is done yet; see `hpckit status {name}`")
     else:
-        say.table(table.columns, ([row.get(c) for c in table.columns] for row in table.rows))
+        cut = say.table(
+            table.columns,
+            ([row.get(c) for c in table.columns] for row in table.rows),
+            most=say.SCREEN_ROWS if say.on_terminal() and not every else None,
+        )
+        if cut:
+            say.note(
+                f"and {cut} more rows: --all shows them, --csv and --json give them to programs"
+            )

@@ -1,26 +1,28 @@
 """The entry point: splits the command line, runs the command, turns errors into exit codes.
 
 Exit codes: 0 well; 1 the run ended with failed tasks; 2 wrong usage or input; 3 the scheduler,
-an engine or storage failed; 130 and 143 interrupted.
+an engine or storage failed, or hpckit has a bug; 130 and 143 interrupted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from hpckit.cli import say
+from hpckit.cli.interrupt import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
 from hpckit.errors import HpckitError
 
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
-
-
-class Terminated(BaseException):
-    """SIGTERM came; commands clean up on their way out."""
+EXIT_TROUBLE = 3
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def split_command(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
@@ -36,9 +38,43 @@ def split_command(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line; return its exit code."""
+    try:
+        code = _at_the_boundary(lambda: _run_app(argv))
+        return max(code, _at_the_boundary(_flushed))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Terminated:
+        return EXIT_TERMINATED
+
+
+def _at_the_boundary(act: Callable[[], int]) -> int:
+    """Call `act`; turn what it raises into words and an exit code."""
+    try:
+        return act()
+    except HpckitError as error:
+        _spare_stdout()
+        say.error(error)
+        return type(error).exit_code  # a failed Slurm command has one of its own
+    except BrokenPipeError:  # `hpckit list | head`
+        _spare_stdout()
+        return 0
+    except Exception as error:
+        works = _spare_stdout()
+        if isinstance(error, OSError) and (error.errno in _DISK_FULL or not works):
+            say.note(f"hpckit: cannot write to {error.filename or 'stdout'}: {error.strerror}")
+            return EXIT_TROUBLE
+        import traceback
+
+        traceback.print_exc()
+        say.note("hpckit: this is a bug of hpckit; please report it with the lines above")
+        return EXIT_TROUBLE
+
+
+def _run_app(argv: Sequence[str]) -> int:
     from typer import Abort, TyperException
 
     from hpckit.cli.app import app
+    from hpckit.cli.usage import explain
 
     ours, command = split_command(argv)
     try:
@@ -46,34 +82,38 @@ def run(argv: Sequence[str]) -> int:
     except Abort:
         return EXIT_INTERRUPTED
     except TyperException as error:  # usage: an unknown option, a value that is not allowed
-        say.note(f"hpckit: {error.format_message()}")
-        say.note(f"  Try 'hpckit {_command_of(ours)}--help'.")
+        for text in explain(error, ours):
+            say.note(text)
         return EXIT_USAGE
-    except HpckitError as error:
-        say.error(error)
-        return error.exit_code
-    except BrokenPipeError:  # `hpckit list | head`
-        sys.stderr.close()
-        return 0
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except Terminated:
-        return EXIT_TERMINATED
     return code if isinstance(code, int) else 0
 
 
-def _command_of(argv: Sequence[str]) -> str:
-    """Return the words of the command in `argv`, each with a space behind it."""
-    groups = {"site", "emulate"}
-    words = [word for word in argv[: 2 if argv[:1] and argv[0] in groups else 1] if word[0] != "-"]
-    return "".join(f"{word} " for word in words)
+def _flushed() -> int:
+    say.flush()
+    return 0
 
 
-def main() -> None:
+def _spare_stdout() -> bool:
+    """Return whether stdout can be written; if not, leave nothing for Python to try at its end."""
+    try:
+        sys.stdout.flush()
+    except ValueError:  # closed
+        return False
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):  # it may be no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+def main() -> NoReturn:
     """Run `sys.argv`; what the ``hpckit`` executable calls."""
 
     def terminate(_signum: int, _frame: FrameType | None) -> None:
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, as cron may: `hpckit list >&-`
+            setattr(sys, name, Path(os.devnull).open("w"))
     sys.exit(run(sys.argv[1:]))

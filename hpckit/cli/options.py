@@ -1,10 +1,55 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and parsers that say what is needed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+
+from hpckit.errors import InputError, did_you_mean
+
+
+def whole_number(name: str, *, least: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers for the option `name`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise InputError(f"{name} is {text!r}, but must be a whole number of at least {least}")
+        return value
+
+    return parse
+
+
+def one_of(name: str, *known: str) -> Callable[[str], str]:
+    """Return a parser for the option `name`, which has some values."""
+
+    def parse(text: str) -> str:
+        if text not in known:
+            raise InputError(
+                f"{name} is {text!r}, but must be one of: {', '.join(known)}."
+                + did_you_mean(text, known)
+            )
+        return text
+
+    return parse
+
+
+def measured(name: str, parse: Callable[[str], int]) -> Callable[[str], int]:
+    """Return `parse`, whose errors then name the option."""
+
+    def named(text: str) -> int:
+        try:
+            return parse(text)
+        except InputError as error:
+            raise InputError(f"{name}: {error.message}", hint=error.hint) from error
+
+    return named
+
 
 Run = Annotated[
     str | None,
@@ -13,3 +58,13 @@ Run = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+TaskIndex = Annotated[
+    int | None,
+    typer.Option(
+        "--task",
+        metavar="I",
+        parser=whole_number("--task", least=0),
+        help="One task, by its index.",
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="Every one, on a line of its own.")]

@@ -3,61 +3,120 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
-from hpckit.errors import HpckitError
+from hpckit.errors import HpckitError, StorageError
 
-# ruff: noqa: T201 - this is the place that prints
+#: Rows that a table shows on a terminal before it says how to get all.
+SCREEN_ROWS: Final = 40
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def document(body: dict[str, Any]) -> None:
     """Print the one JSON document of ``--json``."""
-    print(json.dumps(body, indent=2, ensure_ascii=False))
+    _out(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
 
 
 def line(text: str) -> None:
     """Print one line of a command's result on stdout."""
-    print(text)
+    _out(text + "\n")
 
 
 def raw(text: str) -> None:
     """Print text as it is on stdout, with a line end if it lacks one."""
-    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+    _out(text if text.endswith("\n") or not text else text + "\n")
 
 
 def note(text: str) -> None:
     """Print a message on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - here is the place that prints
 
 
 def error(found: HpckitError) -> None:
     """Print an error, red on a terminal: what was found, and what to do next."""
-    red, plain = ("\x1b[31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
-    print(f"{red}hpckit: {found.message}{plain}", file=sys.stderr)
-    if found.hint:
-        print(f"  {found.hint}", file=sys.stderr)
+    colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    red, plain = (
+        ("\x1b[31m", "\x1b[0m") if colours and os.environ.get("TERM") != "dumb" else ("", "")
+    )
+    note(f"{red}hpckit: {found.message}{plain}")
+    for text in found.hint.splitlines():
+        note(f"  {text}")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    """Print a table on stdout; a column whose name starts with ``>`` is set to the right.
+def on_terminal() -> bool:
+    """Whether a person reads stdout."""
+    return sys.stdout.isatty()
 
-    On a terminal it fits the width; elsewhere nothing is cut.
+
+def flush() -> None:
+    """Let what was printed reach its reader, so that a failure shows here and not at exit."""
+    _out("", flush=True)
+
+
+def one_line(value: object) -> str:
+    """Return a value as one line that leaves a terminal as it is: no control characters."""
+    if value is None:
+        return ""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, most: int | None = None
+) -> int:
+    """Print a table on stdout; return how many rows `most` left out.
+
+    A column whose name starts with ``>`` is set to the right. A row is a line, except on a
+    terminal that is too narrow for it, where long cells are folded.
+
+    Args:
+        columns: the names.
+        rows: the cells.
+        most: how many rows to show; None: all.
     """
+    every = iter(rows)
+    shown = [[one_line(value) for value in row] for row in islice(every, most)]
+    names = [name.removeprefix(">") for name in columns]
+    right = [name.startswith(">") for name in columns]
+    widths = [max(map(len, column)) for column in zip(names, *shown, strict=True)]
+    if on_terminal() and sum(widths) + 2 * len(widths) > _terminal_width():
+        _folded(names, right, shown)
+    else:
+        rule = ["─" * width for width in widths]
+        for cells in (names, rule, *shown):
+            texts = (
+                cell.rjust(width) if to_right else cell.ljust(width)
+                for cell, width, to_right in zip(cells, widths, right, strict=True)
+            )
+            line("  ".join(texts).rstrip())
+    return sum(1 for _ in every)
+
+
+def _terminal_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _folded(names: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table that is wider than the terminal; names in the first column stay whole."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for name in columns:
-        justify: Any = "right" if name.startswith(">") else "left"
-        drawn.add_column(name.removeprefix(">"), justify=justify, overflow="fold")
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, (name, to_right) in enumerate(zip(names, right, strict=True)):
+        justify: Any = "right" if to_right else "left"
+        drawn.add_column(name, justify=justify, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        drawn.add_row(*(Text(_cell(value)) for value in row))
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else 10_000, soft_wrap=not terminal)
+        drawn.add_row(*map(Text, row))
+    console = Console(color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(drawn)
     for text in captured.get().splitlines():
@@ -65,7 +124,21 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
             line(text.rstrip())
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _out(text: str, *, flush: bool = False) -> None:
+    """Write to stdout.
+
+    Raises:
+        BrokenPipeError: nobody reads on.
+        StorageError: it cannot be written otherwise: a full disk, say.
+    """
+    try:
+        sys.stdout.write(text)
+        if flush:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding or "ascii"
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    except OSError as error:
+        raise StorageError(f"cannot write to stdout: {error.strerror}") from error

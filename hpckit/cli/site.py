@@ -10,6 +10,7 @@ import typer
 
 from hpckit.cli import say
 from hpckit.cli.options import Json
+from hpckit.errors import InputError
 
 app = typer.Typer(
     help="The places where bags run.\n\nExample: hpckit site show perlmutter",
@@ -25,8 +26,15 @@ def list_sites(as_json: Json = False) -> None:
     """
     from hpckit.spec.site import known_sites, load_site
 
-    sites = [load_site(name).site for name in known_sites()]
-    rows = [{"name": s.name, "scheduler": s.scheduler, "description": s.description} for s in sites]
+    rows = []
+    for name in known_sites():
+        try:
+            site = load_site(name).site
+        except InputError as error:  # one bad file does not hide the others
+            say.error(error)
+            continue
+        about = {"scheduler": site.scheduler, "description": site.description}
+        rows.append({"name": name, **about})
     if as_json:
         say.document({"schema": "hpckit.sites/1", "sites": rows})
     else:
@@ -38,7 +46,7 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The site's name.")],
     as_json: Json = False,
 ) -> None:
-    """Show every value of a site, and the file and line that it comes from.
+    """Show a site's values, and where each comes from.
 
     Example: hpckit site show local
     """
@@ -73,7 +81,7 @@ def check(
     from hpckit.spec.site import load_site_file
 
     found = load_site_file(file)
-    scripts = check_site(found.site, python=sys.executable, root=str(Path.cwd()))
+    scripts = check_site(found.site, python=sys.executable, root=_SOMEWHERE)
     if as_json:
         names = [{"name": script.name, "text": script.text} for script in scripts]
         say.document({"schema": "hpckit.sitecheck/1", "site": found.site.name, "scripts": names})
@@ -81,6 +89,7 @@ def check(
         say.note(f"{file} is well; {len(scripts)} scripts render with it")
 
 
+_SOMEWHERE = "/shared/you"  # stands for where a user is; the check may run anywhere
 _EMPTY: tuple[Any, ...] = ("", [], {}, None)
 
 

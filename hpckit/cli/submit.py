@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import typer
 
 from hpckit.cli import say
 from hpckit.cli import submit_options as opt
+from hpckit.cli.interrupt import Terminated, line_end
 from hpckit.cli.options import Json
 from hpckit.errors import InputError
 
@@ -55,11 +57,13 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     Example: hpckit submit jobs/sea_ice.toml --backend ray --wait
 
     Example: hpckit submit --each-line files.txt -- gzip -9 {line}
+
+    Example: hpckit submit --range 1-100 --dry-run -- ./simulate --seed {index}
     """
     asked = _bag(context.obj, bag, each_line, range_, name, dict(sets or ()))
     flags = {
-        "backend": backend.value if backend else None,
-        "shape": shape.value if shape else None,
+        "backend": backend,
+        "shape": shape,
         "nodes": nodes,
         "cores": cores,
         "memory_mib": memory,
@@ -99,7 +103,8 @@ def _carry_out(bag: Bag, site: ResolvedSite, flags: Mapping[str, Any], how: How)
         _show(plan, scripts)
     else:
         say.line(plan.run)
-    return follow(run_dir) if how.wait and run_dir else 0
+    say.flush()
+    return follow(run_dir) or 0 if how.wait and run_dir else 0
 
 
 def plan_run(bag: Bag, site: Site, flags: Mapping[str, Any]) -> Plan:
@@ -119,10 +124,15 @@ def start_run(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
     from hpckit.launch.submit import submit as carry_out
     from hpckit.run.locate import remember_run
 
-    done = carry_out(bag, site.site, plan, origins=site.origins, argv=tuple(sys.argv))
-    run_dir = done.run_dir
-    remember_run(run_dir)
-    return run_dir
+    try:
+        done = carry_out(bag, site.site, plan, origins=site.origins, argv=tuple(sys.argv))
+    except (KeyboardInterrupt, Terminated):
+        left = f"what was submitted is cancelled: `hpckit status {plan.run}`"
+        said = left if Path(plan.run_dir).exists() else "nothing is submitted"
+        say.note(f"{line_end()}interrupted; {said}")
+        raise
+    remember_run(done.run_dir)
+    return done.run_dir
 
 
 def _bag(
@@ -142,6 +152,7 @@ def _bag(
                 hint="Name a bag, `hpckit submit BAG.toml`, or a command after --: "
                 "`hpckit submit --range 1-10 -- echo {index}`.",
             )
+        _refuse_program(bag)
         if each_line is not None or range_ is not None:
             raise InputError(
                 "--each-line and --range go with a command after --, not with a bag file",
@@ -153,6 +164,7 @@ def _bag(
             f"both a bag ({bag}) and a command after -- are given",
             hint="Give one of them; options of hpckit go before --.",
         )
+    _warn_of_options(command)
     return bag_from_command(
         command,
         lines=None if each_line is None else _lines(each_line),
@@ -163,11 +175,29 @@ def _bag(
     )
 
 
+def _refuse_program(bag: Path) -> None:
+    """Refuse a program's name in the bag's place: the -- before it was forgotten."""
+    if not bag.exists() and bag.suffix != ".toml" and shutil.which(str(bag)):
+        raise InputError(
+            f"{bag} is no bag file, but a program",
+            hint=f"A command goes after --: `hpckit submit -- {bag} ARG…`.",
+        )
+
+
+def _warn_of_options(command: Sequence[str]) -> None:
+    """Say it when the command has words that look like options meant for hpckit."""
+    ours = {"--dry-run", "--wait", "--site", "--backend", "--each-line", "--range", "--shape"}
+    meant = [word for word in command if word.partition("=")[0] in ours]
+    if meant:
+        say.note(f"{', '.join(meant)}: behind --, so part of the command; hpckit's stand before it")
+
+
 def _lines(source: str) -> list[str]:
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the lines of {source}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"--each-line: cannot read {source}: {why}") from error
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise InputError(f"{'stdin' if source == '-' else source} holds no lines, so no tasks")

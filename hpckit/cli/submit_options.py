@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from hpckit.cli.options import measured, one_of, whole_number
 from hpckit.errors import InputError
 from hpckit.spec.units import parse_duration_s, parse_memory_mib
-
-
-class BackendName(StrEnum):
-    """The engines."""
-
-    workqueue = "workqueue"
-    ray = "ray"
-    pool = "pool"
-
-
-class ShapeName(StrEnum):
-    """The shapes."""
-
-    array = "array"
-    allocation = "allocation"
 
 
 def _key_value(text: str) -> tuple[str, str]:
@@ -40,41 +25,79 @@ def _option(*names: str, **how: Any) -> Any:
     return typer.Option(*names, **how)
 
 
+def _number(name: str, words: str) -> Any:
+    return _option(name, parser=whole_number(name, least=1), metavar="N", help=words)
+
+
+def _words(name: str, metavar: str, words: str) -> Any:
+    return _option(name, metavar=metavar, help=words)
+
+
 Bag = Annotated[
-    Path | None, typer.Argument(metavar="[BAG.toml]", help="The bag; or -- COMMAND ARG….")
+    Path | None,
+    typer.Argument(metavar="BAG.toml", help="The bag. Instead of it: -- COMMAND ARG…"),
 ]
 Backend = Annotated[
-    BackendName | None, _option(help="The engine. [default: the first that is installed]")
+    str | None,
+    _option(
+        "--backend",
+        parser=one_of("--backend", "workqueue", "ray", "pool"),
+        metavar="workqueue|ray|pool",
+        help="The engine. [default: the first that is installed]",
+    ),
 ]
-Site = Annotated[str | None, _option(help="Where to run. [default: what fits this machine]")]
+Site = Annotated[
+    str | None, _words("--site", "NAME", "Where to run. [default: what fits this machine]")
+]
 Shape = Annotated[
-    ShapeName | None,
-    _option(help="Head and array of workers, or one job. [default: the engine's usual one]"),
+    str | None,
+    _option(
+        "--shape",
+        parser=one_of("--shape", "array", "allocation"),
+        metavar="array|allocation",
+        help="A head and an array of workers, or one job. [default: the engine's usual one]",
+    ),
 ]
-Nodes = Annotated[int | None, _option(help="How many workers, one on each node.", min=1)]
-Cores = Annotated[int | None, _option(help="Cores of each worker.", min=1)]
+Nodes = Annotated[int | None, _number("--nodes", "How many workers, one on each node.")]
+Cores = Annotated[int | None, _number("--cores", "Cores of each worker.")]
 Memory = Annotated[
-    int | None, _option(parser=parse_memory_mib, metavar="SIZE", help='Of each: "8 GB".')
+    int | None,
+    _option(
+        "--memory",
+        parser=measured("--memory", parse_memory_mib),
+        metavar="SIZE",
+        help='Memory of each worker: "8 GB".',
+    ),
 ]
 Walltime = Annotated[
-    int | None, _option(parser=parse_duration_s, metavar="TIME", help='Of the jobs: "2h".')
+    int | None,
+    _option(
+        "--walltime",
+        parser=measured("--walltime", parse_duration_s),
+        metavar="TIME",
+        help='Longest time of the jobs: "2h".',
+    ),
 ]
-Partition = Annotated[str, _option(help="Partition.")]
-Account = Annotated[str, _option(help="Account.")]
-Qos = Annotated[str, _option(help="Quality of service.")]
+Partition = Annotated[str, _words("--partition", "NAME", "Slurm's partition.")]
+Account = Annotated[str, _words("--account", "NAME", "Slurm's account.")]
+Qos = Annotated[str, _words("--qos", "NAME", "Slurm's quality of service.")]
 Sbatch = Annotated[
-    list[str] | None, _option(metavar="--KEY=VALUE", help="A further directive. Repeatable.")
+    list[str] | None,
+    _words("--sbatch", "--KEY=VALUE", "A further option of sbatch. Repeatable."),
 ]
 Sets = Annotated[
     list[Any] | None,
-    _option("--set", parser=_key_value, metavar="KEY=VALUE", help="Change the bag. Repeatable."),
+    _option(
+        "--set",
+        parser=_key_value,
+        metavar="KEY=VALUE",
+        help="Change the bag: task.timeout=10m. Repeatable.",
+    ),
 ]
-Name = Annotated[str, _option(help="The run's name. [default: BAG-DATE-TIME]")]
+Name = Annotated[str, _words("--name", "NAME", "The run's name. [default: BAG-DATE-TIME]")]
 EachLine = Annotated[
-    str | None, _option(metavar="FILE|-", help="One task per line: {line}. - is stdin.")
+    str | None, _words("--each-line", "FILE|-", "One task per line: {line}. - is stdin.")
 ]
-Range = Annotated[
-    str | None, _option("--range", metavar="A-B", help="One task per number: {index}.")
-]
+Range = Annotated[str | None, _words("--range", "A-B", "One task per number: {index}.")]
 DryRun = Annotated[bool, _option("--dry-run", help="Print plan and scripts; touch nothing.")]
 Wait = Annotated[bool, _option("--wait", help="Follow it live, and exit with its code.")]

@@ -9,18 +9,23 @@ from typing import Annotated
 import typer
 
 from hpckit.cli import say
-from hpckit.cli.options import Json, Run
+from hpckit.cli.options import Json, Run, whole_number
 from hpckit.errors import InputError
 
 app = typer.Typer(
-    help="A run's workers.\n\nExample: hpckit workers add 4",
+    help="Add, drop or start a run's workers.\n\nExample: hpckit workers add 4",
     no_args_is_help=True,
 )
 
 
+Count = Annotated[
+    int, typer.Argument(metavar="N", parser=whole_number("N", least=1), help="How many.")
+]
+
+
 @app.command("add")
 def add(
-    count: Annotated[int, typer.Argument(metavar="N", help="How many.", min=1)],
+    count: Count,
     run: Run = None,
     as_json: Json = False,
 ) -> None:
@@ -44,11 +49,13 @@ def add(
 
 @app.command("drop")
 def drop(
-    count: Annotated[int, typer.Argument(metavar="N", help="How many.", min=1)],
+    count: Count,
     run: Run = None,
     as_json: Json = False,
 ) -> None:
-    """Take workers away: first those that wait, then those that run, which leave in order.
+    """Take workers away.
+
+    First those that wait, then those that run, which leave in order.
 
     Example: hpckit workers drop 2
     """
@@ -65,7 +72,9 @@ def drop(
 
 @app.command("command")
 def command(run: Run = None, as_json: Json = False) -> None:
-    """Print the line that starts one more worker by hand, on any node that sees the run.
+    """Print the line that starts a worker by hand.
+
+    It works on any node that sees the run directory.
 
     Example: hpckit workers command
     """

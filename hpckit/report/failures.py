@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hpckit.run.events import Lost, Returned
 from hpckit.run.journal import replay
 from hpckit.run.output import read_output
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import FAILED, RunState
+
+_KNOWN_BY_CODE: Final = frozenset({"error", "signal"})
+#: What differs between messages of one cause: quoted names, paths, hexadecimal and other numbers.
+_VARIABLE: Final = re.compile(r"""'[^']*'|"[^"]*"|\S*/\S*|0x[0-9a-fA-F]+|\d+(?:\.\d+)?""")
+_SIGNATURE_LENGTH: Final = 200
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,13 @@ class Failure:
 
     @property
     def words(self) -> str:
-        """hpckit's words, else the last line that is not empty of the task's stderr."""
-        lines = [line for line in self.stderr.splitlines() if line.strip()]
-        return self.message or (lines[-1].strip() if lines else "")
+        """What says most: the last line of the task's stderr, or hpckit's words.
+
+        Of a task that exited or was ended by a signal, hpckit knows no more than the code.
+        """
+        lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
+        own = lines[-1] if lines else ""
+        return own or self.message if self.kind in _KNOWN_BY_CODE else self.message or own
 
     def to_dict(self) -> dict[str, Any]:
         """Return the item of ``failures --json``."""
@@ -52,6 +63,44 @@ class Failure:
             "stderr": self.stderr,
             "workers": list(self.workers),
         }
+
+
+@dataclass(frozen=True)
+class Group:
+    """Failed tasks of the same kind, exit code and signal, whose words differ in names alone."""
+
+    example: Failure  # the first of them
+    signature: str  # the words they share, a # where they differ
+    tasks: tuple[int, ...]  # their indices, ascending
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the item of ``groups`` in ``failures --json``."""
+        return {
+            "kind": self.example.kind,
+            "exit_code": self.example.exit_code,
+            "signal": self.example.signal,
+            "signature": self.signature,
+            "count": len(self.tasks),
+            "tasks": list(self.tasks),
+        }
+
+
+def grouped(failures: Iterable[Failure]) -> list[Group]:
+    """Return the groups of some failures, the largest first. Pure."""
+    found: dict[tuple[object, ...], list[Failure]] = {}
+    for failure in failures:
+        key = (failure.kind, failure.exit_code, failure.signal, signature(failure.words))
+        found.setdefault(key, []).append(failure)
+    groups = [
+        Group(some[0], signature(some[0].words), tuple(failure.index for failure in some))
+        for some in found.values()
+    ]
+    return sorted(groups, key=lambda group: (-len(group.tasks), group.tasks[0]))
+
+
+def signature(words: str) -> str:
+    """Return words with a # for each quoted name, path and number, which differ by the task."""
+    return _VARIABLE.sub("#", words)[:_SIGNATURE_LENGTH]
 
 
 def failed_tasks(run_dir: RunDir) -> list[Failure]:

@@ -1,13 +1,16 @@
 """The table of results: one row per done task.
 
 Columns are the task's index, its parameters, and the JSON object that it printed as its last
-line; nested objects become dotted columns (``seconds.read``).
+line; nested objects become dotted columns (``seconds.read``). Where a name is taken already,
+by the index, a parameter or the wall time, the column is called ``param.NAME`` or
+``value.NAME``, unless both say the same.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,15 +42,23 @@ def results_table(run_dir: RunDir) -> ResultsTable:
         if state.status[task.index] != DONE:
             continue
         attempt = state.last[task.index]
-        row: dict[str, Any] = {"task": task.index, **flatten(task.params)}
+        row: dict[str, Any] = {"task": task.index, "wall_s": attempt.row.wall_s}
+        _add(row, "param", flatten(task.params))
         printed = read_output(run_dir, attempt.incarnation, attempt.row.output_at)
         if printed and printed.value:
-            row.update(flatten(printed.value))
-        row["wall_s"] = attempt.row.wall_s
+            _add(row, "value", flatten(printed.value))
+        row["wall_s"] = row.pop("wall_s")  # comes last
         rows.append(row)
         columns.update(dict.fromkeys(row))
     names = [name for name in columns if name != "wall_s"]
     return ResultsTable([*names, "wall_s"] if rows else names, rows)
+
+
+def _add(row: dict[str, Any], prefix: str, more: dict[str, Any]) -> None:
+    """Add values to a row; one that would hide another gets the prefix."""
+    for name, value in more.items():
+        if row.setdefault(name, value) != value:
+            row[f"{prefix}.{name}"] = value
 
 
 def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -66,5 +77,10 @@ def to_csv(table: ResultsTable) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, table.columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table.rows)
+    writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in table.rows)
     return stream.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    """Return lists as JSON, which other programs can read; Python's own form they cannot."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
