@@ -9,6 +9,7 @@
 # only when root or passwordless sudo is there. Otherwise they are named, with the conda-forge
 # alternative, and what works without them goes on. HPCKIT_PYTHON chooses the interpreter.
 set -euo pipefail
+shopt -s inherit_errexit
 
 CONDA_NAMES="zfp cli11 nlohmann_json xxhash cmake cxx-compiler ndcctools"
 NATIVE=native/build/compress_task
@@ -35,7 +36,7 @@ quietly() {  # shows what a command said only if it failed
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
-  else sudo -n "$@" 2>/dev/null
+  else sudo -n -- "$@"
   fi
 }
 
@@ -72,6 +73,23 @@ install_packages() {
     say "apt-get could not install them all; going on with what works"
 }
 
+has_cxx() { command -v "${CXX:-c++}" >/dev/null; }
+
+here_otherwise() {  # what a user without root has from conda-forge, or by hand
+  local include="${CONDA_PREFIX:-/usr/local}/include"
+  case $1 in
+    coop-computing-tools | python3-workqueue) [ -n "${HPCKIT_WORK_QUEUE_PREFIX:-}" ] ;;
+    libcli11-dev) [ -e "$include/CLI/CLI.hpp" ] ;;
+    libxxhash-dev) [ -e "$include/xxhash.h" ] ;;
+    libzfp-dev) [ -e "$include/zfp.h" ] ;;
+    nlohmann-json3-dev) [ -e "$include/nlohmann/json.hpp" ] ;;
+    python3-venv) [ -n "${HPCKIT_PYTHON:-}" ] || [ -e .venv ] ;;
+    g++) has_cxx ;;
+    cmake) true ;; # PyPI has it
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
 name_packages() {
   say "missing Debian packages, and neither root nor sudo to install them. Either (as root)"
   say "  apt-get install --no-install-recommends $*"
@@ -82,7 +100,7 @@ name_packages() {
 }
 
 packages() {
-  local wanted missing
+  local wanted missing package needed=()
   mapfile -t wanted < <(sed -e 's/#.*//' "$@" | xargs -n 1)
   if ! command -v dpkg-query >/dev/null; then
     say "this is not Debian. What is needed goes by these names there: ${wanted[*]}"
@@ -91,7 +109,14 @@ packages() {
   fi
   mapfile -t missing < <(missing_of "${wanted[@]}")
   [ "${#missing[@]}" -gt 0 ] || return 0
-  if can_install; then install_packages "${missing[@]}"; else name_packages "${missing[@]}"; fi
+  if can_install; then
+    install_packages "${missing[@]}"
+    return
+  fi
+  for package in "${missing[@]}"; do
+    here_otherwise "$package" || needed+=("$package")
+  done
+  [ "${#needed[@]}" = 0 ] || name_packages "${needed[@]}"
 }
 
 # --- the virtual environment ---------------------------------------------------------------
@@ -135,14 +160,18 @@ about() {  # which Python it is, and which checkout it serves
 }
 
 why_anew() {  # why the environment cannot be used as it is; nothing when it can
-  local dir=$1 chosen stamp
+  local dir=$1 chosen wanted stamp
   chosen=$(about "$dir/bin/python")
+  wanted=$chosen
+  if [ -n "${HPCKIT_PYTHON:-}" ]; then
+    wanted=$(find_python)
+    wanted=$(about "$wanted")
+  fi
   if [ ! -e "$dir" ]; then echo "there is none"
   elif [ -e "$dir/.unfinished" ]; then echo "an earlier set-up was interrupted"
   elif [ -z "$chosen" ]; then echo "its Python does not run"
   elif ! fits "$dir/bin/python"; then echo "its Python is older than 3.11"
-  elif [ -n "${HPCKIT_PYTHON:-}" ] && [ "$(about "$(find_python)")" != "$chosen" ]; then
-    echo "HPCKIT_PYTHON names another Python"
+  elif [ "$wanted" != "$chosen" ]; then echo "HPCKIT_PYTHON names another Python"
   else
     for stamp in "$dir"/.hpckit-*; do
       if [ -e "$stamp" ] && [ "$(cat "$stamp")" != "$chosen $PWD" ]; then
@@ -178,8 +207,6 @@ pip_install() {
   exit 3
 }
 
-has_cxx() { command -v "${CXX:-c++}" >/dev/null; }
-
 venv() {
   local dir=$1 extra=$2 stamp why
   stamp="$dir/.hpckit-$extra"
@@ -206,7 +233,7 @@ native() {
     say "no CMake on this machine; taking it from PyPI"
     pip_install "$dir/bin/python" cmake
   fi
-  say "building the C++ task (half a minute)"
+  say "building the C++ task (a minute or two)"
   if [ -e native/build ]; then
     "$make" --no-print-directory "$NATIVE" >/dev/null 2>&1 && return
     rm -rf native/build  # it may be half made, or another machine's
