@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from tests.conformance.driver import Faults, Slurm
 from tests.slurm.cluster import lifecycle
 from tests.slurm.cluster import prerequisites as real_prerequisites
+from tests.slurm.cluster.claim import claimed
 from tests.slurm.cluster.faults import Faults as RealFaults
 from tests.slurm.cluster.layout import (
     CPUS_PER_NODE,
@@ -25,7 +26,6 @@ from tests.slurm.cluster.layout import (
     MEMORY_MB_PER_NODE,
     NODE_COUNT,
     USER,
-    Layout,
     default_layout,
 )
 
@@ -59,21 +59,21 @@ Backend = Callable[[str], contextlib.AbstractContextManager[Cluster]]
 @contextlib.contextmanager
 def real(lane: str) -> Iterator[Cluster]:
     """A real cluster of this lane's own, apart from the one that `make slurm-up` brings up."""
-    layout = Layout(Path(f"{default_layout().prefix}-conformance-{lane}"))
-    lifecycle.down(layout)  # what an interrupted run left
-    lifecycle.up(layout)
-    try:
-        yield Cluster(
-            "real",
-            layout.bin_dir,
-            layout.shared_dir,
-            [node.name for node in layout.nodes],
-            USER,
-            RealFaults(layout),
-            layout.login_address,
-        )
-    finally:
-        lifecycle.down(layout)
+    with claimed(f"{default_layout().prefix}-conformance-{lane}") as layout:
+        lifecycle.down(layout)  # what an interrupted run left
+        lifecycle.up(layout)
+        try:
+            yield Cluster(
+                "real",
+                layout.bin_dir,
+                layout.shared_dir,
+                [node.name for node in layout.nodes],
+                USER,
+                RealFaults(layout),
+                layout.login_address,
+            )
+        finally:
+            lifecycle.down(layout)
 
 
 def missing_reason(backend: str) -> str:

@@ -39,12 +39,12 @@ def outcome_of(request: pytest.FixtureRequest) -> Iterator[Await]:
             assert isinstance(backend, str) and isinstance(case, Case)
             wanted[backend].append(case)
     futures: dict[tuple[str, str], Future[Outcome]] = defaultdict(Future)
-    threads = []
+    threads, stop = [], threading.Event()
     for backend, cases in wanted.items():
         if not missing_reason(backend):
             for case in cases:
                 futures[backend, case.key] = Future()
-            threads.append(_start(backend, cases, futures, record))
+            threads.append(_start(backend, cases, futures, record, stop))
 
     def wait(backend: str, case: Case) -> Outcome:
         if reason := missing_reason(backend):
@@ -52,6 +52,7 @@ def outcome_of(request: pytest.FixtureRequest) -> Iterator[Await]:
         return futures[backend, case.key].result()
 
     yield wait
+    stop.set()  # interrupted, or all have been waited for
     for thread in threads:
         thread.join()
 
@@ -61,19 +62,22 @@ def _start(
     cases: list[Case],
     futures: dict[tuple[str, str], Future[Outcome]],
     record: Record,
+    stop: threading.Event,
 ) -> threading.Thread:
     def report(outcome: Outcome) -> None:
         record.add(outcome)
         futures[backend, outcome.case.key].set_result(outcome)
 
     def work() -> None:
+        why = "the case was never run"
         try:
-            run_all(backend, BACKENDS[backend], cases, report)
+            run_all(backend, BACKENDS[backend], cases, report, stop)
         except BaseException as error:
-            for case in cases:
-                future = futures[backend, case.key]
-                if not future.done():
-                    future.set_exception(RuntimeError(f"{backend} Slurm: {error}"))
+            why = str(error)
+        for case in cases:
+            future = futures[backend, case.key]
+            if not future.done():
+                future.set_exception(RuntimeError(f"{backend} Slurm: {why}"))
 
     thread = threading.Thread(target=work, name=f"conformance-{backend}")
     thread.start()

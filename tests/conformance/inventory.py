@@ -35,7 +35,7 @@ _WORDS: dict[str, str] = {
         %Q %q %R %r %S %T %t %U %u %V %v %w %X %x %Y %y %Z %z --Format --account --all
         --array --array-unique --format --help --hide --jobs --local --long --me --name
         --nodelist --noheader --partition --priority --qos --sort --start --states --steps
-        --usage --user --verbose --version
+        --usage --user --verbose --version --only-job-state
         """,
     "sacct": """
         Account AdminComment AllocCPUS AllocNodes AllocTRES AveCPU AveRSS Cluster Comment
@@ -43,7 +43,8 @@ _WORDS: dict[str, str] = {
         Group JobID JobIDRaw JobName Layout MaxRSS MaxRSSNode MaxRSSTask MaxVMSize NCPUS
         NNodes NodeList NTasks Partition Priority QOS Reason ReqCPUS ReqMem ReqNodes ReqTRES
         Reserved Start State Submit Suspended SystemCPU Timelimit TimelimitRaw TotalCPU UID
-        User UserCPU WCKey WorkDir SubmitLine --accounts --allclusters --allocations
+        User UserCPU WCKey WorkDir SubmitLine Planned Restarts StdOut
+        --accounts --allclusters --allocations
         --allusers --array --brief --clusters --completion --delimiter --duplicates
         --endtime --format --help --helpformat --jobs --local --long --name --ncpus --nnodes
         --noconvert --nodelist --noheader --parsable --parsable2 --partition --qos
@@ -84,7 +85,8 @@ _WORDS: dict[str, str] = {
         SBATCH_ACCOUNT SBATCH_QOS SBATCH_CONSTRAINT SBATCH_EXCLUSIVE SBATCH_GRES SBATCH_GPUS
         SBATCH_MEM_PER_NODE SBATCH_MEM_PER_CPU SBATCH_NO_REQUEUE SBATCH_REQUEUE
         SBATCH_OPEN_MODE SBATCH_SIGNAL SBATCH_WAIT SQUEUE_FORMAT SACCT_FORMAT
-        SINFO_FORMAT SLURM_TIME_FORMAT
+        SINFO_FORMAT SLURM_TIME_FORMAT SLURM_JOB_START_TIME SLURM_JOB_END_TIME
+        SLURM_TRES_PER_TASK
         """,
     "pattern": "%A %a %j %J %N %n %u %x %s %t %% %4j backslash",
     "state": """

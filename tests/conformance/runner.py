@@ -29,9 +29,12 @@ Report = Callable[[Outcome], None]
 
 
 def run_all(
-    name: str, backend: Backend, cases: Sequence[Case], report: Report, *, jobs: int = SIDE_BY_SIDE
+    name: str, backend: Backend, cases: Sequence[Case], report: Report, stop: threading.Event
 ) -> list[Outcome]:
-    """Run the cases on the backend; `report` is called as each ends."""
+    """Run the cases on the backend; `report` is called as each ends.
+
+    Once `stop` is set no further case begins.
+    """
     lanes = {
         "shared": [c for c in cases if not c.alone],
         "alone": sorted((c for c in cases if c.alone), key=lambda c: c.breaks),
@@ -47,7 +50,10 @@ def run_all(
     def lane(which: str) -> None:
         if lanes[which]:
             with backend(which) as cluster:
-                _run_lane(name, cluster, lanes[which], done, jobs if which == "shared" else 1)
+                workers = SIDE_BY_SIDE if which == "shared" else 1
+                with ThreadPoolExecutor(workers) as pool:
+                    for case in lanes[which]:
+                        pool.submit(_run_one, name, cluster, case, done, stop)
 
     with ThreadPoolExecutor(len(lanes)) as pool:
         for future in [pool.submit(lane, which) for which in lanes]:
@@ -55,15 +61,9 @@ def run_all(
     return outcomes
 
 
-def _run_lane(
-    name: str, cluster: Cluster, cases: Sequence[Case], done: Report, workers: int
-) -> None:
-    with ThreadPoolExecutor(workers) as pool:
-        for future in [pool.submit(_run_one, name, cluster, c, done) for c in cases]:
-            future.result()
-
-
-def _run_one(name: str, cluster: Cluster, case: Case, done: Report) -> None:
+def _run_one(name: str, cluster: Cluster, case: Case, done: Report, stop: threading.Event) -> None:
+    if stop.is_set():
+        return
     began = time.monotonic()
     slurm = cluster.for_case(f"{case.group}-{case.name}")
     trouble = ""

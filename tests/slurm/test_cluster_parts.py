@@ -12,6 +12,7 @@ import pytest
 
 from tests.slurm.cluster import config
 from tests.slurm.cluster.__main__ import main
+from tests.slurm.cluster.claim import claimed
 from tests.slurm.cluster.layout import DEFAULT_PREFIX, Layout
 from tests.slurm.cluster.ledger import Ledger, Process, start_ticks
 from tests.slurm.cluster.shell import ClusterError, run, wait_until
@@ -67,6 +68,13 @@ def test_two_prefixes_share_no_port_address_interface_or_node_name() -> None:
     assert {n.netns for n in one.nodes}.isdisjoint(n.netns for n in two.nodes)
     ports = [{c.controller_port, c.node_port, c.database_port} for c in (one, two)]
     assert ports[0].isdisjoint(ports[1])
+
+
+def test_two_sessions_never_claim_the_same_prefix() -> None:
+    with claimed("/srv/shared") as one, claimed("/srv/shared") as two:
+        assert (str(one.prefix), str(two.prefix)) == ("/srv/shared", "/srv/shared-2")
+    with claimed("/srv/shared") as again:
+        assert str(again.prefix) == "/srv/shared"
 
 
 def test_interface_names_fit_the_kernel() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.cluster import lifecycle
+from tests.slurm.cluster.claim import claimed
 from tests.slurm.cluster.faults import Faults
 from tests.slurm.cluster.layout import ACCOUNT, USER, Layout, default_layout
 from tests.slurm.cluster.prerequisites import missing_reason
@@ -82,7 +83,10 @@ def breakable_slurm() -> Iterator[RealSlurm]:
 
     Its nodes have other names and addresses. It is brought up for this session.
     """
-    with _cluster(Layout(Path(f"{default_layout().prefix}-breakable"))) as cluster:
+    with (
+        claimed(f"{default_layout().prefix}-breakable") as layout,
+        _cluster(layout) as cluster,
+    ):
         yield cluster
 
 

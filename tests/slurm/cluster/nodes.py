@@ -66,12 +66,17 @@ def remove_cgroups(node: Node) -> None:
             _remove_tree(root)
 
 
-def _remove_tree(root: Path) -> None:
-    deepest_first = sorted((Path(d) for d, _, _ in os.walk(root)), reverse=True)
-    for directory in deepest_first:
-        _kill_members(directory)
-        with contextlib.suppress(OSError):
-            directory.rmdir()
+def _remove_tree(root: Path, patience_s: float = 5.0) -> None:
+    """Remove the cgroups bottom-up; one whose last process is just being reaped is busy a while."""
+    deadline = time.monotonic() + patience_s
+    while root.is_dir() and time.monotonic() < deadline:
+        deepest_first = sorted((Path(d) for d, _, _ in os.walk(root)), reverse=True)
+        for directory in deepest_first:
+            _kill_members(directory)
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+        if root.is_dir():
+            time.sleep(0.05)
 
 
 def _kill_members(directory: Path) -> None:
