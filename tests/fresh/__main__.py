@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def main() -> int:
     names = options.journeys or [name for name in JOURNEYS if name != "test"]
     if unknown := set(names) - set(JOURNEYS):
         parser.error(f"no journey {', '.join(unknown)}; there are {', '.join(JOURNEYS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     journeys = {}
     for name in names:
         journeys[name] = travel(options.release, name, on=options.on)

@@ -74,12 +74,15 @@ class Machine:
             text=True,
             errors="replace",
         ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                at = time.monotonic() - started
-                said.lines.append((at, line.rstrip()))
-                sys.stdout.write(f"{at:8.1f}  {line.rstrip()}\n")
-                sys.stdout.flush()
+            try:
+                for line in process.stdout or ():
+                    at = time.monotonic() - started
+                    said.lines.append((at, line.rstrip()))
+                    sys.stdout.write(f"{at:8.1f}  {line.rstrip()}\n")
+                    sys.stdout.flush()
+            except BaseException:
+                process.kill()  # and with it all that runs inside: unshare's --kill-child
+                raise
         said.status, said.took_s = process.returncode, time.monotonic() - started
         left = Path(self.root, _LEFT).read_text().splitlines()
         said.left = [line for line in left if line.strip()]
