@@ -179,6 +179,7 @@ why_anew() {  # why the environment cannot be used as it is; nothing when it can
         return
       fi
     done
+    "$dir/bin/python" -c 'import pip' 2>/dev/null || echo "it has no pip"
   fi
 }
 
