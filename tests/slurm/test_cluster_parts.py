@@ -12,7 +12,7 @@ import pytest
 
 from tests.slurm.cluster import config
 from tests.slurm.cluster.__main__ import main
-from tests.slurm.cluster.claim import claimed
+from tests.slurm.cluster.claim import claimed, is_used, used
 from tests.slurm.cluster.layout import DEFAULT_PREFIX, Layout
 from tests.slurm.cluster.ledger import Ledger, Process, start_ticks
 from tests.slurm.cluster.shell import ClusterError, run, wait_until
@@ -75,6 +75,16 @@ def test_two_sessions_never_claim_the_same_prefix() -> None:
         assert (str(one.prefix), str(two.prefix)) == ("/srv/shared", "/srv/shared-2")
     with claimed("/srv/shared") as again:
         assert str(again.prefix) == "/srv/shared"
+
+
+def test_a_cluster_counts_as_used_until_its_last_session_leaves() -> None:
+    layout = Layout(Path("/srv/used by tests"))
+    assert not is_used(layout)
+    with used(layout):
+        with used(layout):
+            assert is_used(layout)
+        assert is_used(layout)
+    assert not is_used(layout)
 
 
 def test_interface_names_fit_the_kernel() -> None:

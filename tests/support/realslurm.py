@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.cluster import lifecycle
-from tests.slurm.cluster.claim import claimed
+from tests.slurm.cluster.claim import claimed, is_used, used
 from tests.slurm.cluster.faults import Faults
 from tests.slurm.cluster.layout import ACCOUNT, USER, Layout, default_layout
 from tests.slurm.cluster.prerequisites import missing_reason
@@ -92,17 +92,28 @@ def breakable_slurm() -> Iterator[RealSlurm]:
 
 @contextlib.contextmanager
 def _cluster(layout: Layout) -> Iterator[RealSlurm]:
-    found = find_real_slurm(layout)
-    if found is not None:
-        yield found
-        return
-    reason = missing_reason()
-    if reason:
+    """The cluster, brought up when it is not there; the last session to use such a one ends it."""
+    if reason := _cannot_use(layout):
         pytest.skip(reason)
-    lifecycle.up(layout)
-    try:
-        started = find_real_slurm(layout)
-        assert started is not None, "the cluster came up and went away again"
-        yield started
-    finally:
+    with contextlib.ExitStack() as leaving:
+        leaving.callback(_end_if_last, layout)
+        leaving.enter_context(used(layout))  # left before the callback looks
+        was_kept = layout.slurm_conf.exists() and not _for_sessions(layout).exists()
+        if not lifecycle.status(layout).is_up and lifecycle.up(layout) and not was_kept:
+            _for_sessions(layout).touch()
+        running = find_real_slurm(layout)
+        assert running is not None, "the cluster came up and went away again"
+        yield running
+
+
+def _end_if_last(layout: Layout) -> None:
+    if _for_sessions(layout).exists() and not is_used(layout):
         lifecycle.down(layout)
+
+
+def _cannot_use(layout: Layout) -> str:
+    return "" if lifecycle.status(layout).is_up else missing_reason()
+
+
+def _for_sessions(layout: Layout) -> Path:
+    return layout.prefix / lifecycle.FOR_SESSIONS

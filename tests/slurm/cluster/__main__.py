@@ -62,6 +62,7 @@ def _up(layout: Layout) -> int:
         print(f"Slurm is up under {layout.prefix} ({time.monotonic() - began:.1f} s)")
     else:
         print(f"Slurm was up already under {layout.prefix}")
+    (layout.prefix / lifecycle.FOR_SESSIONS).unlink(missing_ok=True)  # now it stays
     print('use it:  eval "$(make -s slurm-env)" && sinfo')
     return 0
 

@@ -1,8 +1,12 @@
-"""A prefix that no other session of this machine uses at the moment."""
+"""Which sessions of this machine use which cluster at the moment.
+
+All of it is abstract Unix sockets: they leave no file, and end with their process.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +19,7 @@ MOST = 8
 
 @contextlib.contextmanager
 def claimed(prefix: str) -> Iterator[Layout]:
-    """The layout under `prefix`, else under `prefix`-2 and so on, whichever is free.
-
-    The claim is an abstract Unix socket: it leaves no file, and ends with this process.
-    """
+    """The layout under `prefix`, else under `prefix`-2 and so on, whichever is free."""
     for number in range(1, MOST + 1):
         path = prefix if number == 1 else f"{prefix}-{number}"
         claim = socket.socket(socket.AF_UNIX)
@@ -31,3 +32,20 @@ def claimed(prefix: str) -> Iterator[Layout]:
             yield Layout(Path(path))
         return
     raise ClusterError(f"{MOST} sessions use clusters under {prefix} already; wait for one to end")
+
+
+@contextlib.contextmanager
+def used(layout: Layout) -> Iterator[None]:
+    """Let other sessions see that this process uses the cluster."""
+    with socket.socket(socket.AF_UNIX) as mark:
+        mark.bind(f"\0{_user(layout)}{os.getpid()}.{mark.fileno()}")
+        yield
+
+
+def is_used(layout: Layout) -> bool:
+    """Whether any session says that it uses the cluster."""
+    return f" @{_user(layout)}" in Path("/proc/net/unix").read_text()
+
+
+def _user(layout: Layout) -> str:
+    return f"hpckit-user{layout.prefix}#"

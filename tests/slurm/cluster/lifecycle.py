@@ -16,6 +16,7 @@ from tests.slurm.cluster.ledger import Ledger
 from tests.slurm.cluster.prerequisites import missing_reason
 from tests.slurm.cluster.shell import ClusterError, run, wait_until
 
+FOR_SESSIONS = "for-sessions"  # a file: test sessions brought it up, and the last one ends it
 LOGIN_DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld")
 
 
@@ -29,7 +30,8 @@ class Status:
 
     @property
     def is_up(self) -> bool:
-        return not self.dead and bool(self.nodes)
+        """By processes alone: on a busy machine slurmctld may take its time to answer."""
+        return not self.dead
 
 
 def status(layout: Layout) -> Status:
@@ -41,13 +43,21 @@ def status(layout: Layout) -> Status:
 
 
 def up(layout: Layout) -> bool:
-    """Bring the cluster up, whatever state it is in. False when it was up already."""
+    """Bring the cluster up, whatever state it is in. False when it was up already.
+
+    Nodes or Slurm daemons that are missing are started again, and running jobs go on; only
+    without its database or munge is the cluster made anew.
+    """
     reason = missing_reason()
     if reason:
         raise ClusterError(reason)
     with _locked(layout):
-        if status(layout).is_up:
+        now = status(layout)
+        if now.is_up:
             return False
+        if not {"munged", "mariadbd"} & set(now.dead):
+            start_missing(layout)
+            return True
         _take_down(layout)
         try:
             _bring_up(layout)
@@ -74,9 +84,19 @@ def _bring_up(layout: Layout) -> None:
     network.make(layout)
     daemons.start_slurmdbd(layout, ledger)
     daemons.add_accounts(layout)
-    daemons.start_slurmctld(layout, ledger)
+    start_missing(layout)
+
+
+def start_missing(layout: Layout) -> None:
+    """Start slurmdbd, slurmctld and the nodes where they do not run, and wait for the nodes."""
+    ledger = Ledger(layout.ledger)
+    if ledger.find("slurmdbd") is None:
+        daemons.start_slurmdbd(layout, ledger)
+    if ledger.find("slurmctld") is None:
+        daemons.start_slurmctld(layout, ledger)
     for node in layout.nodes:
-        nodes.start(layout, ledger, node)
+        if ledger.find(node.name) is None:
+            nodes.start(layout, ledger, node)
     wait_for_nodes(layout)
 
 
