@@ -57,7 +57,7 @@ def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
         SchedulerError: it does not start.
     """
     directory = paths.state_dir(name)
-    existing = find(name)
+    existing = _find(name, directory)
     if existing is not None:
         _check_same(config, name)
         return existing
@@ -73,7 +73,7 @@ def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
     _write_commands(directory)
     Path(directory, "down").unlink(missing_ok=True)
     launch.start(directory)
-    found = find(name)
+    found = _find(name, directory)
     if found is None:
         raise SchedulerError(
             f"the emulated cluster {name!r} ended as soon as it had started",
@@ -165,7 +165,10 @@ def down(name: str = "local") -> None:
 
 def find(name: str = "local") -> Cluster | None:
     """Return the running cluster of that name, or None."""
-    directory = paths.state_dir(name)
+    return _find(name, paths.state_dir(name))
+
+
+def _find(name: str, directory: str) -> Cluster | None:
     if not launch.locked(directory):
         return None
     return Cluster(name, Path(directory), Path(directory, "bin"))

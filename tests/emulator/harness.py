@@ -30,6 +30,8 @@ class World:
         self.now = 1000.0
         self.alive: set[tuple[int, int, str, str]] = set()
         self.heard: list[effects.Signal] = []
+        self.forgotten: set[int] = set()  # jobs that ended, whose records aged away
+        self.ended: set[int] = set()
         self.stubborn = False  # whether processes outlive TERM
 
     def submit(self, array: tuple[list[int], int] | None = None, **changes: Any) -> Job:
@@ -43,7 +45,9 @@ class World:
     def settle(self) -> None:
         """Let the machine do what is due, and carry out what it wants."""
         while True:
+            self.ended |= {j.job_id for j in self.machine.jobs.values() if j.state in FINAL}
             self.machine.advance(self.now)
+            self.forgotten |= self.ended - self.machine.jobs.keys()
             todo = self.machine.take_effects()
             if not todo:
                 return
@@ -53,6 +57,8 @@ class World:
     def _carry_out(self, effect: effects.Effect) -> None:
         if isinstance(effect, effects.Launch):
             key = (effect.job_id, effect.restart, effect.step_id, effect.node)
+            if self.machine.nodes[effect.node].dead:
+                return
             assert key not in self.alive
             self.alive.add(key)
         elif isinstance(effect, effects.Signal):

@@ -53,7 +53,9 @@ def main(state_dir: str, words: list[str]) -> int:
             sys.stdout.write(client.VERSION + "\n")
             return 0
         wanted = _states(str(chosen["states"])) if "states" in chosen else None
-        jobs = client.ask(state_dir, {"op": "jobs"})["jobs"]
+        jobs = client.ask(
+            state_dir, {"op": "jobs", "unfinished": wanted is None and "jobs" not in chosen}
+        )["jobs"]
         sys.stdout.write(_render(jobs, chosen, wanted))
     except UsageError as error:
         client.complain(NAME, str(error))

@@ -102,7 +102,8 @@ def _cancel_one(machine: Machine, text: str, message: dict[str, Any], now: float
                 raise Refusal("pending")
         elif _ends(message):
             job.cancelled_by = message["uid"]
-            job.requeue_after = False
+            if job.requeue_after:  # it was on its way back into the queue
+                job.requeue_after, job.ending = False, CANCELLED
             running.terminate(machine, job, CANCELLED, now)
         else:
             _signal(machine, job, message, now)
@@ -324,9 +325,11 @@ def _update_node(machine: Machine, name: str, values: dict[str, str], now: float
         running.node_died(machine, name, now, reason=given["reason"])
         machine.pending_failures[name] = now
     elif state in ("RESUME", "IDLE", "UNDRAIN"):
-        machine.pending_failures.pop(name, None)
+        if name in machine.pending_failures:  # it comes back, but what ran there is lost
+            del machine.pending_failures[name]
+            running.node_noticed_dead(machine, name, now)
         node.drain, node.reason = False, ""
-        node.down = node.down and state == "UNDRAIN"
+        node.down = node.dead = node.down and state == "UNDRAIN"
     elif state:
         raise Refusal("state", f"Invalid node state specified: {state}")
     machine.stale = True

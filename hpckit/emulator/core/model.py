@@ -82,6 +82,7 @@ class Node:
     memory_mib: int
     gpus: int = 0
     features: tuple[str, ...] = ()
+    dead: bool = False  # has no power; the controller may not know yet
     down: bool = False
     drain: bool = False
     reason: str = ""
@@ -106,7 +107,7 @@ class Node:
     @property
     def usable(self) -> bool:
         """Whether new work may start here."""
-        return not self.down and not self.drain
+        return not (self.down or self.drain or self.dead)
 
 
 @dataclass(slots=True)

@@ -348,6 +348,9 @@ def node_died(machine: Machine, name: str, now: float, *, reason: str = "") -> N
         for step in job.steps.values():
             if name in step.live:
                 machine.effects.append(Vanish(job_id, job.restarts, step.step_id, name))
+    if node.dead:
+        return
+    node.dead = True
     node.reason = reason or "Not responding"
     node.reason_at = now
     machine.pending_failures[name] = now + machine.config.slurmd_timeout_s
@@ -357,7 +360,7 @@ def node_died(machine: Machine, name: str, now: float, *, reason: str = "") -> N
 def node_noticed_dead(machine: Machine, name: str, now: float) -> None:
     """The controller marks a node down, and ends or shrinks the jobs on it."""
     node = machine.nodes[name]
-    node.down = True
+    node.dead = node.down = True
     machine.stale = True
     for job_id in sorted(node.jobs):
         job = machine.jobs[job_id]
@@ -370,6 +373,7 @@ def node_noticed_dead(machine: Machine, name: str, now: float) -> None:
             machine.touch(job)
             continue
         terminate(machine, job, NODE_FAIL, now, requeue=job.request.requeue)
+        _finish_if_empty(machine, job, now)
 
 
 def _lose_step(machine: Machine, job: Job, step: Step, name: str, now: float) -> None:

@@ -130,10 +130,14 @@ def _follow_job(server: Server, client: Client, job_id: int) -> None:
 # -- questions -----------------------------------------------------------------------------
 
 
-def jobs(server: Server, client: Client, _message: dict[str, Any]) -> None:
-    """squeue and scontrol show job: every job that the controller knows."""
+def jobs(server: Server, client: Client, message: dict[str, Any]) -> None:
+    """squeue and scontrol show job: the jobs that the controller knows, or those not over."""
     now = server.clock.now()
-    found = [views.job(server.machine, job, now) for job in views.ordered(server.machine)]
+    found = [
+        views.job(server.machine, job, now)
+        for job in views.ordered(server.machine)
+        if not (message.get("unfinished") and job.state in model.FINAL)
+    ]
     client.reply({"jobs": found, "now": now})
 
 

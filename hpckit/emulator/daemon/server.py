@@ -88,6 +88,7 @@ class Server:
         for name, state in downs.items():
             if name in self.machine.nodes:
                 node = self.machine.nodes[name]
+                node.dead = state["down"]
                 node.down, node.drain, node.reason = state["down"], state["drain"], state["reason"]
         if self.machine.active:
             deadline = time.monotonic() + _ORPHAN_PATIENCE_S
@@ -255,6 +256,8 @@ class Server:
         step = job.steps.get(effect.step_id)
         if step is None or effect.node not in step.live:
             return
+        if self.machine.nodes[effect.node].dead:
+            return  # nothing starts there; the controller will notice
         try:
             handle = self.launcher.launch(job, step, effect.node)
         except OSError as error:

@@ -1,0 +1,142 @@
+"""The state machine under random work and faults: what must hold always holds.
+
+No core is given twice, no job is lost or in two states, every end is accounted, and nothing
+runs without its job.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+
+from hpckit.emulator.core import admin, running, steps
+from hpckit.emulator.core.model import FINAL
+from hpckit.emulator.core.refusal import Refusal
+
+from .harness import World
+
+
+class EmulatedSlurm(RuleBasedStateMachine):
+    """Random submissions, ends, cancellations, requeues, holds, node failures and time."""
+
+    jobs = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.submitted: set[int] = set()
+
+    @rule(
+        target=jobs, nodes=st.integers(1, 4), cpus=st.integers(1, 2), limit=st.integers(1, 5),
+        partition=st.sampled_from(["main", "low", "high"]), exclusive=st.booleans(),
+        requeue=st.booleans(), no_kill=st.booleans(), memory=st.sampled_from([-1, 0, 100, 4000]),
+    )  # fmt: skip
+    def submit(self, *, nodes: int, cpus: int, limit: int, partition: str, exclusive: bool,
+               requeue: bool, no_kill: bool, memory: int) -> int:  # fmt: skip
+        job = self.world.submit(
+            min_nodes=nodes, cpus_per_task=cpus, time_limit_min=limit, partitions=(partition,),
+            exclusive=exclusive, requeue=requeue, no_kill=no_kill, mem_per_node_mib=memory,
+        )  # fmt: skip
+        self.submitted.add(job.job_id)
+        return job.job_id
+
+    @rule(target=jobs, count=st.integers(1, 6), throttle=st.integers(0, 2))
+    def submit_array(self, count: int, throttle: int) -> int:
+        job = self.world.submit(array=(list(range(count)), throttle), time_limit_min=2)
+        self.submitted.add(job.job_id)
+        return job.job_id
+
+    @rule(target=jobs, other=jobs, kind=st.sampled_from(["afterok", "afterany", "afternotok"]))
+    def submit_dependent(self, other: int, kind: str) -> object:
+        if other not in self.world.machine.jobs:
+            return multiple()
+        job = self.world.submit(dependency=f"{kind}:{other}")
+        self.submitted.add(job.job_id)
+        return job.job_id
+
+    @rule(data=st.data(), code=st.sampled_from([0, 0, 1]), signal=st.sampled_from([0, 0, 9]))
+    def some_process_ends(self, data: st.DataObject, code: int, signal: int) -> None:
+        if self.world.alive:
+            key = data.draw(st.sampled_from(sorted(self.world.alive)))
+            self.world.end(key, code, signal)
+            self.world.settle()
+
+    @rule(job=jobs, signal=st.sampled_from([0, 9, 10, 15]))
+    def cancel(self, job: int, signal: int) -> None:
+        message = {"jobs": [str(job)], "signal": signal, "uid": 0}
+        admin.cancel(self.world.machine, message, self.world.now)
+        self.world.settle()
+
+    @rule(job=jobs, what=st.sampled_from(["requeue", "hold", "release"]))
+    def change(self, job: int, what: str) -> None:
+        try:
+            admin.change(self.world.machine, {"what": what, "target": str(job)}, self.world.now)
+        except Refusal:
+            return
+        finally:
+            self.world.settle()
+
+    @rule(job=jobs, overlap=st.booleans(), exact=st.booleans())
+    def step(self, job: int, overlap: bool, exact: bool) -> None:
+        found = self.world.machine.jobs.get(job)
+        if found is None:
+            return
+        request = steps.StepRequest(name="s", overlap=overlap, exact=exact)
+        try:
+            steps.create(self.world.machine, found, request, self.world.now)
+        except Refusal:
+            return
+        self.world.settle()
+
+    @rule(node=st.integers(1, 4))
+    def node_dies(self, node: int) -> None:
+        running.node_died(self.world.machine, f"n{node}", self.world.now)
+        self.world.settle()
+
+    @rule(node=st.integers(1, 4), state=st.sampled_from(["RESUME", "DRAIN"]))
+    def node_changes(self, node: int, state: str) -> None:
+        values = {"state": state, "reason": "test"}
+        change = {"what": "node_update", "target": f"n{node}", "values": values}
+        admin.change(self.world.machine, change, self.world.now)
+        self.world.settle()
+
+    @rule(seconds=st.sampled_from([1, 10, 40, 130, 400]), stubborn=st.booleans())
+    def time_passes(self, seconds: int, stubborn: bool) -> None:
+        self.world.stubborn = stubborn
+        self.world.wait(seconds)
+
+    @invariant()
+    def everything_adds_up(self) -> None:
+        self.world.check()
+
+    @invariant()
+    def no_job_is_lost(self) -> None:
+        machine = self.world.machine
+        for job_id in self.submitted - machine.jobs.keys():
+            assert job_id in self.world.forgotten, f"{job_id} vanished without an end"
+
+    def teardown(self) -> None:
+        """In the end, with all nodes up and no holds, everything comes to its end."""
+        world = self.world
+        world.stubborn = False
+        for node in world.machine.nodes:
+            values = {"state": "RESUME"}
+            change = {"what": "node_update", "target": node, "values": values}
+            admin.change(world.machine, change, world.now)
+        for job_id in sorted(world.machine.jobs):
+            message = {"jobs": [str(job_id)], "signal": 0, "uid": 0}
+            admin.cancel(world.machine, message, world.now)
+            world.settle()
+        world.wait(60)
+        left = [j.job_id for j in world.machine.jobs.values() if j.state not in FINAL]
+        assert not left, f"{left} never end"
+        assert not world.alive
+        world.check()
+
+
+EmulatedSlurm.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=25, report_multiple_bugs=False, deadline=None,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+TestEmulatedSlurm = EmulatedSlurm.TestCase
