@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hpckit.cli import say
-from hpckit.report.pace import Pace, measure_pace
+from hpckit.report.pace import Pace, measure_pace, rate_words
 from hpckit.run.jobs import SubmittedJob
 from hpckit.run.state import DONE, FAILED
 from hpckit.run.status import FINAL, RunStatus
@@ -55,7 +55,7 @@ def _tasks(found: RunStatus) -> str:
 def _pace(pace: Pace) -> str:
     if not pace.tasks_per_s:
         return ""
-    text = f"{pace.tasks_per_s:.3g} tasks/s"
+    text = rate_words(pace.tasks_per_s)
     if pace.left_s is None:
         return text
     now = time.time()

@@ -8,7 +8,7 @@ from typing import Final
 
 from hpckit.cli import say
 from hpckit.cli.interrupt import run_goes_on
-from hpckit.report.pace import Pace, measure_pace
+from hpckit.report.pace import Pace, measure_pace, rate_words
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import read_snapshot
 from hpckit.run.status import FINAL, RunStatus, read_status
@@ -19,6 +19,7 @@ FOREVER: Final = float("inf")
 _LOOK_S: Final = 0.3  # between two looks at the snapshot
 _FIRST_ASK_S: Final = 1.0  # between two questions to the scheduler, at the beginning and ...
 _MOST_ASK_S: Final = 30.0  # ... later
+_BAR_WIDTH: Final = 16
 _LINE_S: Final = 10.0  # between two lines where there is no terminal
 
 
@@ -84,8 +85,9 @@ class _Watch:
         snapshot = read_snapshot(self._run_dir)
         self.counts = snapshot.counts if snapshot else self.counts
         over = self.counts.waiting + self.counts.running == 0
+        begun = self.status.word == "waiting" and self.counts.running > 0
         now = time.monotonic()
-        if now - self._asked_at >= (_FIRST_ASK_S if over else self._pause_s):
+        if now - self._asked_at >= (_FIRST_ASK_S if over or begun else self._pause_s):
             self.status = read_status(self._run_dir)
             self.pace = measure_pace(self.status)
             self._asked_at = time.monotonic()
@@ -99,13 +101,14 @@ class _Watch:
         here = sum(1 for worker in self.status.record.workers.values() if worker.left is None)
         parts = [f"{self.counts.running} running"]
         parts += [f"{self.counts.failed} failed"] if self.counts.failed else []
-        parts += [f"{here} worker{'s' * (here != 1)}", *_pace_words(self.pace)]
+        parts += [f"{here} worker{'s' * (here != 1)}"] if here else []
+        parts += _pace_words(self.pace)
         return ", ".join(parts) + (f"; {self.status.why}" if self.status.why else "")
 
 
 def _pace_words(pace: Pace) -> list[str]:
     left = [f"about {human_duration(pace.left_s)} left"] if pace.left_s else []
-    return [f"{pace.tasks_per_s:.3g} tasks/s", *left] if pace.tasks_per_s else []
+    return [rate_words(pace.tasks_per_s), *left] if pace.tasks_per_s else []
 
 
 def _by_lines(watch: _Watch) -> None:
@@ -123,27 +126,23 @@ def _by_lines(watch: _Watch) -> None:
 def _on_terminal(watch: _Watch) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.table import Column
 
-    words = TextColumn(
-        "{task.fields[words]}",
-        table_column=Column(no_wrap=True, overflow="ellipsis"),
-        markup=False,
-    )
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=_BAR_WIDTH),
         MofNCompleteColumn(),
-        words,
+        TextColumn("{task.fields[words]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(watch.status.word, total=watch.status.plan.tasks, words="")
+    console, total = Console(stderr=True), watch.status.plan.tasks
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(watch.status.word, total=total, words="")
         while watch.look():
             counts = watch.counts
+            taken = len(watch.status.word) + _BAR_WIDTH + 2 * len(str(total)) + 4
             progress.update(
                 bar,
                 completed=counts.done + counts.failed,
                 description=watch.status.word,
-                words=watch.words(),
+                words=watch.words()[: max(0, console.width - taken - 1)],
             )
             time.sleep(_LOOK_S)

@@ -36,11 +36,11 @@ def list_runs(every: All = False, as_json: Json = False) -> None:
         say.note("no runs yet; start one with `hpckit submit BAG.toml`")
         return
     cut = say.table(
-        ("run", "state", ">done", ">failed", ">tasks", "backend", "site", "made"),
+        ("run", "state", ">done", ">of", ">failed", "engine", "made"),
         (
             (
-                s.plan.run, s.word, s.counts.done, s.counts.failed, s.plan.tasks,
-                s.plan.backend, s.plan.site, _made(s),
+                s.plan.run, s.word, s.counts.done, s.plan.tasks, s.counts.failed,
+                s.plan.backend, _made(s),
             )
             for s in statuses
         ),

@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line; return its exit code."""
     try:
         code = _at_the_boundary(lambda: _run_app(argv))
-        return max(code, _at_the_boundary(_flushed))
+        return code or _at_the_boundary(_flushed)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except Terminated:
@@ -81,6 +81,8 @@ def _run_app(argv: Sequence[str]) -> int:
         code = app(args=ours, prog_name="hpckit", standalone_mode=False, obj=command)
     except Abort:
         return EXIT_INTERRUPTED
+    except SystemExit as error:  # Typer's way out when nobody reads on
+        raise BrokenPipeError from error
     except TyperException as error:  # usage: an unknown option, a value that is not allowed
         for text in explain(error, ours):
             say.note(text)
@@ -115,5 +117,5 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, terminate)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller, as cron may: `hpckit list >&-`
-            setattr(sys, name, Path(os.devnull).open("w"))
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it stays open
     sys.exit(run(sys.argv[1:]))

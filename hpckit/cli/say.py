@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
+from textwrap import wrap
 from typing import Any, Final
 
 from hpckit.errors import HpckitError, StorageError
 
 #: Rows that a table shows on a terminal before it says how to get all.
 SCREEN_ROWS: Final = 40
+_GAP: Final = "  "
+_LEAST_WIDTH: Final = 16  # to which a long column is folded on a narrow terminal
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -82,46 +86,34 @@ def table(
     every = iter(rows)
     shown = [[one_line(value) for value in row] for row in islice(every, most)]
     names = [name.removeprefix(">") for name in columns]
-    right = [name.startswith(">") for name in columns]
     widths = [max(map(len, column)) for column in zip(names, *shown, strict=True)]
-    if on_terminal() and sum(widths) + 2 * len(widths) > _terminal_width():
-        _folded(names, right, shown)
-    else:
-        rule = ["─" * width for width in widths]
-        for cells in (names, rule, *shown):
-            texts = (
-                cell.rjust(width) if to_right else cell.ljust(width)
-                for cell, width, to_right in zip(cells, widths, right, strict=True)
+    if on_terminal():
+        widths = fitted(widths, shutil.get_terminal_size().columns)
+    rule = ["─" * width for width in widths]
+    for cells in (names, rule, *shown):
+        folded = zip(cells, widths, strict=True)
+        parts = (wrap(c, w) if len(c) > w else [c] for c, w in folded)
+        for texts in zip_longest(*parts, fillvalue=""):
+            placed = (
+                text.rjust(width) if name.startswith(">") else text.ljust(width)
+                for text, width, name in zip(texts, widths, columns, strict=True)
             )
-            line("  ".join(texts).rstrip())
+            line(_GAP.join(placed).rstrip())
     return sum(1 for _ in every)
 
 
-def _terminal_width() -> int:
-    import shutil
+def fitted(widths: Sequence[int], room: int) -> list[int]:
+    """Return widths that fit into `room`, as far as folding what is long can make them.
 
-    return shutil.get_terminal_size().columns
-
-
-def _folded(names: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table that is wider than the terminal; names in the first column stay whole."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, (name, to_right) in enumerate(zip(names, right, strict=True)):
-        justify: Any = "right" if to_right else "left"
-        drawn.add_column(name, justify=justify, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        drawn.add_row(*map(Text, row))
-    console = Console(color_system=None, highlight=False)
-    with console.capture() as captured:
-        console.print(drawn)
-    for text in captured.get().splitlines():
-        if text.strip():
-            line(text.rstrip())
+    The first column stays: it holds the names that one copies.
+    """
+    found = list(widths)
+    while (over := sum(found) + len(_GAP) * (len(found) - 1) - room) > 0:
+        widest = max(range(1, len(found)), key=found.__getitem__, default=0)
+        if widest == 0 or found[widest] <= _LEAST_WIDTH:
+            break
+        found[widest] -= min(over, found[widest] - _LEAST_WIDTH)
+    return found
 
 
 def _out(text: str, *, flush: bool = False) -> None:

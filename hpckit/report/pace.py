@@ -50,3 +50,12 @@ def measure_pace(found: RunStatus, now: float | None = None) -> Pace:
     lately = sum(1 for row in rows if row.final and row.started_at + row.wall_s >= since)
     rate = lately / span
     return Pace(rate, (counts.running + counts.waiting) / rate) if rate else Pace(None, None)
+
+
+def rate_words(tasks_per_s: float) -> str:
+    """Return a rate in the unit that reads well: ``1083 tasks/s``, ``2.5 tasks/min``."""
+    for unit, factor in (("s", 1.0), ("min", 60.0), ("h", 3600.0)):
+        rate = tasks_per_s * factor
+        if rate >= 1 or unit == "h":
+            break
+    return f"{rate:.0f} tasks/{unit}" if rate >= 100 else f"{rate:.2g} tasks/{unit}"

@@ -86,13 +86,15 @@ class RunStatus:
     def _worker(self, name: str) -> dict[str, Any]:
         record = self.record.workers[name]
         slurm = self.slurm.get(record.joined.job_id)
-        reason = slurm.end_reason if slurm else ""
+        lives = slurm is not None and slurm.phase in ("waiting", "running")
+        left = record.left is not None or (self.word in FINAL and not lives)
+        why = record.left.why if record.left else ""
         return {
             "name": name,
             "job_id": record.joined.job_id,
             "node": record.joined.node,
-            "state": "left" if record.left else "here",
-            "end_reason": (reason or record.left.why) if record.left else "",
+            "state": "left" if left else "here",
+            "end_reason": ((slurm.end_reason if slurm else "") or why) if left else "",
         }
 
     def _job(self, job: SubmittedJob) -> dict[str, Any]:
