@@ -96,7 +96,16 @@ class Machine:
         env = [f"{name}={value}" for name, value in {**told, **host.environment(), **extra}.items()]
         become = ["setpriv", f"--reuid={_UID}", f"--regid={_UID}", "--clear-groups"]
         inner = f"set -e; cd {home}/hpckit\n{script}"
-        command = ["env", "-i", *env, *(become if user == USER else []), "bash", "-c", inner]
+        command = [
+            "env",
+            "-i",
+            "--default-signal",
+            *env,
+            *(become if user == USER else []),
+            "bash",
+            "-c",
+            inner,
+        ]
         isolate = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts"]
         outer = "\n".join(["set -eu", *self._mounts(), self._enter(command)])
         return [*isolate, *(["--net"] if own_network else []), "/bin/sh", "-c", outer]
