@@ -9,6 +9,7 @@ import getpass
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hpckit.emulator.config import ClusterConfig
 
 OUTAGE_S = 6.0
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def emulated(lane: str) -> Iterator[Cluster]:
     """An emulated cluster of the same shape and with the same partitions and delays."""
     from hpckit.emulator import control
 
-    os.environ["HPCKIT_EMULATOR_DIR"] = str(_emulator_dir())
+    with _ONE_AT_A_TIME:  # both lanes ask at once, and must get the same
+        os.environ["HPCKIT_EMULATOR_DIR"] = str(_emulator_dir())
     name = f"conformance-{lane}"
     config = emulated_config()
     cluster = control.up(config, name=name)
