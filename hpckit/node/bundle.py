@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hpckit.node.atomic import Partials, partials_of
 from hpckit.node.call import WarmInterpreter
 from hpckit.node.cut import Cut
 from hpckit.node.execute import Runner, run_command
@@ -65,9 +66,13 @@ def _run_task(task: Task, attempt: int, bundle: Bundle, slot: Slot, cut: Cut) ->
         place = prepare(task, attempt, around, slot.place, token=token)
     except NotPossible as error:
         return TaskResult(index=task.index, attempt=attempt, kind=error.kind, message=str(error))
+    partials = partials_of(task, around.run, token) if around.atomic_outputs else Partials({})
+    task = partials.of(task)
     try:
         if task.argv:
-            return run_command(task, attempt, around, place, cut, slot.shared)
-        return slot.interpreter.call(task, attempt, around, place, cut, slot.shared)
+            result = run_command(task, attempt, around, place, cut, slot.shared)
+        else:
+            result = slot.interpreter.call(task, attempt, around, place, cut, slot.shared)
+        return partials.settle(result)
     finally:
         place.remove()

@@ -60,6 +60,9 @@ class TaskSpec(Frozen):
     )
     inputs: Words = Field(default=(), description=f"{WORDS}, the paths that each task reads")
     outputs: Words = Field(default=(), description=f"{WORDS}, the paths that each task must write")
+    atomic_outputs: bool = Field(
+        default=False, strict=True, description=f"{SWITCH}: outputs appear whole or not at all"
+    )
     timeout_s: Seconds = Field(default=0, alias="timeout", description=DURATION)  # 0: none
     cwd: str = Field(default="", description="a directory")
     scratch: bool = Field(

@@ -32,6 +32,7 @@ def faults(bag: Bag) -> Iterator[Fault]:
             "beginning with a letter or digit, and at most 64 long",
         )
     yield from _task_faults(bag)
+    yield from _atomic_faults(bag)
     yield from _name_faults(bag)
     yield from _placeholder_faults(bag)
     yield from _circle_faults(bag)
@@ -77,6 +78,43 @@ def _task_faults(bag: Bag) -> Iterator[Fault]:
             function_source(task.function, search_path(bag))
         except (ValueError, OSError) as error:
             yield ("task", "function"), f"task.function: {error}"
+
+
+def _atomic_faults(bag: Bag) -> Iterator[Fault]:
+    """An output whose name the task is not given cannot be written under another name."""
+    task = bag.task
+    if not task.atomic_outputs:
+        return
+    if not task.outputs:
+        yield ("task", "atomic_outputs"), "task.atomic_outputs needs task.outputs"
+    given = [
+        text for key, text in texts(bag) if key[:2] in (("task", "command"), ("task", "kwargs"))
+    ]
+    names = [*bag.each, *bag.let] if task.function and task.kwargs is None else []
+    given += [f"{{{name}}}" for name in names]
+    for number, output in enumerate(task.outputs):
+        if not _is_given(output, given, bag.let):
+            yield (
+                ("task", "outputs", number),
+                f"{output!r} does not occur in the command, so task.atomic_outputs cannot let the "
+                "task write to another name first. Name it [let] and use that placeholder in both",
+            )
+
+
+def _is_given(output: str, given: list[str], let: Mapping[str, str]) -> bool:
+    """Whether a word that the task is given holds this output's path."""
+    if output in given:
+        return True
+    try:
+        alone = parse(output).alone
+    except ValueError:
+        return True  # told as a fault of its own
+    if not alone:
+        return False
+    names = {alone}
+    while more := {n for n, t in let.items() if any(f"{{{m}}}" in t for m in names)} - names:
+        names |= more
+    return any(f"{{{name}}}" in text for name in names for text in given)
 
 
 def _name_faults(bag: Bag) -> Iterator[Fault]:

@@ -67,6 +67,7 @@ def surroundings(bag: Bag, run: str) -> Surroundings:
         memory_mib=task.resources.memory_mib,
         gpus=task.resources.gpus,
         timeout_s=task.timeout_s,
+        atomic_outputs=task.atomic_outputs,
     )
 
 

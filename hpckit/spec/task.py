@@ -60,6 +60,7 @@ class Surroundings:
     memory_mib: int = 0  # 0: not declared
     gpus: int = 0
     timeout_s: int = 0  # 0: none
+    atomic_outputs: bool = False  # outputs appear whole or not at all
     output_head_bytes: int = 8192  # of each stream, from its beginning ...
     output_tail_bytes: int = 24576  # ... and from its end; the middle is counted and dropped
 

@@ -78,8 +78,8 @@ def test_a_bag_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("tiemout = 3", "unknown key 'tiemout' in [task]; known: command, cwd, function, inputs, "
-         "kwargs, outputs, resources, scratch, timeout. Did you mean 'timeout'?"),
+        ("tiemout = 3", "unknown key 'tiemout' in [task]; known: atomic_outputs, command, cwd, "
+         "function, inputs, kwargs, outputs, resources, scratch, timeout. Did you mean 'timeout'?"),
         ("timeout = true", 'task.timeout: true is not a duration such as "90s", "5m"'),
         ('timeout = "5 parsecs"', "task.timeout: cannot read '5 parsecs' as a duration"),
         ("timeout = 0", "task.timeout: duration 0 is not a positive time"),
@@ -273,3 +273,27 @@ def test_a_bad_command_line_is_told(tmp_path: Path, argv: list[str], words: str)
         bag_from_command(argv, lines=["x"], cwd=tmp_path)
     with pytest.raises(InputError, match="there are no lines"):
         bag_from_command(["x"], lines=[], cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("task", "rest"),
+    [
+        ('command = ["x", "--to={out}"]\noutputs = ["{out}"]', '[let]\nout = "a/{index}"'),
+        ('command = ["x", "a.txt"]\noutputs = ["a.txt"]', ""),
+        (
+            'command = ["x", "{arg}"]\noutputs = ["{out}"]',
+            '[let]\nout = "a/{index}"\narg = "--to={out}"',
+        ),
+    ],
+)
+def test_atomic_outputs_need_outputs_that_the_command_names(
+    tmp_path: Path, task: str, rest: str
+) -> None:
+    text = f"[task]\n{task}\natomic_outputs = true\n{rest}\n"
+    assert bag_of(tmp_path, text).task.atomic_outputs
+    told = fault(tmp_path, text.replace('["x",', '["x"] #'))
+    assert "does not occur in the command" in told
+
+
+def test_atomic_outputs_without_outputs_are_a_fault(tmp_path: Path) -> None:
+    assert "needs task.outputs" in fault(tmp_path, f"{SMALL}atomic_outputs = true\n")
