@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from hpckit.errors import EngineError
 from hpckit.node import door
@@ -30,7 +30,17 @@ _RETRY_S: Final = (2.0, 30.0)
 
 
 class RunIsOver(Exception):
-    """There is nothing to join any more: the run was cancelled, or the head said no."""
+    """There is nothing to join for this worker: the run was cancelled, or the head said no."""
+
+
+class Watch(Protocol):
+    """What a worker does about a head that does not come."""
+
+    def served(self, incarnation: int) -> None:
+        """Note that the head of this incarnation was there until now."""
+
+    def look(self, newest: int) -> str:
+        """Act if it is time; return why to leave, ``""`` to go on waiting."""
 
 
 def newest_incarnation(run_dir: RunDir) -> int:
@@ -101,6 +111,7 @@ class Rendezvous:
     pause: Callable[[float], bool]
     patience_s: float = PATIENCE_S
     clock: Callable[[], float] = time.monotonic
+    watch: Watch | None = None
     _changes: Changes = field(default_factory=Changes)
     _shunned: dict[str, _Shunned] = field(default_factory=dict)
 
@@ -119,6 +130,8 @@ class Rendezvous:
             if address and joined:
                 return address, joined
             self._changes.say(f"waiting for the head: {why}")
+            if self.watch and (leave := self.watch.look(newest_incarnation(self.run_dir))):
+                raise RunIsOver(leave)
             if self.clock() >= deadline:
                 raise EngineError(
                     f"no head within {human_duration(self.patience_s)}; last: {why}",

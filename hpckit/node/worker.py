@@ -20,14 +20,17 @@ from typing import Any, Final
 from hpckit.errors import HpckitError
 from hpckit.node import door
 from hpckit.node.cut import Flag, Warned
+from hpckit.node.headless import Headless
 from hpckit.node.identity import worker_info
 from hpckit.node.lifetime import Lifetime
 from hpckit.node.log import say, speak_as
+from hpckit.node.makeroom import MakeRoom
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.processes import become_subreaper
-from hpckit.node.rendezvous import PATIENCE_S, Rendezvous, RunIsOver
+from hpckit.node.rendezvous import PATIENCE_S, Rendezvous, RunIsOver, Watch
 from hpckit.node.runner import ResidentRunner, RunnerSettings, slots_for
 from hpckit.node.session import Session, wait_readable
+from hpckit.run.jobs import newest_head_job
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 
@@ -86,9 +89,11 @@ class Worker:
             self.node.remove()
 
     def _serve_heads(self, key: bytes) -> str:
+        watch = self._watch()
         rendezvous = Rendezvous(
-            self.options.run_dir, key, self.info, self._pause, self.options.patience_s
-        )
+            self.options.run_dir, key, self.info, self._pause, self.options.patience_s,
+            watch=watch,
+        )  # fmt: skip
         while True:
             try:
                 met = rendezvous.wait()
@@ -103,11 +108,23 @@ class Worker:
                 left = self.session.run(self.leave)
             finally:
                 self.session = None
+                if watch:
+                    watch.served(address.incarnation)
             if left:
                 return left
             if self.options.once:
                 return "the head has gone"
             say("the head has gone: waiting for the next one")
+
+    def _watch(self) -> Watch | None:
+        """Return what to do about a head that does not come; nothing outside Slurm."""
+        plan = self.plan
+        if not self.info.job_id or self.options.once:
+            return None
+        if plan.shape == "allocation":
+            return Headless(self.info.job_id, plan.slurm_bin)
+        run_dir = self.options.run_dir
+        return MakeRoom(lambda: newest_head_job(run_dir), plan.slurm_bin, plan.workers)
 
     def _settings(self) -> RunnerSettings:
         size, around = self.plan.worker, self.plan.surroundings
