@@ -36,6 +36,7 @@ MOST_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S with
 QUIET_S: Final = 600.0
 FLUSH_S: Final = 20.0  # how long a warned loop may take to flush and leave
 LINGER_S: Final = 300.0  # more than any site's grace time
+LATE_S: Final = 3.0  # by which our own warning may come after the loop's
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _COUNTLESS: Final = 1_000_000  # walltimes that a run may outlive
 
@@ -59,13 +60,13 @@ class Supervisor:
         while True:
             code = self._run_loop()
             end_descendants()
-            if code == exits.FLUSHED or self._warned:
+            if self._is_warned(LATE_S if code == exits.FLUSHED else 0):
                 return self._linger()
-            if code >= 0:
+            if code >= 0 and code != exits.FLUSHED:
                 return code
             deaths = 1 if time.monotonic() - died_at > QUIET_S else deaths + 1
             died_at = time.monotonic()
-            death = f"supervisor: the loop was ended by {signal.Signals(-code).name}"
+            death = f"supervisor: {how_it_died(code)}"
             if deaths > MOST_RESTARTS:
                 say(f"{death} {deaths} times; giving up: see the log above")
                 return exits.BROKEN
@@ -86,6 +87,13 @@ class Supervisor:
         self._tell_loop(signal.SIGKILL)
         end_descendants()
         return DelayedSubmission(Supervisor(self.run_dir))
+
+    def _is_warned(self, wait_s: float) -> bool:
+        """Whether the job is to end; a signal to the loop alone does not say so."""
+        deadline = time.monotonic() + wait_s
+        while not (self._warned or self._dismissed) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self._warned or self._dismissed
 
     def _run_loop(self) -> int:
         argv = [sys.executable, "-m", "hpckit.head.loop", self.run_dir]
@@ -127,6 +135,13 @@ class Supervisor:
         while not self._dismissed and time.monotonic() < deadline:
             time.sleep(0.2)
         return exits.TERMINATED
+
+
+def how_it_died(code: int) -> str:
+    """Return in words how a loop ended that is to be started again."""
+    if code == exits.FLUSHED:
+        return "the loop was told to go, and the job was not"
+    return f"the loop was ended by {signal.Signals(-code).name}"
 
 
 def become_subreaper() -> None:

@@ -5,6 +5,7 @@ Standard library only: workers read it too. What each file holds is in `docs/sch
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -167,3 +168,14 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
             f"cannot write {path}: {error.strerror}",
             hint="Make room or choose another place with run_root or $HPCKIT_RUNS.",
         ) from error
+
+
+def remove_temporaries(run_dir: RunDir) -> None:
+    """Remove what heads that were killed while they wrote have left of `write_atomically`.
+
+    Only beside the files that heads write, and only for the last head of a run.
+    """
+    for path in (run_dir.snapshot, run_dir.address):
+        for temporary in path.parent.glob(f".{path.name}.????????"):
+            with contextlib.suppress(OSError):
+                temporary.unlink()

@@ -1,0 +1,170 @@
+"""Who works for this head, and what becomes of the bundles of those that go."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from hpckit.engines.protocol import Engine
+from hpckit.engines.protocol import Lost as EngineLost
+from hpckit.head.door import Began, Came, Door, Drains, Went
+from hpckit.head.elasticity import Elasticity
+from hpckit.head.fleet import Work
+from hpckit.head.ledger import Ledger
+from hpckit.head.reasons import Reasons, ask_slurm
+from hpckit.head.record import Record
+from hpckit.node.log import say
+from hpckit.run.events import Joined, Left, Noted
+from hpckit.run.rundir import RunDir
+from hpckit.run.spool import read_spool
+from hpckit.spec.plan import Plan
+from hpckit.spec.task import TaskResult
+from hpckit.spec.worker import WorkerInfo
+
+DOUBT_S: Final = 1.0  # until the door has told, too, what became of a bundle's worker
+
+
+class Members:
+    """The workers, as door, engine and Slurm tell of them.
+
+    Args:
+        run_dir: the run's files.
+        plan: the run's plan.
+        door: where workers report; closed by its owner.
+        engine: carries the bundles.
+        ledger: which bundle is where.
+        record: takes the events.
+    """
+
+    def __init__(
+        self, run_dir: RunDir, plan: Plan, *, door: Door, engine: Engine, ledger: Ledger,
+        record: Record,
+    ) -> None:  # fmt: skip
+        self._run_dir = run_dir
+        self._plan = plan
+        self._door = door
+        self._engine = engine
+        self._ledger = ledger
+        self._record = record
+        self._doubtful: deque[tuple[float, EngineLost]] = deque()
+        self._elasticity = Elasticity(run_dir, plan)
+        self._reasons = Reasons(ask_slurm(plan.slurm_bin))
+
+    @property
+    def slots(self) -> int:
+        """How many bundles the workers that stay can run at a time."""
+        return sum(self._slots_of(worker.cores) for worker in self._staying())
+
+    @property
+    def anybody(self) -> bool:
+        """Whether a worker is still here."""
+        return bool(self._door.workers)
+
+    def watch_door(self, timeout_s: float) -> None:
+        """Take what the door has to tell, waiting at most so long."""
+        for event in self._door.poll(timeout_s):
+            if isinstance(event, Came | Went | Drains):
+                self._elasticity.changed()
+            match event:
+                case Came(worker):
+                    self._came(worker)
+                case Began(name, bundle):
+                    self._ledger.began(bundle, name)
+                case Drains(name, why):
+                    say(f"worker {name} is about to leave: {why}")
+                case Went():
+                    self._went(event)
+
+    def doubt(self, lost: EngineLost) -> None:
+        """Note a bundle that the engine gave up; `settle_doubts` decides on it."""
+        self._doubtful.append((time.monotonic() + DOUBT_S, lost))
+
+    def settle_doubts(self) -> None:
+        """Decide on bundles that the engine gave up a moment ago.
+
+        A worker that was warned loses its engine first; it finishes what it can, and its spool
+        vouches for that once it has left (`_went`). Until then nothing is handed out again.
+        """
+        while self._doubtful and self._doubtful[0][0] <= time.monotonic():
+            _, lost = self._doubtful.popleft()
+            sent = self._ledger.sent.get(lost.bundle)
+            if sent and not self._door.drains(sent.worker):
+                self._lose(lost.bundle, lost.why, blame=True)
+
+    def hear_slurm(self) -> None:
+        """Take Slurm's reasons for workers that went; keep the array at its size."""
+        for worker, reason in self._reasons.poll():
+            say(f"worker {worker} went because of {reason}")
+            for said in self._ledger.explained(worker, reason, time.time()):
+                self._record.note(said)
+        if not self._elasticity.active:
+            return
+        here = self._staying()
+        work = Work(
+            tasks=self._ledger.state.left,
+            slots=self._slots_of(self._plan.worker.cores),
+            mean_s=self._ledger.sizer.mean_s,
+        )
+        joined = {worker.job_id for worker in here}
+        dismissed, notes = self._elasticity.look(joined, self._idle(here), work)
+        for name in dismissed:
+            self._door.say({"stop": "no work is left for it"}, name)
+        for text in notes:
+            say(text)
+            self._record.note(Noted(t=time.time(), text=text))
+
+    def dismiss_all(self, why: str) -> None:
+        """Tell every worker to leave."""
+        self._door.say({"stop": why})
+
+    def close(self) -> None:
+        """Ask Slurm no more; idempotent."""
+        self._reasons.close()
+        self._elasticity.close()
+
+    def _came(self, worker: WorkerInfo) -> None:
+        say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
+        self._record.note(
+            Joined(
+                t=time.time(),
+                worker=worker.name,
+                job_id=worker.job_id,
+                node=worker.node,
+                cores=worker.cores,
+                memory_mib=worker.memory_mib,
+                ends_at=worker.ends_at,
+            )
+        )
+
+    def _went(self, event: Went) -> None:
+        say(f"worker {event.worker} {'left' if event.orderly else 'was lost'}: {event.why}")
+        left = Left(t=time.time(), worker=event.worker, orderly=event.orderly, why=event.why)
+        self._record.note(left)
+        self._reasons.went(self._ledger.state.workers[event.worker].joined)
+        for bundle in self._ledger.bundles_of(event.worker):
+            self._engine.cancel(bundle)
+            self._lose(bundle, event.why, blame=not event.orderly)
+
+    def _lose(self, bundle: str, why: str, *, blame: bool) -> None:
+        sent = self._ledger.sent.get(bundle)
+        spooled: Iterable[TaskResult] = ()
+        if sent and sent.worker:
+            held = read_spool(self._run_dir, sent.worker)
+            spooled = [record.result for record in held if record.bundle == bundle]
+        self._record.note(self._ledger.lost(bundle, why, spooled, time.time(), blame=blame))
+
+    def _staying(self) -> list[WorkerInfo]:
+        return [w for name, w in self._door.workers.items() if not self._door.drains(name)]
+
+    def _idle(self, here: list[WorkerInfo]) -> list[str]:
+        """Return who has nothing to do; nobody while a bundle is on its way to somebody."""
+        sent = self._ledger.sent.values()
+        if self._ledger.unsent or not all(bundle.worker for bundle in sent):
+            return []
+        busy = {bundle.worker for bundle in sent}
+        return [worker.name for worker in here if worker.name not in busy]
+
+    def _slots_of(self, cores: int) -> int:
+        return max(1, cores // max(1, self._plan.surroundings.cores))

@@ -1,0 +1,74 @@
+"""What this head writes: its events into the journal, and the counts once a second."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from hpckit.head.ledger import Ledger
+from hpckit.run.events import Ended, Event, Joined, Left, Noted
+from hpckit.run.journal import JournalWriter
+from hpckit.run.rundir import RunDir
+from hpckit.run.snapshot import Counts, Snapshot, write_snapshot
+
+SNAPSHOT_S: Final = 1.0
+
+
+class Record:
+    """Collects events, and writes those of a round together.
+
+    Args:
+        run_dir: the run's files.
+        journal: this incarnation's.
+        ledger: the state that the events come to.
+    """
+
+    def __init__(self, run_dir: RunDir, journal: JournalWriter, ledger: Ledger) -> None:
+        self._run_dir = run_dir
+        self._journal = journal
+        self._ledger = ledger
+        self._pending: list[Event] = []
+        self._snapshot_at = 0.0
+
+    def note(self, event: Event | None) -> None:
+        """Take an event for the next `flush`; those that the ledger made are applied already."""
+        if event is not None:
+            self._pending.append(event)
+            if isinstance(event, Joined | Left | Noted | Ended):
+                self._ledger.state.apply(event, self._journal.incarnation)
+
+    def flush(self) -> None:
+        """Write what has been noted, and the counts when it is time.
+
+        Raises:
+            FencedError: a newer head has taken over.
+            StorageError: it could not be written.
+        """
+        if self._pending:
+            self._journal.append(*self._pending)
+            self._pending.clear()
+        if time.monotonic() - self._snapshot_at >= SNAPSHOT_S:
+            self.write_counts()
+
+    def write_counts(self) -> None:
+        """Write the counts of the moment.
+
+        Raises:
+            StorageError: they could not be written.
+        """
+        self._snapshot_at = time.monotonic()
+        state, running = self._ledger.state, self._ledger.running
+        counts = Counts(
+            done=state.done,
+            failed=state.failed,
+            running=running,
+            waiting=state.left - running,
+        )
+        snapshot = Snapshot(
+            run=self._run_dir.root.name,
+            incarnation=self._journal.incarnation,
+            journal_bytes=self._journal.size,
+            counts=counts,
+            at=time.time(),
+        )
+        write_snapshot(self._run_dir, snapshot)

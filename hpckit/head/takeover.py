@@ -1,0 +1,116 @@
+"""How a new head takes a run over: it fences the one before, and knows what was done."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from hpckit.head.ledger import Ledger, credit_spools
+from hpckit.node.address import candidate_addresses
+from hpckit.node.log import say
+from hpckit.run.address import Address, publish_address
+from hpckit.run.journal import JournalWriter, load_state, open_journal
+from hpckit.run.output import OutputWriter
+from hpckit.run.resume import read_request, tasks_again
+from hpckit.run.rundir import RunDir
+from hpckit.run.spool import read_spools
+from hpckit.run.tasks import read_tasks
+from hpckit.spec.plan import Plan
+
+
+@dataclass(frozen=True)
+class Whoami:
+    """This head: the nonce of its incarnation, and where it runs."""
+
+    nonce: str
+    job_id: str
+    node: str
+    pid: int
+    hosts: tuple[str, ...]  # candidate addresses, best first
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a head has in its hands once it has taken over."""
+
+    journal: JournalWriter
+    output: OutputWriter
+    ledger: Ledger
+
+    def close(self) -> None:
+        """Close the files; idempotent."""
+        self.journal.close()
+        self.output.close()
+
+
+def who_am_i(plan: Plan) -> Whoami:
+    """Return what this process's environment says of it, with a new nonce.
+
+    Raises:
+        EngineError: this node has no address that other nodes could reach.
+    """
+    return Whoami(
+        nonce=secrets.token_hex(8),
+        job_id=os.environ.get("SLURM_JOB_ID", ""),
+        node=os.environ.get("SLURMD_NODENAME", os.uname().nodename),
+        pid=os.getpid(),
+        hosts=tuple(candidate_addresses(plan)),
+    )
+
+
+def take_over(run_dir: RunDir, plan: Plan, me: Whoami) -> Taken:
+    """Fence the head before, replay what it wrote, credit what the spools hold.
+
+    Raises:
+        StorageError: the run directory cannot be read or written.
+    """
+    state = load_state(run_dir, plan.tasks)
+    request = read_request(run_dir, state)
+    again = tasks_again(request, state)
+    journal = open_journal(
+        run_dir,
+        run=plan.run,
+        nonce=me.nonce,
+        job_id=me.job_id,
+        node=me.node,
+        pid=me.pid,
+        t=time.time(),
+        resume=request.id if request else "",
+        again=again,
+    )
+    number = journal.incarnation
+    state = load_state(run_dir, plan.tasks)  # again: nothing can be added before it now
+    output = OutputWriter(run_dir, number)
+    credited = credit_spools(state, read_spools(run_dir), number, output.append, time.time())
+    if events := list(credited):
+        journal.append(*events)
+    say(
+        f"head {number} of run {plan.run}: {state.done} done, {state.failed} failed, "
+        f"{state.left} to do" + (f", {len(again)} of them again" if again else "")
+    )
+    ledger = Ledger(plan, state, read_tasks(run_dir), number, output.append)
+    return Taken(journal, output, ledger)
+
+
+def publish(
+    run_dir: RunDir, plan: Plan, me: Whoami, incarnation: int, port: int, engine: dict[str, Any]
+) -> None:
+    """Let workers find this head: its door listens at `port`, and `engine` is what they need.
+
+    Raises:
+        StorageError: the run directory cannot be written.
+    """
+    address = Address(
+        run=plan.run,
+        backend=plan.backend,
+        incarnation=incarnation,
+        **vars(me),
+        door_port=port,
+        engine=engine,
+        published_at=time.time(),
+    )
+    publish_address(run_dir, address)
+    say(f"listening for workers at {me.hosts[0]} port {port}")

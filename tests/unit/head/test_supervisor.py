@@ -1,0 +1,70 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from hpckit.head import exits, supervisor
+from hpckit.head.supervisor import Supervisor, how_it_died, outcome
+from hpckit.run.events import Ended
+from hpckit.run.state import RunState
+
+
+@pytest.fixture
+def kept_signals() -> object:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield None
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def supervised(monkeypatch: pytest.MonkeyPatch, *codes: int) -> tuple[int, int]:
+    """Return the supervisor's code when its loops end with `codes`, and how many it started."""
+    left = list(codes)
+    monkeypatch.setattr(Supervisor, "_run_loop", lambda _: left.pop(0))
+    monkeypatch.setattr(supervisor, "end_descendants", lambda: None)
+    monkeypatch.setattr(supervisor, "become_subreaper", lambda: None)
+    monkeypatch.setattr(supervisor, "LATE_S", 0.05)
+    monkeypatch.setattr(supervisor, "LINGER_S", 0.0)
+    monkeypatch.setattr(supervisor.time, "sleep", lambda _: None)
+    return Supervisor("/run")(), len(codes) - len(left)
+
+
+@pytest.mark.usefixtures("kept_signals")
+def test_a_loop_that_dies_or_is_told_to_go_by_itself_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codes = (-signal.SIGKILL, exits.FLUSHED, exits.TASKS_FAILED)
+    assert supervised(monkeypatch, *codes) == (exits.TASKS_FAILED, 3)
+
+
+@pytest.mark.usefixtures("kept_signals")
+def test_a_loop_that_keeps_dying_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = supervisor.MOST_RESTARTS
+    assert supervised(monkeypatch, *[-signal.SIGSEGV] * 20) == (exits.BROKEN, most + 1)
+
+
+@pytest.mark.usefixtures("kept_signals")
+def test_a_warning_that_comes_a_moment_after_the_loop_has_left_counts() -> None:
+    made = Supervisor("/run")
+    signal.signal(signal.SIGTERM, made._warn)
+    late = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
+    late.start()
+    assert made._is_warned(10.0)
+    late.join()
+    assert not Supervisor("/run")._is_warned(0.0)
+
+
+def test_a_loops_death_is_told_in_words() -> None:
+    assert "SIGKILL" in how_it_died(-9)
+    assert "told to go" in how_it_died(exits.FLUSHED)
+
+
+def test_the_journals_last_word_decides_the_exit_code() -> None:
+    state = RunState(1)
+    assert outcome(state, 0) == exits.BROKEN
+    assert outcome(state, 143) == 143
+    for word, code in (("done", 0), ("failed", 1), ("cancelled", 1), ("stopped", 3)):
+        state.apply(Ended(t=1.0, state=word), 1)
+        assert outcome(state, 0) == code
