@@ -1,0 +1,202 @@
+"""Where rounds are played: a private emulated cluster, or a private real one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from hpckit.emulator import control
+from tests.slurm.cluster import lifecycle
+from tests.slurm.cluster.layout import Layout, default_layout
+from tests.support.place import Place, clean_environment, removed, user_environment
+from tests.support.realslurm import RealSlurm, find_real_slurm
+
+RUNS_MIB: Final = 48  # of the small disk on which the run directories lie
+_SITE: Final = 'extends = "{parent}"\nnode_tmp = "{node_tmp}"\nrun_root = "{runs}"\n'
+
+
+@dataclass
+class ChaosPlace:
+    """One Slurm that nobody else is on, and what can break in it.
+
+    Attributes:
+        kind: ``emulated`` or ``slurm``.
+        place: as a user meets it.
+        bin_dir: Slurm's commands.
+        runs: where the run directories lie.
+        node_tmp: the nodes' own directory for temporary files.
+        small_disk: whether `runs` is a small file system of its own.
+        preempting: a partition whose jobs go before ours, and ours.
+        real: the real cluster, if it is one.
+    """
+
+    kind: str
+    place: Place
+    bin_dir: Path
+    runs: Path
+    node_tmp: Path
+    small_disk: bool
+    preempting: tuple[str, str]
+    real: RealSlurm | None = None
+    mending: list[str] = field(default_factory=list)
+
+    def slurm(self, program: str, *words: str, check: bool = True) -> str:
+        """Run one of Slurm's commands; return its stdout."""
+        done = subprocess.run(
+            [str(self.bin_dir / program), *words],
+            env=self.place.env, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise RuntimeError(f"{program} {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def lives(self) -> list[tuple[str, str, str]]:
+        """Return every life of every job: its id, its state, its exit code."""
+        words = ["-n", "-P", "-X", "-D", "-S", "now-1days", "-o", "JobID,State,ExitCode"]
+        rows = [line.split("|") for line in self.slurm("sacct", *words).splitlines()]
+        return [(row[0], row[1].split()[0], row[2]) for row in rows if len(row) == 3]
+
+    # --- what can break
+    def kill_node(self, node: str) -> None:
+        if self.real:
+            self.real.faults.kill_node(node)
+        else:
+            control.kill_node(node, name=self.place.site)
+
+    def mend_node(self, node: str) -> None:
+        if self.real:
+            self.real.faults.mend()
+        else:
+            control.resume(node, name=self.place.site)
+
+    def stop_controller(self) -> None:
+        if self.real:
+            self.real.faults.stop_controller()
+        else:
+            control.controller_down(12.0, name=self.place.site)
+
+    def start_controller(self) -> None:
+        if self.real:
+            self.real.faults.start_controller()
+
+    def kill_daemon(self) -> int:
+        """kill -9 of the emulator's daemon; return its pid."""
+        pid = int(control.status(self.place.site)["pid"])
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def daemon(self) -> int:
+        """Return the pid of the emulator's daemon, 0 while there is none."""
+        return int(control.status(self.place.site)["pid"] or 0)
+
+    def fill_disk(self) -> Path:
+        """Fill the disk of the runs; return the ballast, whose removal makes room."""
+        ballast = self.runs / "ballast"
+        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
+            while True:
+                stream.write(b"\0" * 65536)
+        with contextlib.suppress(OSError), ballast.open("ab", buffering=0) as stream:
+            while True:
+                stream.write(b"\0")
+        return ballast
+
+    def mend(self) -> None:
+        """Undo whatever a round may have left broken."""
+        (self.runs / "ballast").unlink(missing_ok=True)
+        if self.real:
+            self.real.faults.mend()
+            return
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                for node in control.status(self.place.site)["nodes"]:
+                    if "DOWN" in str(node["state"]).upper():
+                        control.resume(node["name"], name=self.place.site)
+                return
+            except Exception:  # the controller is down for some seconds
+                time.sleep(0.5)
+
+
+@contextmanager
+def emulated_place() -> Iterator[ChaosPlace]:
+    """A cluster of its own under a short directory in /tmp; nothing of it is left."""
+    root = Path(tempfile.mkdtemp(prefix="hk-", dir="/tmp"))
+    runs = root / "r"
+    runs.mkdir()
+    (root / "t").mkdir()
+    env = user_environment(root, clean_environment())
+    env |= {"HPCKIT_EMULATOR_DIR": str(root / "e"), "HPCKIT_RUNS": str(runs)}
+    before = os.environ.get("HPCKIT_EMULATOR_DIR")
+    os.environ["HPCKIT_EMULATOR_DIR"] = env["HPCKIT_EMULATOR_DIR"]
+    _write_site(root, "chaos", "local", root / "t", runs)
+    found = Place("chaos", root, env)
+    try:
+        with _small_disk(runs) as small:
+            bin_dir = root / "e" / "chaos" / "bin"
+            try:
+                yield ChaosPlace(
+                    "emulated", found, bin_dir, runs, root / "t", small, ("main", "spot")
+                )
+            finally:
+                (runs / "ballast").unlink(missing_ok=True)
+                found.end_all_runs()
+                control.down("chaos")
+    finally:
+        os.environ.pop("HPCKIT_EMULATOR_DIR")
+        if before is not None:
+            os.environ["HPCKIT_EMULATOR_DIR"] = before
+        removed(root)
+
+
+@contextmanager
+def slurm_place() -> Iterator[ChaosPlace]:
+    """A real cluster of its own; its nodes see the small disk because that was there first."""
+    layout = Layout(Path(f"{default_layout().prefix}-chaos"))
+    root = Path(tempfile.mkdtemp(prefix="hpckit-chaos-", dir="/var/lib"))
+    runs = root / "runs"
+    runs.mkdir()
+    with _small_disk(runs) as small:
+        lifecycle.down(layout)
+        lifecycle.up(layout)
+        try:
+            real = find_real_slurm(layout)
+            assert real is not None
+            env = {k: v for k, v in real.env.items() if not k.startswith("HPCKIT_")}
+            env["PATH"] = f"{real.bin_dir}{os.pathsep}{env['PATH']}"
+            env = user_environment(root, env) | {"HPCKIT_RUNS": str(runs)}
+            _write_site(root, "chaos", "slurm", Path("/tmp"), runs)
+            place = Place("chaos", root, env)
+            yield ChaosPlace(
+                "slurm", place, real.bin_dir, runs, Path("/tmp"), small, ("debug", "low"), real
+            )
+        finally:
+            lifecycle.down(layout)
+    removed(root)
+
+
+def _write_site(root: Path, name: str, parent: str, node_tmp: Path, runs: Path) -> None:
+    sites = root / "config" / "hpckit" / "sites"
+    sites.mkdir(parents=True)
+    text = _SITE.format(parent=parent, node_tmp=node_tmp, runs=runs)
+    (sites / f"{name}.toml").write_text(text)
+
+
+@contextmanager
+def _small_disk(path: Path) -> Iterator[bool]:
+    """A small file system at `path`, where this user may mount one; says whether it is there."""
+    words = ["mount", "-t", "tmpfs", "-o", f"size={RUNS_MIB}m,mode=0700", "tmpfs", str(path)]
+    mounted = os.geteuid() == 0 and not subprocess.run(words, check=False).returncode
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(path)], check=False)
