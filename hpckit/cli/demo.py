@@ -98,8 +98,7 @@ def _run(directory: Path, engine: str, program: Path | None) -> RunDir:
     from hpckit.cli.submit import find_site, plan_run, start_run
     from hpckit.spec.bag import load_bag
 
-    suffix = "zfp" if program else "npz"
-    sets = {"let.out": f"../compressed/{engine}/{{field.stem}}-{{tolerance}}.{suffix}"}
+    sets = {"let.out": f"../compressed/{engine}/{{field.stem}}-{{tolerance}}.zfp"}
     if program:
         sets["environment.path"] = f"[{json.dumps(str(program.parent))}]"
     bag = load_bag(directory / "jobs" / ("demo.toml" if program else "demo_zfpy.toml"), sets)

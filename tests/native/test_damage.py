@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xxhash
 
-from hpckit import zfpfile
+from hpckit import zfp
 from tests.native.conftest import Task, smooth
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -21,7 +21,7 @@ def good_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     values = smooth((11, 12, 13), "<f4")
     values[3, 4:9] = np.nan
     path = tmp_path_factory.mktemp("good") / "a.hpcz"
-    zfpfile.write(path, values, tolerance=1e-3)
+    zfp.write(path, values, tolerance=1e-3)
     return path.read_bytes()
 
 
@@ -34,8 +34,8 @@ def refused(task: Task, directory: Path, content: bytes) -> None:
         assert outcome.code == 7, outcome
         assert outcome.stdout == ""
         assert outcome.stderr.startswith("compress_task: error: ")
-    with pytest.raises(zfpfile.DamagedFileError):
-        zfpfile.read(damaged)
+    with pytest.raises(zfp.DamagedFileError):
+        zfp.read(damaged)
     assert list(directory.iterdir()) == [damaged]
 
 
@@ -149,7 +149,7 @@ def test_good_files_of_the_corpus_are_read_alike_by_both_readers(
     task: Task, tmp_path: Path
 ) -> None:
     for path in sorted(CORPUS.glob("*.hpcz")):
-        expected = zfpfile.read(path)
+        expected = zfp.read(path)
         restored = task.decompress(path, tmp_path / "b.npy")
         assert restored.dtype == expected.dtype, path
         assert restored.tobytes() == expected.tobytes(), path

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hpckit import zfpfile
+from hpckit import zfp
 from tests.native.conftest import Array, Task, largest_error, raw_bits
 
 EXAMPLES = int(os.environ.get("COMPRESS_TASK_EXAMPLES", "150"))
@@ -118,7 +118,7 @@ def test_success_means_that_the_bound_holds_and_holes_are_restored(
         assert largest_error(values, restored, valid) <= bound
         if bound == 0:
             assert np.array_equal(raw_bits(restored), raw_bits(values))
-        assert np.array_equal(raw_bits(zfpfile.read(packed)), raw_bits(restored))
+        assert np.array_equal(raw_bits(zfp.read(packed)), raw_bits(restored))
         assert task.good("verify", directory / "a.npy", packed)["bound_ok"] is True
 
 
@@ -132,10 +132,10 @@ def test_what_python_writes_is_verified_by_the_executable(
         np.save(directory / "a.npy", values)
         packed = directory / "a.hpcz"
         try:
-            zfpfile.write(packed, values, tolerance=tolerance)
-        except zfpfile.BoundViolatedError:
+            zfp.write(packed, values, tolerance=tolerance)
+        except zfp.BoundViolatedError:
             assert list(directory.iterdir()) == [directory / "a.npy"]
             return
         assert task.good("verify", directory / "a.npy", packed)["bound_ok"] is True
         restored = task.decompress(packed, directory / "b.npy")
-        assert np.array_equal(raw_bits(restored), raw_bits(zfpfile.read(packed)))
+        assert np.array_equal(raw_bits(restored), raw_bits(zfp.read(packed)))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import zfpy
 
-from hpckit import zfpfile
+from hpckit import zfp
 from tests.native.conftest import Array, Task, largest_error, raw_bits, smooth
 
 SHAPES = [(301,), (37, 41), (13, 18, 23), (8, 7, 9, 12)]
@@ -65,7 +65,7 @@ def test_what_comes_back_keeps_the_bound_and_every_hole(
     if mode == "reversible":
         assert (tmp_path / "b.npy").read_bytes() == source.read_bytes()
 
-    second = zfpfile.read(packed)
+    second = zfp.read(packed)
     assert second.dtype == restored.dtype
     assert np.array_equal(raw_bits(second), raw_bits(restored))
     assert task.good("verify", source, packed)["bound_ok"] is True
@@ -128,7 +128,7 @@ def test_shapes_that_zfp_cannot_hold_or_would_pad_are_coded_in_another_shape(
     restored = task.decompress(tmp_path / "a.hpcz", tmp_path / "b.npy")
     assert restored.shape == shape
     assert largest_error(original, restored) <= 1e-2
-    assert np.array_equal(zfpfile.read(tmp_path / "a.hpcz"), restored)
+    assert np.array_equal(zfp.read(tmp_path / "a.hpcz"), restored)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -140,10 +140,10 @@ def test_what_python_writes_the_executable_reads(
     original = with_holes(smooth(shape, dtype, order=order))
     np.save(tmp_path / "a.npy", original)
     packed = tmp_path / "a.hpcz"
-    zfpfile.write(packed, original, tolerance=1e-3, fill_values=[FILL])
+    zfp.write(packed, original, tolerance=1e-3, fill_values=[FILL])
     assert task.good("verify", tmp_path / "a.npy", packed)["bound_ok"] is True
     restored = task.decompress(packed, tmp_path / "b.npy")
-    assert np.array_equal(raw_bits(restored), raw_bits(zfpfile.read(packed)))
+    assert np.array_equal(raw_bits(restored), raw_bits(zfp.read(packed)))
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse", "runs", "many patterns"])
@@ -166,13 +166,13 @@ def test_masks_of_every_kind_are_read_alike_by_both_readers(
     np.save(tmp_path / "a.npy", original)
     packed = [tmp_path / "c++.hpcz", tmp_path / "python.hpcz"]
     task.good("compress", tmp_path / "a.npy", "-o", packed[0], "--tolerance", 1e-3)
-    zfpfile.write(packed[1], original, tolerance=1e-3)
+    zfp.write(packed[1], original, tolerance=1e-3)
     holes = ~np.isfinite(original)
     for path in packed:
         restored = task.decompress(path, tmp_path / "b.npy")
         assert np.array_equal(raw_bits(restored)[holes], bits[holes])
         assert largest_error(original, restored, ~holes) <= 1e-3
-        assert np.array_equal(raw_bits(zfpfile.read(path)), raw_bits(restored))
+        assert np.array_equal(raw_bits(zfp.read(path)), raw_bits(restored))
 
 
 def test_more_kinds_of_nan_than_the_mask_can_list_are_stored_raw(
@@ -185,4 +185,4 @@ def test_more_kinds_of_nan_than_the_mask_can_list_are_stored_raw(
     assert report["stored"] == "raw"
     task.decompress(tmp_path / "a.hpcz", tmp_path / "b.npy")
     assert (tmp_path / "b.npy").read_bytes() == (tmp_path / "a.npy").read_bytes()
-    assert np.array_equal(raw_bits(zfpfile.read(tmp_path / "a.hpcz")), original.view(np.uint64))
+    assert np.array_equal(raw_bits(zfp.read(tmp_path / "a.hpcz")), original.view(np.uint64))

@@ -24,17 +24,7 @@ import xxhash
 import zfpy
 
 from hpckit.errors import HpckitError, InputError
-from hpckit.zfpmask import Array, DamagedFileError, bits_of, encode_mask, restore_holes
-
-__all__ = [
-    "BoundViolatedError",
-    "DamagedFileError",
-    "Header",
-    "compress_file",
-    "read",
-    "read_header",
-    "write",
-]
+from hpckit.zfp.mask import Array, DamagedFileError, bits_of, encode_mask, restore_holes
 
 MAGIC = b"\x89HPCZ\r\n\x1a"
 HEADER = struct.Struct("<8sHH4B4Q4BI4Q7d6QI52xQ")
