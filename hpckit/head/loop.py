@@ -22,6 +22,7 @@ from hpckit.head import exits
 from hpckit.head.door import Door
 from hpckit.head.farewell import broken, cut_short, go_on_later, last_word, send_home
 from hpckit.head.members import Members
+from hpckit.head.pulse import Pulse
 from hpckit.head.record import Record
 from hpckit.head.takeover import publish, take_over, who_am_i
 from hpckit.node.door import read_key
@@ -40,6 +41,7 @@ class Head:
         self.run_dir = run_dir
         self.plan = run_dir.read_plan()
         self.told_to_go = False
+        self._pulse = Pulse()
         self._me = who_am_i(self.plan)
         self._taken = take_over(run_dir, self.plan, self._me)
         self._ledger = self._taken.ledger
@@ -77,6 +79,7 @@ class Head:
             self._taken.close()
 
     def _round(self) -> None:
+        self._pulse.beat()
         self._members.watch_door(0.0)
         self._feed()
         for event in self._engine.poll(POLL_S):

@@ -18,6 +18,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ from typing import Any, Final
 import psutil
 
 from hpckit.head import exits
+from hpckit.head.pulse import PULSE_FD, STUCK_S, Listener
 from hpckit.node.log import say
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
@@ -36,8 +38,10 @@ MOST_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S with
 QUIET_S: Final = 600.0
 FLUSH_S: Final = 20.0  # how long a warned loop may take to flush and leave
 LINGER_S: Final = 300.0  # more than any site's grace time
+KILL_S: Final = 10.0  # after which a process that was killed is held by the kernel
 LATE_S: Final = 3.0  # by which our own warning may come after the loop's
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_LOOK_S: Final = 0.1
 _COUNTLESS: Final = 1_000_000  # walltimes that a run may outlive
 
 
@@ -97,11 +101,42 @@ class Supervisor:
 
     def _run_loop(self) -> int:
         argv = [sys.executable, "-m", "hpckit.head.loop", self.run_dir]
-        loop = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-        self._loop_pid = loop.pid
-        if self._warned:  # between two loops
-            self._tell_loop(signal.SIGTERM)
-        return loop.wait()
+        listener = Listener()
+        try:
+            loop = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[listener.theirs],
+                env={**os.environ, PULSE_FD: str(listener.theirs)},
+            )
+            self._loop_pid = loop.pid
+            if self._warned:  # between two loops
+                self._tell_loop(signal.SIGTERM)
+            while self._loop_runs():
+                if listener.silent_s() > STUCK_S:
+                    self._end_stuck_loop()
+                time.sleep(_LOOK_S)
+            return loop.wait()
+        finally:
+            listener.close()
+
+    def _end_stuck_loop(self) -> None:
+        """End a loop that does nothing; leave at once if that cannot be done.
+
+        What holds it then is the file system, which would hold this process as well.
+        """
+        stuck = f"supervisor: the loop has done nothing for {STUCK_S:.0f} s"
+        say_in_vain(f"{stuck}; ending it")
+        self._tell_loop(signal.SIGKILL)
+        deadline = time.monotonic() + KILL_S
+        while self._loop_runs():
+            if time.monotonic() > deadline:
+                say_in_vain(
+                    f"{stuck} and cannot be ended: the file system of {self.run_dir} does not "
+                    "answer. When it does: hpckit resume"
+                )
+                os._exit(exits.BROKEN)
+            time.sleep(_LOOK_S)
 
     def _loop_runs(self) -> bool:
         try:
@@ -135,6 +170,13 @@ class Supervisor:
         while not self._dismissed and time.monotonic() < deadline:
             time.sleep(0.2)
         return exits.TERMINATED
+
+
+def say_in_vain(text: str) -> None:
+    """Say something where the log itself may be on the file system that does not answer."""
+    saying = threading.Thread(target=say, args=(text,), daemon=True)
+    saying.start()
+    saying.join(2.0)
 
 
 def how_it_died(code: int) -> str:

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -54,6 +56,63 @@ def test_a_warning_that_comes_a_moment_after_the_loop_has_left_counts() -> None:
     assert made._is_warned(10.0)
     late.join()
     assert not Supervisor("/run")._is_warned(0.0)
+
+
+STUCK = """
+import os, time
+handle = int(os.environ["HPCKIT_HEAD_PULSE"])
+for _ in range({beats}):
+    os.write(handle, b".")
+    time.sleep(0.05)
+time.sleep({then})
+"""
+
+
+def run_stub(monkeypatch: pytest.MonkeyPatch, code: str) -> int:
+    """Let the supervisor run `code` in place of a loop; return how that ended."""
+    real = subprocess.Popen
+
+    started = []
+
+    def start(argv: list[str], **how: object) -> object:
+        started.append(real([sys.executable, "-c", code], **how))  # type: ignore[call-overload]
+        return started[0]
+
+    monkeypatch.setattr(supervisor.subprocess, "Popen", start)
+    try:
+        return Supervisor("/run")._run_loop()
+    finally:
+        started[0].wait()
+
+
+def test_a_loop_that_does_nothing_for_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "STUCK_S", 2.0)
+    assert run_stub(monkeypatch, STUCK.format(beats=1, then=60)) == -signal.SIGKILL
+
+
+def test_a_loop_that_beats_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "STUCK_S", 5.0)
+    assert run_stub(monkeypatch, STUCK.format(beats=20, then=0)) == 0
+
+
+def test_a_loop_that_no_signal_reaches_ends_the_job_with_a_clear_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel holds a process whose file system does not answer; here the kill goes astray."""
+
+    class Left(BaseException):
+        pass
+
+    def leave(code: int) -> None:
+        raise Left(code)
+
+    monkeypatch.setattr(supervisor, "STUCK_S", 0.2)
+    monkeypatch.setattr(supervisor, "KILL_S", 0.2)
+    monkeypatch.setattr(Supervisor, "_tell_loop", lambda *_: None)
+    monkeypatch.setattr(supervisor.os, "_exit", leave)
+    with pytest.raises(Left, match=str(exits.BROKEN)):
+        run_stub(monkeypatch, "import time; time.sleep(3)")
+    assert "does not answer. When it does: hpckit resume" in capfd.readouterr().out
 
 
 def test_a_loops_death_is_told_in_words() -> None:
