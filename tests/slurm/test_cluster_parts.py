@@ -87,6 +87,13 @@ def test_a_cluster_counts_as_used_until_its_last_session_leaves() -> None:
     assert not is_used(layout)
 
 
+def test_the_slot_that_was_taken_is_kept(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert layout.slot == layout.preferred_slot
+    layout.slot_file.write_text("77")
+    assert (layout.slot, layout.bridge) == (77, "hks77")
+
+
 def test_interface_names_fit_the_kernel() -> None:
     for number in range(50):
         layout = Layout(Path(f"/srv/prefix-{number}"))

@@ -92,7 +92,7 @@ def _login(layout: Layout, argv: list[str]) -> int:
     """Run a command on the login side as on a login node: node names resolve for it too."""
     bind = f"mount --bind {shlex.quote(str(layout.hosts))} /etc/hosts"
     os.environ.update(lifecycle.environment(layout))
-    command = argv or [os.environ.get("SHELL", "/bin/sh")]
+    command = argv[argv[:1] == ["--"] :] or [os.environ.get("SHELL", "/bin/sh")]
     shell = ["/bin/sh", "-c", f'{bind} && exec "$@"', "login", *command]
     os.execv(program("unshare"), ["unshare", "--mount", *shell])
 

@@ -1,4 +1,4 @@
-"""Where everything of one test cluster is: files, ports, addresses, names. Pure."""
+"""Where everything of one test cluster is: files, ports, addresses, names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 DEFAULT_PREFIX = Path("/var/lib/hpckit-slurm")
 CLUSTER_NAME = "hpckit"
+SLOTS = 250
 NODE_COUNT = 4
 CPUS_PER_NODE = 2
 MEMORY_MB_PER_NODE = 4000
@@ -40,17 +41,30 @@ class Node:
 class Layout:
     """Names every file, port and address of the cluster under one prefix.
 
-    Two prefixes never share a port, an address or an interface: all derive from `slot`,
-    which is 0 for the default prefix and a hash of the path for any other.
+    Two clusters never share a port, an address or an interface: all derive from `slot`,
+    which `up` takes when it makes the bridge of that number, and keeps in a file.
     """
 
     prefix: Path
 
     @property
     def slot(self) -> int:
+        """The number that `up` took, else the one that it will try first."""
+        try:
+            return int(self.slot_file.read_text())
+        except (OSError, ValueError):
+            return self.preferred_slot
+
+    @property
+    def preferred_slot(self) -> int:
+        """0 for the default prefix, a hash of the path for any other."""
         if self.prefix == DEFAULT_PREFIX:
             return 0
         return 1 + zlib.crc32(os.fsencode(self.prefix)) % 200
+
+    @property
+    def slot_file(self) -> Path:
+        return self.prefix / "slot"
 
     # --- network
     @property
@@ -59,7 +73,7 @@ class Layout:
 
     @property
     def bridge(self) -> str:
-        return f"hks{self.slot}"
+        return bridge_name(self.slot)
 
     @property
     def login_address(self) -> str:
@@ -154,6 +168,10 @@ class Layout:
 
     def spool(self, name: str) -> Path:
         return self.state_dir / name
+
+
+def bridge_name(slot: int) -> str:
+    return f"hks{slot}"
 
 
 def default_layout() -> Layout:

@@ -77,6 +77,8 @@ def down(layout: Layout) -> bool:
 
 
 def _bring_up(layout: Layout) -> None:
+    layout.prefix.mkdir(parents=True, exist_ok=True)
+    network.take_slot(layout)
     config.write_all(layout, memory_enforced=_cgroup_v1_works())
     ledger = Ledger(layout.ledger)
     daemons.start_munge(layout, ledger)
@@ -116,11 +118,11 @@ def wait_for_nodes(layout: Layout, *, timeout_s: float = 60) -> None:
 
 def _take_down(layout: Layout) -> bool:
     if not layout.prefix.exists():
-        network.remove(layout)
         return False
     _cancel_jobs(layout)
     _end_processes(layout)
-    network.remove(layout)
+    if layout.slot_file.exists() or layout.ledger.exists():  # else the network is another's
+        network.remove(layout)
     for node in layout.nodes:
         nodes.remove_cgroups(node)
     shutil.rmtree(layout.prefix)

@@ -5,16 +5,32 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from tests.slurm.cluster.layout import Layout, Node
+from tests.slurm.cluster.layout import SLOTS, Layout, Node, bridge_name
 from tests.slurm.cluster.prerequisites import program
-from tests.slurm.cluster.shell import run
+from tests.slurm.cluster.shell import ClusterError, run
 
 REGISTRY = Path("/run/netns")
 
 
+def take_slot(layout: Layout) -> None:
+    """Make a bridge whose number no other cluster has, and keep the number.
+
+    Another cluster may be one that we cannot see: of another root directory, as in a chroot,
+    in the same network namespace. The kernel lets only one make the bridge.
+    """
+    options = ["type", "bridge", "forward_delay", "0", "stp_state", "0"]
+    for offset in range(SLOTS):
+        slot = (layout.preferred_slot + offset) % SLOTS
+        if not _link_exists(bridge_name(slot)):
+            with contextlib.suppress(ClusterError):
+                _ip("link", "add", bridge_name(slot), *options)
+                layout.slot_file.write_text(str(slot))
+                return
+    raise ClusterError(f"no bridge could be made: all of hks0 to hks{SLOTS - 1} are there already")
+
+
 def make(layout: Layout) -> None:
-    """Make the bridge with the login side's address, and every node's namespace."""
-    _ip("link", "add", layout.bridge, "type", "bridge", "forward_delay", "0", "stp_state", "0")
+    """Give the bridge the login side's address, and make every node's namespace."""
     _ip("addr", "add", f"{layout.login_address}/24", "dev", layout.bridge)
     _ip("link", "set", layout.bridge, "up")
     for node in layout.nodes:
@@ -71,7 +87,7 @@ def _remove_empty_registry() -> None:
 
 
 def _link_exists(name: str) -> bool:
-    return (Path("/sys/class/net") / name).exists()
+    return _ip("link", "show", name, check=False) != ""
 
 
 def _ip(*args: str, check: bool = True) -> str:
