@@ -183,7 +183,7 @@ def test_a_drained_node_finishes_its_jobs_and_takes_no_more(world: World) -> Non
     later = world.submit(nodelist=("n1",))
     assert world.machine.nodes["n1"].state == "draining"
     assert later.state == "PENDING"
-    assert "DRAINED" in later.reason
+    assert later.reason == "ReqNodeNotAvail, UnavailableNodes:n1"
     world.finish(job)
     assert world.machine.nodes["n1"].state == "drained"
 

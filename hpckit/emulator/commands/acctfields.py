@@ -73,7 +73,23 @@ class Column:
         return text.ljust(self.width) if self.left else text.rjust(self.width)
 
 
-def columns(form: str) -> list[Column]:
+_UNIT_KIB = {"K": 1, "M": 1024, "G": 1024**2, "T": 1024**3}
+
+
+def _in_units(value: Callable[[Row], str], units: str) -> Callable[[Row], str]:
+    """Return a memory field in the units of ``--units``, or in bytes (``B``)."""
+
+    def convert(row: Row) -> str:
+        text = value(row)
+        if not text.endswith("K"):
+            return text
+        kib = int(text[:-1])
+        return str(kib * 1024) if units == "B" else f"{kib / _UNIT_KIB[units]:.2f}{units}"
+
+    return convert
+
+
+def columns(form: str, *, units: str = "") -> list[Column]:
     """Return the columns of a ``--format`` list; names may be shortened, case does not matter.
 
     Raises:
@@ -89,6 +105,8 @@ def columns(form: str) -> list[Column]:
             continue
         found = _by_name(name)
         width, value = FIELDS[found]
+        if units and found in _MEMORY:
+            value = _in_units(value, units)
         left = found == "JobID" or size.startswith("-")
         digits = size.lstrip("-")
         if size and not digits.isdigit():
@@ -194,6 +212,15 @@ def _step_only(value: Callable[[Row], str]) -> Callable[[Row], str]:
     return lambda row: value(row) if row.step is not None else ""
 
 
+def _group(gid: int) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
 def _reserved(row: Row) -> str:
     eligible = row.job["eligible"]
     if row.step is not None or eligible is None:
@@ -220,7 +247,7 @@ FIELDS: dict[str, tuple[int, Callable[[Row], str]]] = {
     "AveCPU": (10, _step_only(lambda r: formats.elapsed(
         (r.step or {})["user_s"] + (r.step or {})["system_s"]))),
     "AveRSS": (10, _memory_kib),
-    "Cluster": (10, lambda r: ""),
+    "Cluster": (10, _job_only(lambda r: str(r.request.get("cluster", "")) or "local")),
     "Comment": (14, _job_only(lambda r: str(r.request["comment"]))),
     "CPUTime": (10, lambda r: formats.elapsed(r.elapsed() * r.cpus())),
     "CPUTimeRAW": (10, lambda r: str(int(r.elapsed() * r.cpus()))),
@@ -231,7 +258,7 @@ FIELDS: dict[str, tuple[int, Callable[[Row], str]]] = {
     "End": (19, lambda r: formats.stamp(r.end)),
     "ExitCode": (8, _exit),
     "GID": (6, _job_only(lambda r: str(r.request["gid"]))),
-    "Group": (9, _job_only(lambda r: str(r.request["gid"]))),
+    "Group": (9, _job_only(lambda r: _group(r.request["gid"]))),
     "JobID": (12, _job_id),
     "JobIDRaw": (12, lambda r: str(r.job["job_id"]) + (f".{r.step['step_id']}" if r.step else "")),
     "JobName": (10, lambda r: str(r.step["name"] if r.step else r.request["name"])),
@@ -257,6 +284,8 @@ FIELDS: dict[str, tuple[int, Callable[[Row], str]]] = {
     "Start": (19, lambda r: formats.stamp(r.start, "Unknown" if r.end is None else "None")),
     "State": (10, _state),
     "Submit": (19, lambda r: formats.stamp(r.job["submit"] if r.step is None else r.start)),
+    "SubmitLine": (20, lambda r: str(r.request.get("submit_line", ""))),
+    "AveVMSize": (10, _memory_kib),
     "Suspended": (10, lambda r: "00:00:00"),
     "SystemCPU": (10, lambda r: _usage(r, "system_s")),
     "Timelimit": (10, _job_only(_limit)),
@@ -268,6 +297,19 @@ FIELDS: dict[str, tuple[int, Callable[[Row], str]]] = {
     "WCKey": (10, _job_only(lambda r: str(r.request["wckey"]))),
     "WorkDir": (20, _job_only(lambda r: str(r.request["work_dir"]))),
 }  # fmt: skip
+
+
+_MEMORY = frozenset(["MaxRSS", "AveRSS", "MaxVMSize", "AveVMSize"])
+# Fields that 22.05 has and for which there is nothing to say here.
+_EMPTY = (
+    "AssocID AveCPUFreq AveDiskRead AveDiskWrite AvePages BlockID Constraints ConsumedEnergy "
+    "ConsumedEnergyRaw Container DBIndex Flags MaxDiskRead MaxDiskReadNode MaxDiskReadTask "
+    "MaxDiskWrite MaxDiskWriteNode MaxDiskWriteTask MaxPages MaxPagesNode MaxPagesTask "
+    "MaxVMSizeNode MaxVMSizeTask McsLabel MinCPU MinCPUNode MinCPUTask QOSRAW ReqCPUFreq "
+    "ReqCPUFreqGov ReqCPUFreqMax ReqCPUFreqMin Reservation ReservationId ResvCPU ResvCPURAW "
+    "SystemComment WCKeyID"
+)
+FIELDS |= {name: (10, lambda r: "") for name in _EMPTY.split() if name not in FIELDS}
 
 
 def help_text() -> str:

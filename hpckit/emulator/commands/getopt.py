@@ -14,6 +14,13 @@ from hpckit.emulator.commands.options import NONE, REQUIRED, Option
 class UsageError(Exception):
     """The command line cannot be used; the text is what Slurm's command would print."""
 
+    @property
+    def exit_code(self) -> int:
+        """What sbatch and srun exit with: 255 where their option table says no, else 1."""
+        text = str(self)
+        table = text.startswith("error: Invalid --") or "Invalid directive" in text
+        return 255 if table or not text.startswith(("error", "fatal")) else 1
+
 
 class Parser:
     """Reads argument lists against a table of options.
@@ -62,7 +69,7 @@ class Parser:
 
     def _long(self, text: str, queue: list[str]) -> tuple[Option, str]:
         name, equals, value = text.partition("=")
-        option = self._resolve(name)
+        option = self._resolve(name, text)
         if option.argument == NONE:
             if equals:
                 raise UsageError(f"option '--{option.long}' doesn't allow an argument")
@@ -73,7 +80,7 @@ class Parser:
             value = queue.pop(0)
         return self._admit(option, value)
 
-    def _resolve(self, name: str) -> Option:
+    def _resolve(self, name: str, text: str) -> Option:
         if name in self.all:
             return self.all[name]
         near = [option for long, option in self.all.items() if long.startswith(name) and name]
@@ -82,7 +89,7 @@ class Parser:
         if near:
             words = " ".join(f"'--{option.long}'" for option in near)
             raise UsageError(f"option '--{name}' is ambiguous; possibilities: {words}")
-        raise UsageError(f"unrecognized option '--{name}'")
+        raise UsageError(f"unrecognized option '--{text}'")
 
     def _cluster(self, text: str, queue: list[str]) -> list[tuple[Option, str]]:
         found = []
@@ -138,4 +145,4 @@ def _complaint(option: Option, value: str) -> str:
         "open-mode": "Invalid --open-mode specification",
         "exclusive": "Invalid --exclusive specification",
     }
-    return special.get(option.long, f"Invalid --{option.long} specification: {value}")
+    return special.get(option.long, f"Invalid --{option.long} specification")

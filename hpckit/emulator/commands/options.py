@@ -62,6 +62,22 @@ def _open_mode(text: str) -> str:
     return text[0]
 
 
+def _yes_no(text: str) -> str:
+    if text not in ("yes", "no"):
+        raise ValueError(text)
+    return text
+
+
+_MAIL = "NONE BEGIN END FAIL REQUEUE ALL INVALID_DEPEND STAGE_OUT TIME_LIMIT ARRAY_TASKS"
+
+
+def _mail_type(text: str) -> str:
+    for word in text.upper().split(","):
+        if word.removesuffix("_90").removesuffix("_80").removesuffix("_50") not in _MAIL.split():
+            raise ValueError(text)
+    return text
+
+
 def _exclusive(text: str) -> str:
     if text not in ("", "user", "mcs", "exclusive"):
         raise ValueError(text)
@@ -116,10 +132,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("input", "i", env=("", "SLURM_STDINMODE")),
     Option("job-name", "J", env=("SBATCH_JOB_NAME", "SLURM_JOB_NAME")),
     Option("kill-on-bad-exit", "K", OPTIONAL, on=S, env=("", "SLURM_KILL_BAD_EXIT")),
-    Option("kill-on-invalid-dep", on=B, env=("SBATCH_KILL_INVALID_DEP", "")),
+    Option("kill-on-invalid-dep", check=_yes_no, on=B, env=("SBATCH_KILL_INVALID_DEP", "")),
     Option("label", "l", NONE, on=S, env=("", "SLURM_LABELIO")),
     Option("licenses", "L", on=(), meaning=""),
-    Option("mail-type", on=B, meaning="accepted; no mail is sent"),
+    Option("mail-type", check=_mail_type, on=B, meaning="accepted; no mail is sent"),
     Option("mail-user", on=B, meaning="accepted; no mail is sent"),
     Option("mem", check=formats.parse_memory_mib, env=_both("MEM_PER_NODE")),
     Option("mem-per-cpu", check=formats.parse_memory_mib, env=_both("MEM_PER_CPU")),

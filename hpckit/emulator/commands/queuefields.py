@@ -40,11 +40,7 @@ def _left(job: Job) -> str:
 def where(job: Job) -> str:
     """Return the nodes of a job that runs, else its reason in parentheses."""
     if job["state"] == "PENDING":
-        return (
-            f"({job['reason'].replace('_', ' ')})"
-            if "DRAINED" in job["reason"]
-            else (f"({job['reason']})")
-        )
+        return f"({job['reason']})"
     return str(job["node_list"])
 
 

@@ -65,7 +65,11 @@ def main(state_dir: str, words: list[str]) -> int:
         if "helpformat" in chosen:
             sys.stdout.write(acctfields.help_text())
             return 0
-        columns = acctfields.columns(_format(chosen))
+        if "help" in chosen:
+            sys.stdout.write("Usage: sacct [<OPTION>]\n" + acctfields.help_text())
+            return 0
+        units = "B" if "noconvert" in chosen else str(chosen.get("units", ""))
+        columns = acctfields.columns(_format(chosen), units=units)
         rows = _expand(_query(state_dir, chosen), chosen)
         sys.stdout.write(_render(rows, columns, chosen))
     except UsageError as error:
@@ -165,21 +169,29 @@ def _wanted(job: dict[str, Any], chosen: dict[str, Any]) -> bool:
         return False
     if "name" in chosen and request["name"] not in str(chosen["name"]).split(","):
         return False
+    if not _on_account_and_nodes(job, chosen):
+        return False
     users = str(chosen.get("user", chosen.get("uid", ""))).split(",")
     if users != [""] and request["user"] not in users and str(request["uid"]) not in users:
         return False
     if "partition" in chosen and job["partition"] not in str(chosen["partition"]).split(","):
         return False
-    if "nodelist" in chosen:
-        names = set(hostlist.expand(str(chosen["nodelist"])))
-        if not names & {share["node"] for share in job["shares"]}:
-            return False
     if "state" in chosen:
         by_short = {short: long for long, short in SHORT_STATE.items()}
         states = [by_short.get(w.upper(), w.upper()) for w in str(chosen["state"]).split(",")]
         if job["state"] not in states:
             return False
     return True
+
+
+def _on_account_and_nodes(job: dict[str, Any], chosen: dict[str, Any]) -> bool:
+    account = job["request"]["account"] or job["request"]["user"]
+    if "accounts" in chosen and account not in str(chosen["accounts"]).split(","):
+        return False
+    if "nodelist" not in chosen:
+        return True
+    names = set(hostlist.expand(str(chosen["nodelist"])))
+    return bool(names & {share["node"] for share in job["shares"]})
 
 
 def _is(job: dict[str, Any], text: str) -> bool:

@@ -24,10 +24,15 @@ def main(state_dir: str, words: list[str]) -> int:
         client.complain(NAME, str(error))
         if not str(error).startswith(("error", "fatal")):
             sys.stderr.write('Try "sbatch --help" for more information\n')
-            return 255
-        return 255 if "Invalid directive" in str(error) else 1
+        return error.exit_code
     except client.ControllerError as error:
-        prefix = "allocation failure" if "--test-only" in words else "Batch job submission failed"
+        if "--test-only" in words:
+            sys.stderr.write(f"allocation failure: {error.text.splitlines()[-1]}\n")
+            return 1
+        if error.code == "gres":
+            client.complain(NAME, f"error: {error.text}")
+            return 1
+        prefix = "Batch job submission failed"
         for line in error.text.splitlines()[:-1]:
             client.complain(NAME, f"error: {line}")
         client.complain(NAME, f"error: {prefix}: {error.text.splitlines()[-1]}")
@@ -49,6 +54,7 @@ def _submit(state_dir: str, words: list[str]) -> int:
     merged = {**from_script, **_environment(), **chosen}
     merged = _last_wins(merged, chosen)
     message = _message(merged, script, command, rest)
+    message["submit_line"] = " ".join([NAME, *words])
     if "export-file" in merged:
         message["env"] |= _export_file(str(merged["export-file"]))
     if "test-only" in merged:

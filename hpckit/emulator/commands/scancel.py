@@ -36,6 +36,10 @@ def main(state_dir: str, words: list[str]) -> int:
         client.complain(NAME, str(error))
         sys.stderr.write('Try "scancel --help" for more information\n')
         return 1
+    if "help" in chosen:
+        names = "\n".join(f"  --{option.long}" for option in _TABLE)
+        sys.stdout.write(f"Usage: scancel [OPTIONS] [job_id[_array_id][.step_id]]\n{names}\n")
+        return 0
     if "version" in chosen:
         sys.stdout.write(client.VERSION + "\n")
         return 0
@@ -81,8 +85,8 @@ def _filters(chosen: dict[str, Any]) -> dict[str, list[str]]:
 def _report(reply: dict[str, Any], chosen: dict[str, Any]) -> int:
     code = 0
     for job, kind, text in reply["errors"]:
-        if kind == "finished" and "verbose" not in chosen:
-            continue  # scancel of a job that is over says nothing and succeeds
+        if kind in ("finished", "invalid_job") and "verbose" not in chosen:
+            continue  # of a job that is over, or forgotten, scancel says nothing and succeeds
         code = 1
         if "quiet" not in chosen:
             client.complain(NAME, f"error: Kill job error on job id {job}: {text}")

@@ -62,6 +62,10 @@ def main(state_dir: str, words: list[str]) -> int:
 
 def _command(state_dir: str, words: list[str], oneliner: bool) -> int:
     verb, *rest = words
+    if verb.lower() == "write" and rest[:1] == ["batch_script"]:
+        return _write_script(state_dir, rest[1:])
+    if verb.lower() == "update" and len(rest) > 1 and "=" not in rest[0]:
+        rest = [f"{rest[0]}={rest[1]}", *rest[2:]]  # "update job 7 timelimit=5"
     verbs: dict[str, Callable[[], int]] = {
         "show": lambda: _show(state_dir, rest, oneliner),
         "ping": lambda: _ping(state_dir),
@@ -81,6 +85,20 @@ def _command(state_dir: str, words: list[str], oneliner: bool) -> int:
         return 1
     sys.stderr.write(f"invalid keyword: {verb}\n")
     return 1
+
+
+def _write_script(state_dir: str, words: list[str]) -> int:
+    """Write a job's script to a file, or with ``-`` to stdout."""
+    if not words:
+        sys.stderr.write("too few arguments for keyword:write batch_script\n")
+        return 1
+    text = client.ask(state_dir, {"op": "script", "target": words[0]})["text"]
+    name = words[1] if len(words) > 1 else f"slurm-{words[0]}.sh"
+    if name == "-":
+        return _say(text + "\n")
+    with open(name, "w", errors="surrogateescape") as file:  # noqa: PTH123
+        file.write(text)
+    return _say(f"batch script for job {words[0]} written to {name}\n")
 
 
 def _say(text: str) -> int:
@@ -207,7 +225,7 @@ def _show_partitions(state_dir: str, names: list[str], oneliner: bool) -> int:
     name = names[0].removeprefix("PartitionName=") if names else ""
     chosen = [p for p in data["partitions"] if name in ("", p["name"])]
     if not chosen:
-        sys.stderr.write(f"Partition {name} not found\n")
+        sys.stdout.write(f"Partition {name} not found\n")
         return 1
     return _say("".join(showtext.partition(p, data, oneliner) for p in chosen))
 

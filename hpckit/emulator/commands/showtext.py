@@ -29,7 +29,9 @@ def job(j: Data, oneliner: bool) -> str:
     lines.append(f"UserId={j['user']}({j['uid']}) GroupId={_group(j['gid'])}({j['gid']}) "
                  "MCS_label=N/A")  # fmt: skip
     lines.append(f"Priority={j['priority']} Nice=0 Account={j['account']} QOS={j['qos']}")
-    lines.append(f"JobState={j['state']} Reason={j['reason']} Dependency={j['dependency']}")
+    lines.append(
+        f"JobState={j['state']} Reason={j['reason'].replace(' ', '_')} Dependency={j['dependency']}"
+    )
     lines.append(
         f"Requeue={int(j['requeue'])} Restarts={j['restarts']} "
         f"BatchFlag={int(j['batch'])} Reboot=0 ExitCode={formats.exit_code(j['exit'])}"

@@ -42,6 +42,10 @@ def main(state_dir: str, words: list[str]) -> int:
         chosen = {option.long: convert(NAME, option, value) for option, value in found}
         if rest:
             raise UsageError(f"error: Unrecognized option: {rest[0]}")
+        if "help" in chosen:
+            names = "\n".join(f"  --{option.long}" for option in _TABLE)
+            sys.stdout.write(f"Usage: sinfo [OPTIONS]\n{names}\n")
+            return 0
         if "version" in chosen:
             sys.stdout.write(client.VERSION + "\n")
             return 0

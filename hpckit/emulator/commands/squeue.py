@@ -52,10 +52,18 @@ def main(state_dir: str, words: list[str]) -> int:
         if "version" in chosen:
             sys.stdout.write(client.VERSION + "\n")
             return 0
+        if "help" in chosen or "usage" in chosen:
+            names = "\n".join(f"  --{option.long}" for option in _TABLE)
+            sys.stdout.write(f"Usage: squeue [OPTIONS]\n{names}\n")
+            return 0
         wanted = _states(str(chosen["states"])) if "states" in chosen else None
         jobs = client.ask(
             state_dir, {"op": "jobs", "unfinished": wanted is None and "jobs" not in chosen}
         )["jobs"]
+        if "long" in chosen and not {"format", "Format"} & chosen.keys():
+            import time
+
+            sys.stdout.write(time.strftime("%a %b %d %H:%M:%S %Y\n"))
         sys.stdout.write(_render(jobs, chosen, wanted))
     except UsageError as error:
         client.complain(NAME, str(error))
@@ -70,7 +78,7 @@ def _joined(words: list[str]) -> list[str]:
     """squeue takes ``-j 7`` although its argument is optional: join such words."""
     out: list[str] = []
     for word in words:
-        if out and out[-1] in ("-j", "-s", "--jobs", "--steps") and word[:1].isdigit():
+        if out and out[-1] in ("-j", "-s", "--jobs", "--steps") and not word.startswith("-"):
             out[-1] += word if len(out[-1]) == 2 else f"={word}"
         else:
             out.append(word)
@@ -115,6 +123,9 @@ def _select(
     states = wanted if wanted is not None else list(_UNFINISHED)
     if ids:
         numbers = hostlist._split(ids)
+        for number in numbers:
+            if not number[:1].isdigit():
+                raise UsageError(f"error: Invalid job id: {number}")
         known = {n for job in jobs for n in (job["job_id"], job["array_job_id"])}
         if len(numbers) == 1 and int(numbers[0].partition("_")[0]) not in known:
             raise client.ControllerError("invalid_job", "Invalid job id specified")

@@ -33,8 +33,7 @@ def main(state_dir: str, words: list[str]) -> int:
         client.complain(NAME, str(error))
         if not str(error).startswith(("error", "fatal")):
             sys.stderr.write('Try "srun --help" for more information\n')
-            return 255
-        return 1
+        return error.exit_code
     except client.ControllerError as error:
         client.complain(NAME, f"error: {error.text}")
         return 1
@@ -46,6 +45,10 @@ def _run(state_dir: str, words: list[str]) -> int:
     chosen: dict[str, Any] = {o.long: convert(NAME, o, value) for o, value in line}
     if "version" in chosen:
         sys.stdout.write(client.VERSION + "\n")
+        return 0
+    if "help" in chosen or "usage" in chosen:
+        names = "\n".join(f"  --{option.long}" for option in options.table(NAME))
+        sys.stdout.write(f"Usage: srun [OPTIONS(0)... [executable(0) [args(0)...]]]\n{names}\n")
         return 0
     if not command:
         raise UsageError("fatal: No command given to execute.")

@@ -197,6 +197,8 @@ def change(machine: Machine, message: dict[str, Any], now: float) -> None:
 
 
 def _hold(machine: Machine, job: Job, message: dict[str, Any], now: float) -> None:
+    if job.state in FINAL:
+        raise Refusal("finished")
     if job.state == PENDING:
         job.hold = "JobHeldUser" if message.get("user", True) else "JobHeldAdmin"
         job.priority, job.reason = 0, job.hold
@@ -266,6 +268,18 @@ def _set_request(field: str) -> Any:
     return setter
 
 
+def _set_nodes(machine: Machine, job: Job, value: str, now: float) -> None:
+    import dataclasses
+
+    if job.state != PENDING:
+        raise Refusal("not_requeueable")
+    try:
+        least, most = formats.parse_node_count(value)
+    except ValueError:
+        raise Refusal("impossible") from None
+    job.request = dataclasses.replace(job.request, min_nodes=least, max_nodes=most)
+
+
 def _set_throttle(machine: Machine, job: Job, value: str, now: float) -> None:
     for one in machine.members(job.array_job_id):
         one.array_limit = int(value)
@@ -300,7 +314,7 @@ _JOB_SETTERS: dict[str, Any] = {
     "eligibletime": _set_begin, "dependency": _set_dependency, "priority": _set_priority,
     "name": _set_request("name"), "jobname": _set_request("name"),
     "comment": _set_request("comment"), "partition": _set_request("partitions"),
-    "account": _set_request("account"), "qos": _set_request("qos"),
+    "account": _set_request("account"), "qos": _set_request("qos"), "numnodes": _set_nodes,
     "requeue": _set_request("requeue"),
 }  # fmt: skip
 _CHANGES: dict[str, Any] = {

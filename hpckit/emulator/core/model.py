@@ -61,6 +61,7 @@ class Request:
     warn_batch: bool = False
     work_dir: str = "/"
     submit_dir: str = "/"
+    submit_line: str = ""
     command: str = ""
     arguments: tuple[str, ...] = ()
     stdin: str = "/dev/null"

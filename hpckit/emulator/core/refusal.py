@@ -10,7 +10,7 @@ TEXT = {
     "array": "Invalid job array specification",
     "too_many_jobs": "Slurm temporarily unable to accept job, sleeping and retrying",
     "invalid_job": "Invalid job id specified",
-    "finished": "Job/step already completing or completed",
+    "finished": "Job has already finished",
     "pending": "Job is pending execution",
     "not_requeueable": "Requested operation is presently disabled",
     "too_many_nodes": "More processors requested than permitted",

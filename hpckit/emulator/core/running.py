@@ -313,7 +313,8 @@ def requeue(machine: Machine, job: Job, now: float) -> None:
     job.exit_status = job.derived_status = (0, 0)
     job.time_limit_min = job.request.time_limit_min
     if job.hold_after:
-        job.hold, job.hold_after, job.priority = "JobHeldUser", False, 0
+        job.hold, job.hold_after, job.priority = "job requeued in held state", False, 0
+        job.reason = job.hold
     machine.touch(job)
     machine.effects.append(JobChanged(job.job_id))
 

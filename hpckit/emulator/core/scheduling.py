@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hpckit.emulator.config import PartitionConfig
-from hpckit.emulator.core import dependency, placement, running
+from hpckit.emulator.core import dependency, hostlist, placement, running
 from hpckit.emulator.core.model import COMPLETING, RUNNING, Job, Share
 from hpckit.emulator.core.placement import Free
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpckit.emulator.core.machine import Machine
 
 UNAVAILABLE = (
-    "Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs_in_higher_priority_partitions"
+    "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
 )
 
 
@@ -177,6 +177,9 @@ def _place(
     if shares is not None and (reserved is None or reserved.allows(shares, end)):
         return shares
     if placement.place(job.request, [Free.empty(n) for n in nodes], per_cpu) is None:
+        closed = [n for n in job.request.nodelist if not machine.nodes[n].usable]
+        if closed:
+            return f"ReqNodeNotAvail, UnavailableNodes:{hostlist.compress(closed)}"
         return UNAVAILABLE
     if reserved is not None:
         return "Priority"

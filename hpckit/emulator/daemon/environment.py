@@ -38,20 +38,18 @@ def wants_login(mode: str) -> bool:
 
 
 def _split(mode: str) -> list[str]:
+    """Return the words between commas; quotes hold commas together, and stay."""
     words, current, quote = [], "", ""
     for char in mode:
-        if quote:
-            if char == quote:
-                quote = ""
-            else:
-                current += char
-        elif char in "'\"":
-            quote = char
-        elif char == ",":
+        if char == "," and not quote:
             words.append(current)
             current = ""
-        else:
-            current += char
+            continue
+        if char == quote:
+            quote = ""
+        elif not quote and char in "'\"":
+            quote = char
+        current += char
     return [word for word in [*words, current] if word]
 
 
@@ -135,7 +133,7 @@ def of_batch(job: Job, *, cluster: str) -> dict[str, str]:
         "SLURM_PROCID": "0",
         "SLURM_TOPOLOGY_ADDR": head.node,
     }
-    if job.request.export:
+    if job.request.export not in ("", "ALL"):
         values["SLURM_EXPORT_ENV"] = job.request.export
     return values | _gpus(head.gpus)
 

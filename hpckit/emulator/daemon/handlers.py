@@ -141,6 +141,13 @@ def jobs(server: Server, client: Client, message: dict[str, Any]) -> None:
     client.reply({"jobs": found, "now": now})
 
 
+def script(server: Server, client: Client, message: dict[str, Any]) -> None:
+    """``scontrol write batch_script``: a job's script as it was submitted."""
+    job, _ = admin.select(server.machine, message["target"])[0]
+    path = server.launcher.spool(job) / "slurm_script"
+    client.reply({"text": path.read_text(errors="surrogateescape")})
+
+
 def cluster(server: Server, client: Client, _message: dict[str, Any]) -> None:
     """sinfo and scontrol show node, partition, config."""
     client.reply(views.cluster(server.machine, server.clock.now(), server.started,
@@ -266,6 +273,6 @@ def follow_step(server: Server, client: Client, message: dict[str, Any]) -> None
 
 HANDLERS: dict[str, Handler] = {
     "submit": submit, "test_only": test_only, "jobs": jobs, "cluster": cluster, "status": status,
-    "cancel": cancel, "change": change, "allocate": allocate, "step": step,
+    "script": script, "cancel": cancel, "change": change, "allocate": allocate, "step": step,
     "follow_step": follow_step, **faults.HANDLERS,
 }  # fmt: skip

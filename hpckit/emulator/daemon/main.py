@@ -48,7 +48,8 @@ def serve(state_dir: str) -> None:
     finally:
         with contextlib.suppress(Exception):
             if server is not None and server.stopping:
-                (directory / "down").touch()
+                if directory.exists():
+                    (directory / "down").touch()
                 server.close()
         with contextlib.suppress(FileNotFoundError):
             if server is not None and server.stopping:

@@ -26,6 +26,7 @@ from hpckit.emulator.daemon.clock import Clock
 from hpckit.emulator.daemon.launcher import Handle, Key, Launcher
 from hpckit.emulator.daemon.store import Store
 
+_HOME_CHECK_S = 30.0  # how often a daemon looks whether its directory still exists
 _ORPHAN_PATIENCE_S = 5.0  # how long keepers of a former daemon may take to report
 
 
@@ -147,12 +148,18 @@ class Server:
             signal.signal(number, lambda *_: setattr(self, "stopping", True))
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.selector.register(wake_read, selectors.EVENT_READ, self._woken)
+        self._check_home()
         self.settle()
         while not self.stopping:
             for key, mask in self.selector.select(self._timeout()):
                 key.data(key.fileobj, mask)
             self._run_timers()
             self.settle()
+
+    def _check_home(self) -> None:
+        """Stop when somebody has removed the cluster's directory."""
+        self.stopping = self.stopping or not (self.state_dir / "lock").exists()
+        self.after(_HOME_CHECK_S, self._check_home)
 
     def _woken(self, fd: int, _mask: int) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -31,7 +31,8 @@ def request_from(message: dict[str, Any], now: float) -> Request:
     return Request(
         name=given.get("job-name") or message["default_name"],
         user=message["user"], uid=message["uid"], gid=message["gid"],
-        submit_host=message["host"], submit_dir=message["cwd"], work_dir=work_dir,
+        submit_host=message["host"], submit_dir=message["cwd"],
+        submit_line=message.get("submit_line", ""), work_dir=work_dir,
         partitions=tuple(p for p in given.get("partition", "").split(",") if p),
         min_nodes=least, max_nodes=most,
         ntasks=given.get("ntasks", 0), ntasks_per_node=given.get("ntasks-per-node", 0),
