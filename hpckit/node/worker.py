@@ -23,6 +23,7 @@ from hpckit.node.cut import Flag, Warned
 from hpckit.node.headless import Headless
 from hpckit.node.identity import worker_info
 from hpckit.node.lifetime import Lifetime
+from hpckit.node.linger import linger, should_linger
 from hpckit.node.log import say, speak_as
 from hpckit.node.makeroom import MakeRoom
 from hpckit.node.nodedir import NodeDir
@@ -200,7 +201,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         become_subreaper()
-        why = Worker(options, options.run_dir.read_plan()).run()
+        worker = Worker(options, options.run_dir.read_plan())
+        why = worker.run()
+        if should_linger(worker.plan, worker.warned, worker.info.job_id):
+            say(f"left: {why}")
+            why = linger(options.run_dir)
     except HpckitError as error:
         say(f"error: {error}")
         return error.exit_code
