@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import psutil
 
+from hpckit.errors import HpckitError
 from hpckit.head import exits
 from hpckit.head.pulse import PULSE_FD, STUCK_S, Listener
 from hpckit.node.log import say
@@ -247,5 +248,14 @@ def outcome(state: RunState, code: int) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """Supervise the run directory `argv[0]`."""
-    return supervise(RunDir(Path(argv[0])))
+    """Supervise the run directory `argv[0]`; return the exit code."""
+    try:
+        return supervise(RunDir(Path(argv[0])))
+    except HpckitError as error:
+        say(f"supervisor: {error}")
+    except OSError as error:  # submitit could not write its own small files
+        say(
+            f"supervisor: {error.filename or argv[0]}: {error.strerror}. Make room, then "
+            f"`hpckit resume {Path(argv[0]).name}` goes on from here."
+        )
+    return exits.BROKEN

@@ -1,8 +1,10 @@
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +120,26 @@ def test_a_loop_that_no_signal_reaches_ends_the_job_with_a_clear_word(
 def test_a_loops_death_is_told_in_words() -> None:
     assert "SIGKILL" in how_it_died(-9)
     assert "told to go" in how_it_died(exits.FLUSHED)
+
+
+def test_a_full_disk_ends_the_job_with_3_and_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "/runs/r/submitit/7_result.pkl")
+
+    monkeypatch.setattr(supervisor, "supervise", full)
+    assert supervisor.main([str(tmp_path / "r")]) == exits.BROKEN
+    assert "7_result.pkl: No space left on device. Make room, then `hpckit resume r`" in (
+        capfd.readouterr().out
+    )
+
+
+def test_a_run_directory_without_a_plan_is_an_error_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert supervisor.main([str(tmp_path)]) == exits.BROKEN
+    assert "is not a readable run directory" in capfd.readouterr().out
 
 
 def test_the_journals_last_word_decides_the_exit_code() -> None:
