@@ -107,13 +107,18 @@ class Machine:
             inner,
         ]
         isolate = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts"]
-        outer = "\n".join(["set -eu", *self._mounts(), self._enter(command)])
+        outer = "\n".join(["set -eu", *self._mounts(own_network), self._enter(command)])
         return [*isolate, *(["--net"] if own_network else []), "/bin/sh", "-c", outer]
 
-    def _mounts(self) -> list[str]:
+    def _mounts(self, own_network: bool) -> list[str]:
         root = shlex.quote(str(self.root))
         lines = [f"mount --bind {root} {root}", f"mount -t proc proc {root}/proc"]
-        lines += [f"mount --rbind /{name} {root}/{name}" for name in ("sys", "dev")]
+        lines.append(f"mount --rbind /dev {root}/dev")
+        if own_network:  # /sys/class/net is the network's in which it was mounted
+            lines += [f"mount -t sysfs sysfs {root}/sys", "cgroups=/sys/fs/cgroup"]
+            lines.append(f'[ ! -d $cgroups ] || mount --rbind $cgroups "{self.root}$cgroups"')
+        else:
+            lines.append(f"mount --rbind /sys {root}/sys")
         lines.append(f"mount -t tmpfs -o mode=1777 shm {root}/dev/shm")
         for path in map(str, host.local_indexes()):
             there = shlex.quote(f"{self.root}{path}")
