@@ -38,7 +38,10 @@ def error_of(faults: Iterable[Fault], document: Document) -> InputError:
     key, words = ordered[0]
     more = len(ordered) - 1
     rest = f"{more} more fault{'s' if more > 1 else ''} in {document.name}." if more else ""
-    return InputError(f"{document.where(key)}: {words}", hint=rest)
+    where = document.where(key)
+    if where == f"--set {dotted(key)}":
+        words = words.removeprefix(f"{dotted(key)}: ")
+    return InputError(f"{where}: {words}", hint=rest)
 
 
 def dotted(key: Key) -> str:
@@ -72,7 +75,7 @@ def _faults(model: type[BaseModel], item: Any) -> Iterator[Fault]:
         needed = _needed(model, key)
         yield key, f"{dotted(key)} is missing" + (f": {needed}" if needed else "")
     elif kind == "value_error":
-        words = str(item["ctx"]["error"])
+        words = str(item["ctx"]["error"]).replace("\n", ". ")  # our own errors bring a hint
         colon = "" if words.startswith(("is ", "has ", "holds ")) else ":"
         yield key, f"{dotted(key)}{colon} {words}".lstrip(": ")
     else:
