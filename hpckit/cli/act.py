@@ -160,7 +160,7 @@ def _check_removable(run_dir: RunDir) -> None:
     """
     from hpckit.run.status import FINAL, read_status
 
-    deadline = time.monotonic() + _JOBS_LEAVE_S
+    deadline, said = time.monotonic() + _JOBS_LEAVE_S, False
     while True:
         found = read_status(run_dir)
         name = found.plan.run
@@ -177,6 +177,9 @@ def _check_removable(run_dir: RunDir) -> None:
                 f"run {name} is {found.word}, but {jobs} of its jobs are still there",
                 hint=f"End them first: `hpckit cancel {name}`.",
             )
+        if not said:
+            say.note(f"waiting for {jobs} jobs of {name} to leave")
+            said = True
         time.sleep(1.0)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from hpckit.cli import say
 
@@ -17,18 +17,21 @@ class Terminated(BaseException):
 
 
 @contextmanager
-def run_goes_on(run: str) -> Iterator[None]:
-    """Say, when this command is interrupted, that the run is not, and how to come back."""
+def when_interrupted(words: Callable[[], str]) -> Iterator[None]:
+    """Say `words` when the block is interrupted."""
     try:
         yield
     except (KeyboardInterrupt, Terminated):
-        say.note(
-            f"{line_end()}{run} goes on without this command; `hpckit wait {run}` follows it "
-            f"again, `hpckit cancel {run}` ends it"
-        )
+        terminal = sys.stderr.isatty()  # which shows ^C and stays in that line
+        say.note(("\n" if terminal else "") + words())
         raise
 
 
-def line_end() -> str:
-    """Return what a terminal needs after the ^C that it shows."""
-    return "\n" if sys.stderr.isatty() else ""
+def run_goes_on(run: str) -> AbstractContextManager[None]:
+    """Say, when this command is interrupted, that the run is not, and how to come back."""
+    return when_interrupted(
+        lambda: (
+            f"{run} goes on without this command; `hpckit wait {run}` follows it again, "
+            f"`hpckit cancel {run}` ends it"
+        )
+    )

@@ -59,6 +59,9 @@ def _at_the_boundary(act: Callable[[], int]) -> int:
         _spare_stdout()
         return 0
     except Exception as error:
+        if isinstance(error, FileNotFoundError) and not _here():
+            say.note("hpckit: the directory that you are in was removed; change to another")
+            return EXIT_USAGE
         works = _spare_stdout()
         if isinstance(error, OSError) and (error.errno in _DISK_FULL or not works):
             say.note(f"hpckit: cannot write to {error.filename or 'stdout'}: {error.strerror}")
@@ -88,6 +91,14 @@ def _run_app(argv: Sequence[str]) -> int:
             say.note(text)
         return EXIT_USAGE
     return code if isinstance(code, int) else 0
+
+
+def _here() -> bool:
+    """Whether the working directory exists."""
+    try:
+        return bool(Path.cwd())
+    except FileNotFoundError:
+        return False
 
 
 def _flushed() -> int:

@@ -17,7 +17,7 @@ import typer
 
 from hpckit.cli import say
 from hpckit.cli import submit_options as opt
-from hpckit.cli.interrupt import Terminated, line_end
+from hpckit.cli.interrupt import when_interrupted
 from hpckit.cli.options import Json
 from hpckit.errors import InputError
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from hpckit.spec.bag import Bag
     from hpckit.spec.plan import Plan
     from hpckit.spec.site import ResolvedSite, Site
+
+
+_NOTHING = "nothing is submitted"
 
 
 def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -60,7 +63,6 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Example: hpckit submit --range 1-100 --dry-run -- ./simulate --seed {index}
     """
-    asked = _bag(context.obj, bag, each_line, range_, name, dict(sets or ()))
     flags = {
         "backend": backend,
         "shape": shape,
@@ -75,7 +77,11 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "name": name,
     }
     how = How(dry_run=dry_run, wait=wait, as_json=as_json)
-    return _carry_out(asked, find_site(site), flags, how)
+    with when_interrupted(lambda: f"interrupted; {_NOTHING}"):
+        asked = _bag(context.obj, bag, each_line, range_, name, dict(sets or ()))
+        resolved = find_site(site)
+        plan = plan_run(asked, resolved.site, flags)
+    return _carry_out(asked, resolved, plan, how)
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,11 @@ class How:
     as_json: bool
 
 
-def _carry_out(bag: Bag, site: ResolvedSite, flags: Mapping[str, Any], how: How) -> int:
+def _carry_out(bag: Bag, site: ResolvedSite, plan: Plan, how: How) -> int:
     from hpckit.cli.follow import follow
     from hpckit.launch.render import render
     from hpckit.spec.expand import expand
 
-    plan = plan_run(bag, site.site, flags)
     scripts = render(plan)
     if how.dry_run:
         deque(expand(bag), maxlen=0)  # faults that show only task by task
@@ -124,13 +129,12 @@ def start_run(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
     from hpckit.launch.submit import submit as carry_out
     from hpckit.run.locate import remember_run
 
-    try:
-        done = carry_out(bag, site.site, plan, origins=site.origins, argv=tuple(sys.argv))
-    except (KeyboardInterrupt, Terminated):
+    def words() -> str:
         left = f"what was submitted is cancelled: `hpckit status {plan.run}`"
-        said = left if Path(plan.run_dir).exists() else "nothing is submitted"
-        say.note(f"{line_end()}interrupted; {said}")
-        raise
+        return f"interrupted; {left if Path(plan.run_dir).exists() else _NOTHING}"
+
+    with when_interrupted(words):
+        done = carry_out(bag, site.site, plan, origins=site.origins, argv=tuple(sys.argv))
     remember_run(done.run_dir)
     return done.run_dir
 

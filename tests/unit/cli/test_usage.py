@@ -131,6 +131,23 @@ class _Cluster:
     bin_dir = Path("/nowhere")
 
 
+def test_a_bad_value_is_told_once_with_its_remedy(prompt: Prompt, home: Path) -> None:
+    (home / "work" / "bag.toml").write_text('[task]\ncommand = ["true"]\n')
+    said = prompt("submit", "bag.toml", "--set", "task.timeout=5x")
+    assert said.code == 2
+    assert said.err == (
+        "hpckit: --set task.timeout: cannot read '5x' as a duration. "
+        'Write it as "90s", "5m", "1h30m" or "HH:MM:SS".\n'
+    )
+
+
+def test_a_working_directory_that_was_removed_is_named(prompt: Prompt, home: Path) -> None:
+    (home / "work").rmdir()
+    said = prompt("submit", "--dry-run", "--site", "local", "--", "true")
+    assert said.code == 2
+    assert said.err == "hpckit: the directory that you are in was removed; change to another\n"
+
+
 def test_hpckit_alone_shows_the_help(prompt: Prompt) -> None:
     said = prompt()
     assert said.code == 2
