@@ -1,0 +1,167 @@
+"""``python -m tests.chaos.reclaim``: what capacity costs that is taken back all the time.
+
+Every worker is reclaimed once per minute on average, with 5 s of grace, while a bag of
+``sleep 1`` runs. Measured are the work that is done again, and the makespan against the ideal:
+the moment at which the slot-seconds of the running worker jobs, from Slurm's start to their end,
+reach the sum of the tasks' durations. Start-up is in the makespan, and told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hpckit.emulator import control
+from tests.chaos import journal
+from tests.chaos.place import ChaosPlace, emulated_place
+from tests.support.place import await_true
+
+RESULTS: Final = Path("results/reclaim.json")
+WORKERS: Final = 3
+SLOTS: Final = 2  # of each worker
+LIFE_S: Final = 60.0
+GRACE_S: Final = 5.0
+BAG: Final = """
+[task]
+command = ["sh", "-c", "echo $HPCKIT_TASK_INDEX >> ran; exec sleep 1"]
+[each]
+number = {{ range = "1-{tasks}" }}
+"""
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life of a worker's job, in Unix time."""
+
+    start: float
+    end: float
+    state: str
+
+
+def ideal_end(lives: Sequence[Life], slots: int, work_s: float) -> float:
+    """Return when the slot-seconds of `lives` reach `work_s`; infinite if they do not."""
+    edges = sorted({edge for life in lives for edge in (life.start, life.end)})
+    done_s = 0.0
+    for since, until in itertools.pairwise(edges):
+        rate = slots * sum(life.start <= since and life.end >= until for life in lives)
+        if rate and done_s + rate * (until - since) >= work_s:
+            return since + (work_s - done_s) / rate
+        done_s += rate * (until - since)
+    return float("inf")
+
+
+def measure(place: ChaosPlace, backend: str, tasks: int) -> dict[str, Any]:
+    """Run the bag while its workers are reclaimed; return what it came to."""
+    name = f"reclaim-{backend}"
+    root = place.place.root / name
+    root.mkdir()
+    (root / "bag.toml").write_text(BAG.format(tasks=tasks))
+    words = ["--backend", backend, "--shape", "array", "--site", place.place.site]
+    words += ["--name", name, "--nodes", str(WORKERS), "--walltime", "1h"]
+    place.place.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
+    run_dir = place.runs / name
+    workers = _to_spot(place, run_dir)
+    await_true("the first task", lambda: journal.ended_tasks(run_dir), 120)
+    control.reclaim(
+        per_hour=WORKERS * 3600 / LIFE_S, grace_s=GRACE_S, seed=5, partition="spot",
+        name=place.place.site,
+    )  # fmt: skip
+    _wait(place, name)
+    control.reclaim(per_hour=0, name=place.place.site)
+    return _account(place, root, run_dir, workers)
+
+
+def _to_spot(place: ChaosPlace, run_dir: Path) -> str:
+    """Let the workers, and not the head, run where capacity is taken back."""
+    jobs = map(json.loads, (run_dir / "jobs.jsonl").read_text().splitlines())
+    workers = next(job["job_id"] for job in jobs if job["role"] == "workers")
+    place.slurm("scontrol", "update", f"JobId={workers}", "Partition=spot")
+    script = run_dir / "scripts" / "workers.sh"
+    script.write_text(script.read_text().replace("--partition=main", "--partition=spot"))
+    return str(workers)
+
+
+def _wait(place: ChaosPlace, name: str) -> None:
+    def over() -> bool:
+        time.sleep(1)
+        return place.place.status(name)["state"] in ("done", "failed", "stopped")
+
+    await_true("the end of the run", over, 900)
+
+
+def _account(place: ChaosPlace, root: Path, run_dir: Path, workers: str) -> dict[str, Any]:
+    rows = [each[0] for each in journal.final_rows(run_dir).values()]
+    work_s = sum(row[7] for row in rows)
+    ended = max(row[6] + row[7] for row in rows)
+    lives = _lives(place, workers)
+    began = min(life.start for life in lives)
+    ideal_s = ideal_end(lives, SLOTS, work_s) - began
+    starts = len((root / "ran").read_text().split())
+    joined = journal.of_kind(run_dir, "joined")
+    late = [event["t"] - max(x.start for x in lives if x.start <= event["t"]) for event in joined]
+    return {
+        "tasks": len(rows),
+        "done": sum(row[2] == "ok" for row in rows),
+        "reclaimed": sum(life.state == "PREEMPTED" for life in lives),
+        "redone_share": round((starts - len(rows)) / len(rows), 4),
+        "makespan_s": round(ended - began, 1),
+        "ideal_s": round(ideal_s, 1),
+        "makespan_by_ideal": round((ended - began) / ideal_s, 3),
+        "start_up_s": round(sum(late) / len(late), 2),
+    }
+
+
+def _lives(place: ChaosPlace, workers: str) -> list[Life]:
+    words = ["-n", "-P", "-X", "-D", "-o", "JobID,State,Start,End,JobName"]
+    found = []
+    for line in place.slurm("sacct", *words).splitlines():
+        job, state, start, end, name = line.split("|")
+        ours = job.partition("_")[0] == workers or name.endswith(".workers")
+        if ours and start[:1].isdigit():
+            until = _unix(end) if end[:1].isdigit() else time.time()
+            found.append(Life(_unix(start), until, state.split()[0]))
+    return found
+
+
+def _unix(local: str) -> float:
+    return time.mktime(time.strptime(local, "%Y-%m-%dT%H:%M:%S"))
+
+
+def main() -> int:
+    """Measure both engines; return 1 on any miss."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.reclaim", description=__doc__)
+    parser.add_argument("--tasks", type=int, default=900)
+    parser.add_argument("--backend", choices=["workqueue", "ray"], action="append")
+    options = parser.parse_args()
+    document: dict[str, Any] = {"schema": "hpckit.reclaim/1", "checks": [], "measured": {}}
+    for backend in options.backend or ["workqueue", "ray"]:
+        with emulated_place() as place:
+            found = measure(place, backend, options.tasks)
+        print(backend, json.dumps(found), flush=True)
+        document["measured"][backend] = found
+        missing = options.tasks - found["done"]
+        document["checks"] += [
+            _check(f"{backend}: tasks that are not done", missing, 0),
+            _check(
+                f"{backend}: share of the tasks that was started again", found["redone_share"], 0.05
+            ),
+            _check(f"{backend}: makespan by the ideal", found["makespan_by_ideal"], 1.25),
+        ]
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    return int(not all(check["pass"] for check in document["checks"]))
+
+
+def _check(name: str, value: float, limit: float) -> dict[str, Any]:
+    return {"name": name, "value": value, "limit": limit, "pass": value <= limit}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
