@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from hpckit.head.farewell import broken, cut_short, last_word
+from hpckit.head.ledger import Ledger
+from hpckit.head.record import Record
+from hpckit.head.takeover import Whoami, take_over
+from hpckit.run.journal import load_state
+from hpckit.run.rundir import RunDir, remove_temporaries
+from hpckit.run.snapshot import read_snapshot
+from hpckit.run.state import DONE, FAILED, RunState
+from hpckit.spec.plan import Plan
+from tests.unit.factories import make_plan, make_run_dir
+
+ME = Whoami(nonce="n", job_id="7", node="n1", pid=1, hosts=("127.0.0.1",))
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> RunDir:
+    found = make_run_dir(tmp_path / "run")
+    found.address.parent.mkdir()
+    found.tasks.touch()
+    return found
+
+
+def with_failures(plan: Plan, failed: int) -> RunState:
+    state = RunState(plan.tasks)
+    state.status[:failed] = bytes([FAILED]) * failed
+    return state
+
+
+def test_a_run_goes_on_whatever_fails_unless_it_was_asked_to_stop_early(run_dir: RunDir) -> None:
+    plan = make_plan(tasks=10)
+    assert cut_short(run_dir, plan, with_failures(plan, 9)) == ""
+    plan = make_plan(tasks=10, max_failures=3)
+    assert cut_short(run_dir, plan, with_failures(plan, 2)) == ""
+    assert cut_short(run_dir, plan, with_failures(plan, 3)) == (
+        "3 tasks have failed, and --max-failures is 3"
+    )
+
+
+def test_a_cancelled_run_is_cut_short(run_dir: RunDir) -> None:
+    run_dir.cancel.touch()
+    plan = make_plan(tasks=10)
+    assert cut_short(run_dir, plan, with_failures(plan, 0)) == "it was cancelled"
+
+
+def head(run_dir: RunDir, plan: Plan) -> tuple[Ledger, Record]:
+    taken = take_over(run_dir, plan, ME)
+    return taken.ledger, Record(run_dir, taken.journal, taken.ledger)
+
+
+@pytest.mark.parametrize(
+    ("status", "cancelled", "word"),
+    [
+        ([DONE, DONE], False, "done"),
+        ([DONE, FAILED], False, "failed"),
+        ([DONE, 0], True, "cancelled"),
+        ([FAILED, 0], False, "failed"),
+    ],
+)
+def test_the_last_word_is_the_journals_last_line(
+    run_dir: RunDir, status: list[int], cancelled: bool, word: str
+) -> None:
+    plan = make_plan(tasks=2, max_failures=1)
+    ledger, record = head(run_dir, plan)
+    ledger.state.status[:] = bytes(status)
+    if cancelled:
+        run_dir.cancel.touch()
+    assert last_word(run_dir, plan, ledger, record) == word
+    ended = load_state(run_dir, 2).ended
+    assert ended is not None
+    assert ended.state == word
+    assert bool(ended.why) == (0 in status)
+    snapshot = read_snapshot(run_dir)
+    assert snapshot is not None
+    assert snapshot.counts.done == status.count(DONE)
+
+
+def test_a_head_that_breaks_says_why_where_it_still_can(run_dir: RunDir) -> None:
+    _, record = head(run_dir, make_plan(tasks=2))
+    broken(run_dir, record, "the engine has gone")
+    ended = load_state(run_dir, 2).ended
+    assert ended is not None
+    assert (ended.state, ended.why) == ("stopped", "the engine has gone")
+
+
+def test_what_a_killed_head_left_half_written_is_removed_and_nothing_else(run_dir: RunDir) -> None:
+    for name in (".snapshot.json.abcd1234", ".cancel.json.abcd1234", "snapshot.json"):
+        (run_dir.root / name).touch()
+    (run_dir.address.parent / ".head.json.x_y_z_12").touch()
+    remove_temporaries(run_dir)
+    assert not list(run_dir.address.parent.iterdir())
+    assert run_dir.snapshot.exists()
+    assert (run_dir.root / ".cancel.json.abcd1234").exists()  # hpckit cancel may be writing it
