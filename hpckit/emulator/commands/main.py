@@ -10,6 +10,10 @@ import sys
 def run(command: str, state_dir: str, words: list[str]) -> None:
     """Run one command and exit with its code."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if chosen := os.environ.get("SLURM_TIME_FORMAT"):
+        from hpckit.emulator.core import formats
+
+        formats.use_stamp_format(chosen)
     code = _dispatch(command, state_dir, words)
     sys.stdout.flush()
     sys.stderr.flush()

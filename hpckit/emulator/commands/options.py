@@ -78,6 +78,10 @@ def _mail_type(text: str) -> str:
     return text
 
 
+def _nice(text: str) -> int:
+    return int(text or 100)
+
+
 def _exclusive(text: str) -> str:
     if text not in ("", "user", "mcs", "exclusive"):
         raise ValueError(text)
@@ -140,7 +144,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("mem", check=formats.parse_memory_mib, env=_both("MEM_PER_NODE")),
     Option("mem-per-cpu", check=formats.parse_memory_mib, env=_both("MEM_PER_CPU")),
     Option("mpi", on=S, env=("", "SLURM_MPI_TYPE"), meaning="accepted when none"),
-    Option("nice", argument=OPTIONAL, meaning="accepted; order is by submission"),
+    Option("nice", argument=OPTIONAL, check=_nice),
     Option("no-kill", "k", OPTIONAL, env=("SBATCH_NO_KILL", "SLURM_NO_KILL")),
     Option("no-requeue", argument=NONE, on=B, env=("SBATCH_NO_REQUEUE", "")),
     Option("nodelist", "w"),

@@ -55,6 +55,19 @@ def _minimum_memory(job: Job) -> str:
     return formats.memory(per_cpu)
 
 
+def _group(job: Job) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(job["gid"]).gr_name
+    except KeyError:
+        return str(job["gid"])
+
+
+def _gres(job: Job) -> str:
+    return f"gres:gpu:{job['gpus_per_node']}" if job["gpus_per_node"] else "N/A"
+
+
 def _start(job: Job) -> str:
     if job["state"] == "PENDING":
         return formats.stamp(job["begin"] if job["begin"] > job["now"] else None, "N/A")
@@ -79,7 +92,7 @@ def tres(job: Job) -> str:
 _FIELDS: dict[str, tuple[str, str, Any]] = {
     "a": ("account", "ACCOUNT", lambda j: j["account"]),
     "A": ("jobid", "JOBID", lambda j: str(j["job_id"])),
-    "b": ("tres-per-node", "TRES_PER_NODE", lambda j: "N/A"),
+    "b": ("tres-per-node", "TRES_PER_NODE", _gres),
     "c": ("mincpus", "MIN_CPUS", lambda j: str(j["cpus_per_task"])),
     "C": ("numcpus", "CPUS", lambda j: str(j["cpus"])),
     "d": ("mintmpdisk", "MIN_TMP_DISK", lambda j: "0"),
@@ -88,7 +101,7 @@ _FIELDS: dict[str, tuple[str, str, Any]] = {
     "E": ("dependency", "DEPENDENCY", lambda j: j["dependency"]),
     "f": ("feature", "FEATURES", lambda j: j["features"] or "(null)"),
     "F": ("arrayjobid", "ARRAY_JOB_ID", lambda j: str(j["array_job_id"] or j["job_id"])),
-    "g": ("groupname", "GROUP", lambda j: str(j["gid"])),
+    "g": ("groupname", "GROUP", _group),
     "G": ("groupid", "GROUP", lambda j: str(j["gid"])),
     "h": ("oversubscribe", "OVER_SUBSCRIBE", lambda j: "NO" if j["exclusive"] else "OK"),
     "i": ("jobarrayid", "JOBID", label),
@@ -119,7 +132,7 @@ _FIELDS: dict[str, tuple[str, str, Any]] = {
     "w": ("wckey", "WCKEY", lambda j: j["wckey"] or "(null)"),
     "x": ("excnodes", "EXC_NODES", lambda j: j["exclude"]),
     "X": ("corespec", "CORE_SPEC", lambda j: "N/A"),
-    "y": ("nice", "NICE", lambda j: "0"),
+    "y": ("nice", "NICE", lambda j: str(j["nice"])),
     "Z": ("workdir", "WORK_DIR", lambda j: j["work_dir"]),
     "Y": ("schednodes", "SCHEDNODES", lambda j: "(null)"),
     "z": ("sct", "S:C:T", lambda j: "*:*:*"),

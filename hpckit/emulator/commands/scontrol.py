@@ -54,20 +54,20 @@ def main(state_dir: str, words: list[str]) -> int:
                          "emulated Slurm; give a command\n")  # fmt: skip
         return 1
     try:
-        return _command(state_dir, rest, "oneliner" in chosen)
+        return _command(state_dir, rest, chosen)
     except client.ControllerError as error:
         sys.stderr.write(f"{error.text}\n")
         return 1
 
 
-def _command(state_dir: str, words: list[str], oneliner: bool) -> int:
+def _command(state_dir: str, words: list[str], chosen: set[str]) -> int:
     verb, *rest = words
     if verb.lower() == "write" and rest[:1] == ["batch_script"]:
         return _write_script(state_dir, rest[1:])
     if verb.lower() == "update" and len(rest) > 1 and "=" not in rest[0]:
         rest = [f"{rest[0]}={rest[1]}", *rest[2:]]  # "update job 7 timelimit=5"
     verbs: dict[str, Callable[[], int]] = {
-        "show": lambda: _show(state_dir, rest, oneliner),
+        "show": lambda: _show(state_dir, rest, chosen),
         "ping": lambda: _ping(state_dir),
         "version": lambda: _say(client.VERSION + "\n"),
         "hold": lambda: _each(state_dir, "hold", rest, {"user": True}),
@@ -121,17 +121,18 @@ def _ping(state_dir: str) -> int:
 # -- show ----------------------------------------------------------------------------------
 
 
-def _show(state_dir: str, words: list[str], oneliner: bool) -> int:
+def _show(state_dir: str, words: list[str], style: set[str]) -> int:
     if not words:
         sys.stderr.write("too few arguments for keyword:show\n")
         return 1
     what, names = words[0].lower(), words[1:]
+    oneliner = "oneliner" in style
     if what in ("hostnames", "hostname"):
         return _hostnames(names)
     if what.startswith("hostlist"):
         return _hostlist(names, ordered=what == "hostlistsorted")
     kinds: dict[str, Callable[[], int]] = {
-        "job": lambda: _show_jobs(state_dir, names, oneliner),
+        "job": lambda: _show_jobs(state_dir, names, style),
         "step": lambda: _show_steps(state_dir, names, oneliner),
         "node": lambda: _show_nodes(state_dir, names, oneliner),
         "partition": lambda: _show_partitions(state_dir, names, oneliner),
@@ -170,8 +171,11 @@ def _hostlist(names: list[str], *, ordered: bool) -> int:
     return _say(hostlist.compress(expanded) + "\n")
 
 
-def _show_jobs(state_dir: str, names: list[str], oneliner: bool) -> int:
+def _show_jobs(state_dir: str, names: list[str], style: set[str]) -> int:
+    oneliner = "oneliner" in style
     jobs = client.ask(state_dir, {"op": "jobs"})["jobs"]
+    for one in jobs:
+        one["details"] = "details" in style
     if not names:
         return _say("".join(showtext.job(j, oneliner) for j in jobs) or "No jobs in the system\n")
     for name in names:

@@ -28,7 +28,7 @@ def job(j: Data, oneliner: bool) -> str:
     lines = [_identity(j)]
     lines.append(f"UserId={j['user']}({j['uid']}) GroupId={_group(j['gid'])}({j['gid']}) "
                  "MCS_label=N/A")  # fmt: skip
-    lines.append(f"Priority={j['priority']} Nice=0 Account={j['account']} QOS={j['qos']}")
+    lines.append(f"Priority={j['priority']} Nice={j['nice']} Account={j['account']} QOS={j['qos']}")
     lines.append(
         f"JobState={j['state']} Reason={j['reason'].replace(' ', '_')} Dependency={j['dependency']}"
     )
@@ -45,6 +45,11 @@ def job(j: Data, oneliner: bool) -> str:
     if j["nodes"]:
         lines.append(f"BatchHost={j['nodes'][0]}")
     lines += _sizes(j)
+    if j.get("details"):
+        lines[-2:-2] = [
+            f"  Nodes={node} CPU_IDs=0-{cpus - 1} Mem={memory} GRES="
+            for node, cpus, memory in _alike(j["shares"])
+        ]
     lines += [
         f"Features={j['features'] or '(null)'} DelayBoot=00:00:00",
         f"OverSubscribe={'NO' if j['exclusive'] else 'OK'} Contiguous=0 Licenses=(null) "
@@ -124,6 +129,14 @@ def _sizes(j: Data) -> list[str]:
         f"Socks/Node=* NtasksPerN:B:S:C={per_node}:0:*:* CoreSpec=*",
         f"MinCPUsNode={max(1, per_node) * j['cpus_per_task']} {memory} MinTmpDiskNode=0",
     ]  # fmt: skip
+
+
+def _alike(shares: list[list[Any]]) -> list[tuple[str, int, int]]:
+    """Return nodes that hold the same of a job together, as ``--details`` shows them."""
+    groups: dict[tuple[int, int], list[str]] = {}
+    for node, cpus, memory, _gpus in shares:
+        groups.setdefault((cpus, memory), []).append(node)
+    return [(hostlist.compress(nodes), *amount) for amount, nodes in groups.items()]
 
 
 def _tres(j: Data) -> str:

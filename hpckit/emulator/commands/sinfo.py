@@ -141,6 +141,9 @@ def _rows(data: dict[str, Any], chosen: dict[str, Any], form: str) -> list[dict[
         if not groups and "states" not in chosen and "list-reasons" not in chosen:
             groups = [[]]
         rows += [{"partition": partition, "nodes": group, "data": data} for group in groups]
+    for key in reversed(str(chosen.get("sort", "")).split(",")):
+        if key.lstrip("+-#") in ("P", "R"):
+            rows.sort(key=lambda row: str(row["partition"]["name"]), reverse=key[0] == "-")
     if "list-reasons" in chosen:
         rows = [row for row in rows if row["nodes"] and row["nodes"][0]["reason"]]
         seen: list[str] = []
@@ -266,7 +269,7 @@ _FIELDS: dict[str, tuple[str, Any]] = {
           else f"1-{r['partition']['max_nodes']}"),
     "t": ("STATE", _short),
     "T": ("STATE", _state),
-    "u": ("USER", lambda r: "root"),
+    "u": ("USER", lambda r: "root" if _first(r, "reason") else "Unknown"),
     "v": ("VERSION", lambda r: "22.05.8"),
     "V": ("CLUSTER", lambda r: "N/A"),
     "w": ("WEIGHT", lambda r: "1"),

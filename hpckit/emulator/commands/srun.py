@@ -156,6 +156,7 @@ class Step:
             "ntasks_per_node": per_node,
             "cpus_per_task": o.get("cpus-per-task", 0),
             "memory_mib": c.get("mem", int(os.environ.get("SLURM_MEM_PER_NODE", "-1"))),
+            "gpus_per_node": _gpus(c), "gpus_per_task": c.get("gpus-per-task", 0),
             "nodelist": c.get("nodelist", ""), "exclude": c.get("exclude", ""),
             "distribution": str(o.get("distribution", "")),
             "overlap": "overlap" in o, "exact": "exact" in o or "exclusive" in c,
@@ -328,6 +329,14 @@ class Step:
             })  # fmt: skip
         except client.ControllerError as error:
             client.complain(NAME, f"error: {error.text}")
+
+
+def _gpus(chosen: dict[str, Any]) -> int:
+    """Return the GPUs per node that a step asks for; -1 for all of the job's."""
+    gres = chosen.get("gres")
+    if gres is not None:
+        return int(gres.get("gpu", 0))
+    return int(chosen.get("gpus-per-node", chosen.get("gpus", -1)))
 
 
 def signal_text(number: int) -> str:

@@ -211,7 +211,7 @@ def _release(machine: Machine, job: Job, message: dict[str, Any], now: float) ->
 
 
 def _priority(job: Job) -> int:
-    return 4294901759 - (job.array_job_id or job.job_id) + 1
+    return 4294901759 - (job.array_job_id or job.job_id) + 1 - job.request.nice
 
 
 def _requeue(machine: Machine, job: Job, message: dict[str, Any], now: float) -> None:
@@ -268,6 +268,15 @@ def _set_request(field: str) -> Any:
     return setter
 
 
+def _set_nice(machine: Machine, job: Job, value: str, now: float) -> None:
+    import dataclasses
+
+    nice = int(value)
+    if job.priority:
+        job.priority -= nice - job.request.nice
+    job.request = dataclasses.replace(job.request, nice=nice)
+
+
 def _set_nodes(machine: Machine, job: Job, value: str, now: float) -> None:
     import dataclasses
 
@@ -314,7 +323,8 @@ _JOB_SETTERS: dict[str, Any] = {
     "eligibletime": _set_begin, "dependency": _set_dependency, "priority": _set_priority,
     "name": _set_request("name"), "jobname": _set_request("name"),
     "comment": _set_request("comment"), "partition": _set_request("partitions"),
-    "account": _set_request("account"), "qos": _set_request("qos"), "numnodes": _set_nodes,
+    "account": _set_request("account"), "nice": _set_nice, "qos": _set_request("qos"), 
+    "numnodes": _set_nodes,
     "requeue": _set_request("requeue"),
 }  # fmt: skip
 _CHANGES: dict[str, Any] = {

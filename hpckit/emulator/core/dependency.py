@@ -110,7 +110,11 @@ def _verdict(
     if not found:
         return MET  # Slurm has forgotten the job: the dependency no longer holds anything up
     if condition.kind == "aftercorr" and job.array_task_id >= 0:
-        found = [one for one in found if one.array_task_id in (job.array_task_id, -1)]
+        mine = job.array_task_id
+        found = [
+            one for one in found
+            if one.array_task_id == mine or mine in one.waiting or not one.is_array
+        ]  # fmt: skip
     verdicts = [_of_one(condition, one, now) for one in found]
     if condition.kind == "afternotok":  # one task of an array that failed is enough
         done = all(one.state in FINAL for one in found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 UNLIMITED = -1
+_stamp_format = "%Y-%m-%dT%H:%M:%S"
 _MEMORY_KIB = {"K": 1, "M": 1024, "G": 1024**2, "T": 1024**3}
 _BEGIN_UNIT_S = {
     "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400,
@@ -157,11 +158,18 @@ def time_limit(minutes: int, *, long: bool) -> str:
     return elapsed(minutes * 60) if long else short_elapsed(minutes * 60)
 
 
+def use_stamp_format(text: str) -> None:
+    """Take over ``SLURM_TIME_FORMAT`` (``standard`` means Slurm's own) for the commands."""
+    global _stamp_format  # noqa: PLW0603 - each command is a process of its own
+    if text and text not in ("standard", "relative"):
+        _stamp_format = text
+
+
 def stamp(when: float | None, unknown: str = "Unknown") -> str:
     """Return ``2030-01-20T12:34:00`` in local time; `unknown` for None."""
     if when is None:
         return unknown
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(when))
+    return time.strftime(_stamp_format, time.localtime(when))
 
 
 def cpu_time(seconds: float) -> str:

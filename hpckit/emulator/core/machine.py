@@ -177,11 +177,15 @@ class Machine:
             job.array_job_id, job.waiting, job.array_limit = job.job_id, list(indices), limit
             job.array_all = (len(indices), indices[0], indices[-1], arrays.step_of(indices))
             self.arrays[job.job_id] = [job.job_id]
+        job.priority -= request.nice
         if hold:
             job.hold, job.priority = "JobHeldUser", 0
         self.jobs[job.job_id] = job
         self.queue.add(job.job_id)
         self.touch(job)
+        if "aftercorr" in request.dependency:  # each task waits for one of its own
+            for index in list(job.waiting):
+                self.split(job, index)
         return job
 
     def split(self, record: Job, index: int) -> Job:

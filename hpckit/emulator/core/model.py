@@ -35,6 +35,7 @@ class Request:
     account: str = ""
     qos: str = ""
     comment: str = ""
+    nice: int = 0
     wckey: str = ""
     min_nodes: int = 1
     max_nodes: int = 0  # 0: as many as it takes
@@ -142,6 +143,7 @@ class Step:
     memory_mib: int = 0
     cpus_per_task: int = 1
     distribution: str = "block"
+    gpus: int = -1  # per node; -1: all that the job has there
     overlap: bool = False
     kill_on_bad_exit: bool = False
     no_kill: bool = False

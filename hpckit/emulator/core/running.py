@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _STOP = (int(signal.SIGCONT), int(signal.SIGTERM))
 _KILL = (int(signal.SIGKILL),)
+_END_REASON = {TIMEOUT: "TimeLimit", FAILED: "NonZeroExitCode", OUT_OF_MEMORY: "OutOfMemory"}
 _WHY = {
     TIMEOUT: " DUE TO TIME LIMIT", PREEMPTED: " DUE TO PREEMPTION",
     NODE_FAIL: " DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS",
@@ -295,6 +296,7 @@ def _finish_if_empty(machine: Machine, job: Job, now: float) -> None:
 
 def _over(machine: Machine, job: Job, now: float) -> None:
     job.end = job.end if job.end is not None else now
+    job.reason = _END_REASON.get(job.state, "None")
     machine.finished.append((now, job.job_id, job.restarts))
     machine.touch(job)
     machine.effects.append(JobChanged(job.job_id))

@@ -30,6 +30,8 @@ class StepRequest:
     ntasks_per_node: int = 0
     cpus_per_task: int = 0
     memory_mib: int = -1
+    gpus_per_node: int = -1
+    gpus_per_task: int = 0
     nodelist: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     distribution: str = ""
@@ -65,6 +67,9 @@ def create(machine: Machine, job: Job, request: StepRequest, now: float) -> Step
         kill_on_bad_exit=request.kill_on_bad_exit, no_kill=request.no_kill, wait_s=request.wait_s,
     )  # fmt: skip
     step.distribution = "cyclic" if _is_cyclic(request, layout) else "block"
+    step.gpus = request.gpus_per_node
+    if request.gpus_per_task:
+        step.gpus = request.gpus_per_task * max(len(tasks) for tasks in step.tasks)
     step.live = list(step.nodes)
     job.next_step += 1
     job.steps[step.step_id] = step

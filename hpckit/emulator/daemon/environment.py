@@ -182,4 +182,5 @@ def of_step(job: Job, step: Step, node: Node, *, cluster: str) -> dict[str, str]
         values["SLURM_MEM_PER_NODE"] = str(share.memory_mib)
     if step.cpus_per_task > 1:
         values["SLURM_CPUS_PER_TASK"] = str(step.cpus_per_task)
-    return values | _gpus(share.gpus)
+    given = share.gpus if step.gpus < 0 else share.gpus[: step.gpus]
+    return values | _gpus(given)

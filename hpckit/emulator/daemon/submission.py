@@ -40,7 +40,7 @@ def request_from(message: dict[str, Any], now: float) -> Request:
         mem_per_node_mib=given.get("mem", -1), mem_per_cpu_mib=given.get("mem-per-cpu", -1),
         gpus=given.get("gpus", 0), gpus_per_task=given.get("gpus-per-task", 0),
         gpus_per_node=given.get("gpus-per-node", 0) or gres,
-        exclusive="exclusive" in given,
+        nice=given.get("nice", 0), exclusive="exclusive" in given,
         nodelist=_hosts(given.get("nodelist", "")), exclude=_hosts(given.get("exclude", "")),
         features=_features(given.get("constraint", "")),
         time_limit_min=_limit(given.get("time", 0)),
