@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 
 from hpckit.errors import InputError, StorageError
 from hpckit.run.rundir import RunDir
@@ -32,9 +33,12 @@ def read_task(run_dir: RunDir, index: int, tasks: int) -> Task:
         StorageError: the file cannot be read.
     """
     if 0 <= index < tasks:
-        for task in read_tasks(run_dir):
-            if task.index == index:
-                return task
+        try:
+            with run_dir.tasks.open(encoding="utf-8", errors="surrogateescape") as stream:
+                line = next(islice(stream, index, None))  # a million need not be decoded for one
+            return Task.from_dict(json.loads(line))
+        except (OSError, ValueError, TypeError, StopIteration) as error:
+            raise StorageError(f"cannot read {run_dir.tasks}: {error}") from error
     raise InputError(
         f"task {index} not found in run {run_dir.root.name}",
         hint=f"Its tasks are numbered from 0 to {tasks - 1}.",
