@@ -323,7 +323,7 @@ _JOB_SETTERS: dict[str, Any] = {
     "eligibletime": _set_begin, "dependency": _set_dependency, "priority": _set_priority,
     "name": _set_request("name"), "jobname": _set_request("name"),
     "comment": _set_request("comment"), "partition": _set_request("partitions"),
-    "account": _set_request("account"), "nice": _set_nice, "qos": _set_request("qos"), 
+    "account": _set_request("account"), "nice": _set_nice, "qos": _set_request("qos"),
     "numnodes": _set_nodes,
     "requeue": _set_request("requeue"),
 }  # fmt: skip
