@@ -28,7 +28,8 @@ def run_document(found: RunStatus) -> dict[str, Any]:
 def run(found: RunStatus) -> None:
     """Print how a run stands: a line a fact, and what to type next."""
     plan = found.plan
-    say.line(f"{plan.run}: {found.word}" + (f": {found.why}" if found.why else ""))
+    why = "" if found.word in found.why else found.why  # "cancelled: it was cancelled"
+    say.line(f"{plan.run}: {found.word}" + (f": {why}" if why else ""))
     facts = (
         ("tasks", _tasks(found)),
         ("pace", _pace(measure_pace(found))),

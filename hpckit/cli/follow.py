@@ -50,7 +50,8 @@ def say_ending(ending: RunStatus) -> None:
     parts += [f"{counts.failed} failed"] if counts.failed else []
     parts += [f"{rest} left"] if rest else []
     parts += [human_duration(ending.makespan_s)] if ending.makespan_s else []
-    say.note(f"{run} is {ending.word}: {', '.join(parts)}" + (f": {ending.why}" * bool(ending.why)))
+    why = "" if ending.word in ending.why else ending.why
+    say.note(f"{run} is {ending.word}: {', '.join(parts)}" + (f": {why}" if why else ""))
     if counts.failed:
         say.note(f"Why tasks failed: `hpckit failures {run}`")
     if ending.word == "stopped":
