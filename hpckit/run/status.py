@@ -13,6 +13,7 @@ from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, read_snapshot
 from hpckit.run.state import RunState
+from hpckit.run.storage import storage_trouble
 from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.jobs import job_states
 from hpckit.slurm.states import JobState
@@ -178,6 +179,8 @@ def _status(
     if word not in FINAL and _gone([plan]):
         word, why = "stopped", f"the emulated cluster {plan.site!r} is down, and its jobs ended"
     counts = _counts(run_dir, record, running=word == "running")
+    if word == "stopped" and (trouble := storage_trouble(run_dir)):
+        why = f"{why}; {trouble}" if why else trouble
     if word in ("waiting", "running"):
         why = why or silent
     return RunStatus(run_dir, plan, word, why, counts, record, jobs, slurm)
