@@ -38,6 +38,12 @@ _WORDS: dict[str, str] = {
         --usage --user --verbose --version --only-job-state
         """,
     "sacct": """
+        AveVMSize AssocID AveCPUFreq AveDiskRead AveDiskWrite AvePages BlockID Constraints
+        ConsumedEnergy ConsumedEnergyRaw Container DBIndex Flags MaxDiskRead MaxDiskReadNode
+        MaxDiskReadTask MaxDiskWrite MaxDiskWriteNode MaxDiskWriteTask MaxPages MaxPagesNode
+        MaxPagesTask MaxVMSizeNode MaxVMSizeTask McsLabel MinCPU MinCPUNode MinCPUTask
+        QOSRAW ReqCPUFreq ReqCPUFreqGov ReqCPUFreqMax ReqCPUFreqMin Reservation
+        ReservationId ResvCPU ResvCPURAW SystemComment WCKeyID
         Account AdminComment AllocCPUS AllocNodes AllocTRES AveCPU AveRSS Cluster Comment
         CPUTime CPUTimeRAW DerivedExitCode Elapsed ElapsedRaw Eligible End ExitCode GID
         Group JobID JobIDRaw JobName Layout MaxRSS MaxRSSNode MaxRSSTask MaxVMSize NCPUS

@@ -99,7 +99,7 @@ def a_dependency_on_an_array_waits_for_all_its_tasks(slurm: Slurm) -> None:
 @case("dependency afterok")
 def a_dependency_on_one_task_of_an_array_waits_for_that(slurm: Slurm) -> None:
     array = slurm.sbatch(
-        "--array=0-1", "-o", "/dev/null", "--wrap=sleep $((SLURM_ARRAY_TASK_ID*20))"
+        "--array=0-1", "-o", "/dev/null", "--wrap=sleep $((SLURM_ARRAY_TASK_ID*100))"
     )
     after = slurm.sbatch("-d", f"afterok:{array.id}_0", "--wrap=true")
     assert after.end() == "COMPLETED"

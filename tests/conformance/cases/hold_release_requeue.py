@@ -99,7 +99,7 @@ def accounting_keeps_each_run_of_a_requeued_job(slurm: Slurm) -> None:
 def held_jobs_are_cancelled_by_state_and_name(slurm: Slurm) -> None:
     name = f"held-{slurm.directory.name}"
     one, two = (slurm.sbatch("-H", "-J", name, "--wrap=true") for _ in "ab")
-    running = slurm.sbatch("-J", name, "--wrap=sleep 30").becomes("RUNNING")
+    running = slurm.sbatch("-J", name, "--wrap=sleep 100").becomes("RUNNING")
     slurm.ok("scancel", "-t", "PENDING", "-n", name)
     assert (one.end(), two.end()) == ("CANCELLED", "CANCELLED")
     assert running.state() == "RUNNING"

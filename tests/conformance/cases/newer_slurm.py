@@ -66,3 +66,17 @@ def states_alone_can_be_asked_for(slurm: Slurm) -> None:
 @case("sbatch --version", since=NEW)
 def it_says_that_it_is_24_11(slurm: Slurm) -> None:
     assert slurm.ok("sbatch", "--version").startswith("slurm-wlm 24.11")
+
+
+@case("sbatch --output", since=NEW)
+def a_missing_directory_of_the_output_is_made(slurm: Slurm) -> None:
+    job = slurm.sbatch("-o", "nowhere/%j", "--wrap=echo here")
+    assert job.end() == "COMPLETED"
+    assert slurm.read(f"nowhere/{job.id}") == "here\n"
+
+
+@case("squeue %b", "scontrol show-job", since=NEW)
+def resources_are_written_in_another_way(slurm: Slurm) -> None:
+    job = slurm.sbatch("-H", "--gres=gpu:1", "--mem=100", "--wrap=true")
+    assert job.shown("%b") == "gres/gpu:1"
+    assert job.detail("ReqTRES").startswith("cpu=1,mem=100M,node=1,")

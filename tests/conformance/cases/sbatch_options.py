@@ -139,9 +139,9 @@ def options_that_change_nothing_here_are_accepted(slurm: Slurm) -> None:
 @case("sbatch --begin", "reason BeginTime")
 def begin_puts_the_start_off(slurm: Slurm) -> None:
     began = time.time()
-    job = slurm.sbatch("--begin=now+4", "--wrap=date +%s").waits_for("BeginTime")
+    job = slurm.sbatch("--begin=now+12", "--wrap=date +%s").waits_for("BeginTime")
     assert job.end() == "COMPLETED"
-    assert int(job.output()) >= int(began) + 4
+    assert int(job.output()) >= int(began) + 12
 
 
 @case("sbatch --nodelist", "sbatch --nodes")
