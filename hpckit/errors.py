@@ -41,7 +41,7 @@ class SchedulerError(HpckitError):
 
 
 class EngineError(HpckitError):
-    """Work Queue or Ray is missing, did not start, or went away."""
+    """An engine or a connection that a run needs is missing, did not start, or went away."""
 
 
 class StorageError(HpckitError):

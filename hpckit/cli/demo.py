@@ -38,8 +38,9 @@ def demo(
     from hpckit.emulator import control
     from hpckit.engines.choose import installed
     from hpckit.report.comparison import compare
+    from hpckit.spec.engines import ENGINES
 
-    engines = [name for name in ("ray", "workqueue") if name in installed()]
+    engines = [name for name in installed() if ENGINES[name].joins]
     if not engines:
         raise InputError("neither Ray nor Work Queue is here", hint="pip install 'hpckit[ray]'")
     if "workqueue" not in engines:

@@ -40,6 +40,9 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     site: opt.Site = None,
     shape: opt.Shape = None,
     nodes: opt.Nodes = None,
+    min_workers: opt.MinWorkers = None,
+    max_workers: opt.MaxWorkers = None,
+    max_failures: opt.MaxFailures = "",
     cores: opt.Cores = None,
     memory: opt.Memory = None,
     walltime: opt.Walltime = None,
@@ -64,18 +67,11 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     Example: hpckit submit --range 1-100 --dry-run -- ./simulate --seed {index}
     """
     flags = {
-        "backend": backend,
-        "shape": shape,
-        "nodes": nodes,
-        "cores": cores,
-        "memory_mib": memory,
-        "walltime_s": walltime,
-        "partition": partition,
-        "account": account,
-        "qos": qos,
-        "sbatch": tuple(sbatch or ()),
-        "name": name,
-    }
+        "backend": backend, "shape": shape, "nodes": nodes, "cores": cores,
+        "min_workers": min_workers, "max_workers": max_workers, "max_failures": max_failures,
+        "memory_mib": memory, "walltime_s": walltime, "partition": partition,
+        "account": account, "qos": qos, "sbatch": tuple(sbatch or ()), "name": name,
+    }  # fmt: skip
     how = How(dry_run=dry_run, wait=wait, as_json=as_json)
     with when_interrupted(lambda: f"interrupted; {_NOTHING}"):
         asked = _bag(context.obj, bag, each_line, range_, name, dict(sets or ()))

@@ -9,6 +9,7 @@ import typer
 
 from hpckit.cli.options import measured, one_of, whole_number
 from hpckit.errors import InputError
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.units import parse_duration_s, parse_memory_mib
 
 
@@ -41,8 +42,8 @@ Backend = Annotated[
     str | None,
     _option(
         "--backend",
-        parser=one_of("--backend", "workqueue", "ray", "pool"),
-        metavar="workqueue|ray|pool",
+        parser=one_of("--backend", *ENGINES),
+        metavar="|".join(ENGINES),
         help="The engine. [default: the first that is installed]",
     ),
 ]
@@ -59,6 +60,15 @@ Shape = Annotated[
     ),
 ]
 Nodes = Annotated[int | None, _number("--nodes", "How many workers, one on each node.")]
+MinWorkers = Annotated[
+    int | None, _number("--min-workers", "Keep an array at this many while work is left.")
+]
+MaxWorkers = Annotated[
+    int | None, _number("--max-workers", "Let an array grow to this many. [default: --nodes]")
+]
+MaxFailures = Annotated[
+    str, _words("--max-failures", "N|P%", "End the run early when so many tasks have failed.")
+]
 Cores = Annotated[int | None, _number("--cores", "Cores of each worker.")]
 Memory = Annotated[
     int | None,

@@ -79,10 +79,11 @@ def command(run: Run = None, as_json: Json = False) -> None:
     Example: hpckit workers command
     """
     from hpckit.run.locate import find_run
+    from hpckit.spec.engines import ENGINES
 
     run_dir = find_run(run)
     plan = run_dir.read_plan()
-    if plan.backend == "pool":
+    if not ENGINES[plan.backend].joins:
         raise InputError("the pool has no workers to start by hand; it is the head itself")
     argv = [plan.python, "-m", "hpckit.node.worker", str(run_dir.root)]
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import assert_never
 
 from hpckit.engines.protocol import Engine
 from hpckit.run.rundir import RunDir
@@ -17,25 +18,25 @@ def make_engine(run_dir: RunDir, plan: Plan, host: str) -> Engine:
         run_dir: the run's files.
         plan: the run's plan.
         host: the head's own address, the first that it publishes.
-
-    Raises:
-        EngineError: the engine is not installed here.
     """
-    if plan.backend == "workqueue":
-        from hpckit.engines.workqueue import WorkQueueEngine
+    match plan.backend:
+        case "workqueue":
+            from hpckit.engines.workqueue import WorkQueueEngine
 
-        return WorkQueueEngine(run_dir, plan)
-    if plan.backend == "ray":
-        from hpckit.engines.ray import RayEngine
+            return WorkQueueEngine(run_dir, plan)
+        case "ray":
+            from hpckit.engines.ray import RayEngine
 
-        return RayEngine(run_dir, plan, host)
-    from hpckit.engines.pool import PoolEngine
+            return RayEngine(run_dir, plan, host)
+        case "pool":
+            from hpckit.engines.pool import PoolEngine
 
-    return PoolEngine(run_dir, plan)
+            return PoolEngine(run_dir, plan)
+    assert_never(plan.backend)
 
 
 def installed() -> tuple[Backend, ...]:
-    """Return the engines that this interpreter can load, the best for small tasks first."""
+    """Return the engines that were found on this machine, the quickest to start first."""
     from hpckit.engines.workqueue import binding_found
 
     found: list[Backend] = ["workqueue"] if binding_found() else []

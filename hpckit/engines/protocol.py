@@ -29,7 +29,19 @@ class Lost:
 
 
 class Engine(Protocol):
-    """One engine on the head's side. Use: `start`, then `submit` and `poll`, then `stop`."""
+    """One engine on the head's side. Use: `start` once, then `submit` and `poll`, then `stop`.
+
+    What every engine has to keep:
+
+    - It tries nothing again by itself: a bundle that is given up comes back as `Lost` and does
+      not run afterwards, because the head credits the spool first and decides then.
+    - It reports bundles whose worker went before a runner began them; the head cannot know.
+    - `submit` and `cancel` do not wait for the network: the door is served in between.
+    - On the node, what it runs for a bundle is `hpckit.node.client` or does the same: it hands
+      the bundle to the runner at ``HPCKIT_RUNNER`` and holds that connection; closing it gives
+      the bundle up.
+    - A loop that is killed leaves processes behind; the next `start` finds and ends them.
+    """
 
     name: str
 

@@ -1,8 +1,7 @@
 """The head's side of the door: which workers are there, and which have gone.
 
 Every worker keeps one connection for its life, the same way for every engine; the wire is in
-`hpckit.node.door`. All is done in `poll`, without threads, because Work Queue's ``wait`` holds
-the interpreter lock.
+`hpckit.node.door`. All is done in `poll`, without threads, in the order in which it arrives.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from hpckit.node.log import say
 from hpckit.run.journal import FencedError
 from hpckit.run.rundir import RunDir
 
-POLL_S: Final = 0.1  # longest wait for the engine; Work Queue's wait holds the GIL
+POLL_S: Final = 0.1  # longest wait for the engine, so that the door is heard soon
 _SPARE_BUNDLES: Final = 2  # beyond one per slot, so that a free slot finds one at once
 
 

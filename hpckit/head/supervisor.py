@@ -67,7 +67,7 @@ class Supervisor:
             end_descendants()
             if self._is_warned(LATE_S if code == exits.FLUSHED else 0):
                 return self._linger()
-            if code >= 0 and code != exits.FLUSHED:
+            if code == exits.BROKEN or (code >= 0 and self._has_ended()):
                 return code
             deaths = 1 if time.monotonic() - died_at > QUIET_S else deaths + 1
             died_at = time.monotonic()
@@ -92,6 +92,16 @@ class Supervisor:
         self._tell_loop(signal.SIGKILL)
         end_descendants()
         return DelayedSubmission(Supervisor(self.run_dir))
+
+    def _has_ended(self) -> bool:
+        """Whether the journal has a last word. A loop that met a bug has left none, and an exit
+        code that means something else."""
+        run_dir = RunDir(Path(self.run_dir))
+        try:
+            return load_state(run_dir, run_dir.read_plan().tasks).ended is not None
+        except HpckitError as error:
+            say(f"supervisor: {error}")
+            return True
 
     def _is_warned(self, wait_s: float) -> bool:
         """Whether the job is to end; a signal to the loop alone does not say so."""
@@ -184,6 +194,8 @@ def how_it_died(code: int) -> str:
     """Return in words how a loop ended that is to be started again."""
     if code == exits.FLUSHED:
         return "the loop was told to go, and the job was not"
+    if code >= 0:
+        return f"the loop ended with {code} and without a last word"
     return f"the loop was ended by {signal.Signals(-code).name}"
 
 

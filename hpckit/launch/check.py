@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hpckit.launch.plan import Request, make_plan
 from hpckit.launch.render import render
 from hpckit.spec.bag import Bag
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.site_model import Site
 from hpckit.spec.task import Backend, Shape
-
-_COMBINATIONS: tuple[tuple[Backend, Shape], ...] = (
-    ("workqueue", "array"),
-    ("workqueue", "allocation"),
-    ("ray", "array"),
-    ("ray", "allocation"),
-    ("pool", "allocation"),
-)
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ def check_site(site: Site, *, python: str, root: str) -> list[Rendered]:
         }
     )
     found = []
-    for backend, shape in _COMBINATIONS:
+    for backend, shape in _combinations():
         request = Request(
             tasks=10,
             now=0.0,
@@ -68,6 +62,13 @@ def check_site(site: Site, *, python: str, root: str) -> list[Rendered]:
         for script in render(make_plan(bag, site, request)):
             found.append(Rendered(f"{backend}-{shape}/{script.name}", script.text))
     return found
+
+
+def _combinations() -> Iterator[tuple[Backend, Shape]]:
+    for backend, facts in ENGINES.items():
+        if facts.joins:
+            yield backend, "array"
+        yield backend, "allocation"
 
 
 class _AnyVariable(dict[str, str]):

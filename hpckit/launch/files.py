@@ -14,10 +14,10 @@ from hpckit.errors import InputError, StorageError
 from hpckit.launch.inputs import inputs_line
 from hpckit.launch.render import Script
 from hpckit.run.rundir import RunDir, write_atomically
+from hpckit.spec.engines import DOOR_KEY, ENGINES
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Task
 
-SECRETS = ("workqueue.password", "ray.token", "door.key")
 _HINT = "Make room, or choose another place with run_root or $HPCKIT_RUNS."
 
 
@@ -73,9 +73,9 @@ def write_run_dir(run_dir: RunDir, contents: Contents) -> None:
         _write_tasks(run_dir, contents.tasks)
     except OSError as error:
         raise StorageError(f"cannot write {run_dir.root}: {error}", hint=_HINT) from error
-    for name in SECRETS:
-        # No newline: Work Queue takes a password file's content verbatim.
-        write_atomically(run_dir.secret(name), secrets.token_hex(32))
+    for name in (DOOR_KEY, ENGINES[contents.plan.backend].secret):
+        if name:  # no newline: Work Queue takes a password file's content verbatim
+            write_atomically(run_dir.secret(name), secrets.token_hex(32))
     for script in contents.scripts:
         write_atomically(run_dir.script(script.name), script.text, mode=0o700)
     write_atomically(run_dir.bag, contents.bag)

@@ -9,6 +9,7 @@ from hpckit.launch.directives import adapt, literal, place_directives
 from hpckit.launch.place import Place
 from hpckit.launch.sizes import Sizes
 from hpckit.launch.walltime import warning_s
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.plan import JobPlan, Plan
 from hpckit.spec.site_model import Site
 from hpckit.spec.task import Backend, Shape
@@ -56,7 +57,7 @@ class Jobs:
 
     def all(self, backend: Backend, shape: Shape) -> tuple[JobPlan, ...]:
         """Return the jobs of an engine and a shape, the head's first."""
-        if backend == "pool":
+        if not ENGINES[backend].joins:
             return self.pool()
         return self.array() if shape == "array" else self.allocation()
 

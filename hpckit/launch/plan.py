@@ -15,14 +15,13 @@ from hpckit.launch.request import Request
 from hpckit.launch.sizes import choose_sizes
 from hpckit.launch.walltime import warning_s
 from hpckit.spec.bag import Bag, Environment
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.expand import surroundings
 from hpckit.spec.plan import Plan
 from hpckit.spec.site_model import Site, SiteEnvironment
 from hpckit.spec.task import Backend, Shape
 
 __all__ = ["Request", "make_plan"]
-
-_SHAPES: dict[Backend, Shape] = {"workqueue": "array", "ray": "allocation", "pool": "allocation"}
 
 
 def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
@@ -57,7 +56,7 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
         slurm_bin=request.slurm_bin if site.scheduler == "emulated" else site.slurm_bin,
         python=site.python or request.python,
         tasks=request.tasks,
-        head=sizes.worker if backend == "pool" else sizes.head,
+        head=sizes.head if ENGINES[backend].joins else sizes.worker,
         worker=sizes.worker,
         workers=sizes.workers,
         **_bounds(request, sizes.workers),
@@ -86,11 +85,11 @@ def _engine(request: Request) -> tuple[Backend, Shape, list[str]]:
         backend = request.backends[0]
         others = ", ".join(name for name in request.backends[1:])
         notes.append(f"backend: {backend}" + (f" (also installed: {others})" if others else ""))
-    shape = request.shape or _SHAPES[backend]
-    if backend == "pool" and shape == "array":
+    shape = request.shape or ENGINES[backend].shape
+    if shape == "array" and not ENGINES[backend].joins:
         raise InputError(
-            "the pool works on the head's own node, so it has no array of workers",
-            hint="Leave --shape out, or choose --backend workqueue or ray.",
+            f"{ENGINES[backend].title} works on the head's own node: it has no array of workers",
+            hint="Leave --shape out, or choose another --backend.",
         )
     return backend, shape, notes
 

@@ -15,6 +15,7 @@ from hpckit.launch.place import Place
 from hpckit.launch.request import Request
 from hpckit.launch.walltime import choose_walltime
 from hpckit.spec.bag import Bag
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.plan import Size
 from hpckit.spec.site_model import Partition, Site
 from hpckit.spec.task import Backend, Shape
@@ -22,13 +23,6 @@ from hpckit.spec.task import Backend, Shape
 HEAD_CORES: Final = 1
 #: Ray's head takes about 1 GB, ours some 100 MB with a million tasks.
 HEAD_MEMORY_MIB: Final = 1500
-#: What an engine's worker takes beside the tasks: for itself, and for each task at a time
-#: (ran: a raylet about 290 MB with its agents, and a Python process for each slot).
-_ENGINE_MIB: Final[dict[Backend, tuple[int, int]]] = {
-    "ray": (600, 100),
-    "workqueue": (150, 50),
-    "pool": (100, 50),
-}
 DEFAULT_WORKERS: Final = 4
 DEFAULT_MEMORY_PER_CORE_MIB: Final = 1000  # where neither bag nor site says anything
 
@@ -80,8 +74,8 @@ class _Case:
 
     def engine_mib(self, slots: int) -> int:
         """What the engine takes, for so many tasks at a time."""
-        base, each = _ENGINE_MIB[self.backend]
-        return base + each * slots
+        facts = ENGINES[self.backend]
+        return facts.base_mib + facts.slot_mib * slots
 
 
 def choose_sizes(
@@ -170,9 +164,9 @@ def _slots_by_memory(case: _Case) -> int | None:
     """Return for how many tasks at a time the engine fits on a node beside one task."""
     if case.limits.memory_mib is None:
         return None
-    base, each = _ENGINE_MIB[case.backend]
-    needed = base + case.beside_mib + max(1, case.bag.task.resources.memory_mib)
-    return max(1, (case.limits.memory_mib - needed) // each)
+    facts = ENGINES[case.backend]
+    needed = facts.base_mib + case.beside_mib + max(1, case.bag.task.resources.memory_mib)
+    return max(1, (case.limits.memory_mib - needed) // facts.slot_mib)
 
 
 def _slots(case: _Case, cores: int) -> int:
@@ -212,7 +206,7 @@ def _memory(case: _Case, cores: int, slots: int) -> int:
 def _workers(case: _Case, worker: Size, job_memory_mib: int, slots: int) -> int:
     flag, wish = case.request.nodes, case.bag.workers.count
     workers = flag or wish or DEFAULT_WORKERS
-    if case.backend == "pool":
+    if not ENGINES[case.backend].joins:
         if workers > 1 and (flag or wish):
             case.notes.append(f"workers: 1, not {workers}; the pool works on one node")
         return 1

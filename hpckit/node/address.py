@@ -46,7 +46,7 @@ def candidate_addresses(plan: Plan) -> list[str]:
         raise EngineError(
             f"node {name} has no address that other nodes could reach (found: "
             f"{', '.join(dict.fromkeys(found)) or 'none'})",
-            hint='Name the network interface in the site file: [network] interface = "ib0".',
+            hint='Name the network interface in the site file: interface = "ib0".',
         )
     return usable
 

@@ -33,6 +33,7 @@ from typing import Any, Final
 from hpckit.errors import HpckitError, StorageError
 from hpckit.run.address import Address
 from hpckit.run.rundir import RunDir
+from hpckit.spec.engines import DOOR_KEY
 from hpckit.spec.worker import WorkerInfo
 
 VERSION: Final = 1
@@ -66,7 +67,7 @@ def read_key(run_dir: RunDir) -> bytes:
     Raises:
         StorageError: there is none, or it cannot be read.
     """
-    path = run_dir.secret("door.key")
+    path = run_dir.secret(DOOR_KEY)
     try:
         key = path.read_bytes().strip()
     except OSError as error:

@@ -17,10 +17,11 @@ from typing import Final
 from hpckit.errors import EngineError
 from hpckit.node.engine_worker import Launch
 from hpckit.run.rundir import RunDir
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.plan import Plan
 from hpckit.spec.worker import WorkerInfo
 
-TOKEN: Final = "ray.token"
+TOKEN_FILE: Final = ENGINES["ray"].secret
 #: Ray demands 75 MiB at least; only bundles and results go through it.
 OBJECT_STORE_BYTES: Final = 80 * 2**20
 #: Sockets in it have to fit into 107 bytes with what Ray adds: 50 less the digits of a PID.
@@ -40,7 +41,7 @@ def environment(run_dir: RunDir) -> dict[str, str]:
     """
     return {
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(run_dir.secret(TOKEN)),
+        "RAY_AUTH_TOKEN_PATH": str(run_dir.secret(TOKEN_FILE)),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_worker_niceness": "0",

@@ -16,10 +16,11 @@ from hpckit.errors import EngineError
 from hpckit.node import client
 from hpckit.node.engine_worker import Launch
 from hpckit.run.rundir import RunDir
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.worker import WorkerInfo
 
 PREFIX_VARIABLE: Final = "HPCKIT_WORK_QUEUE_PREFIX"
-PASSWORD: Final = "workqueue.password"
+PASSWORD: Final = ENGINES["workqueue"].secret
 INSTALL: Final = (
     "Debian: apt install coop-computing-tools python3-workqueue; elsewhere: conda install "
     f"-c conda-forge ndcctools, and point {PREFIX_VARIABLE} at that environment or at the "

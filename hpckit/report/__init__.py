@@ -1,1 +1,1 @@
-"""What a run came to, as tables, pictures and pages."""
+"""What a run came to, as tables and words."""

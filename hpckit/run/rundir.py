@@ -116,7 +116,7 @@ class RunDir:
         return self.root / "scripts" / f"{role}.sh"
 
     def secret(self, name: str) -> Path:
-        """Return the path of a secret: ``workqueue.password``, ``ray.token``, ``door.key``."""
+        """Return the path of a secret, such as ``door.key`` (`hpckit.spec.engines`)."""
         return self.root / "secrets" / name
 
     def journal_file(self, incarnation: int) -> Path:

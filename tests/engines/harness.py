@@ -26,6 +26,7 @@ from hpckit.node.processes import children_of, descendants_of, send, wait_gone
 from hpckit.run.address import Address, publish_address
 from hpckit.run.jobs import SubmittedJob, record_job
 from hpckit.run.rundir import RunDir
+from hpckit.spec.engines import DOOR_KEY, ENGINES
 from hpckit.spec.plan import Plan, Retries, Size
 from hpckit.spec.task import Bundle, Surroundings, Task
 
@@ -51,7 +52,7 @@ def make_run_dir(root: Path, plan: Plan) -> RunDir:
     for path in (run_dir.secrets, run_dir.journal, run_dir.spool, run_dir.logs):
         path.mkdir(parents=True, mode=0o700)
     run_dir.plan.write_text(plan.to_json())
-    for name in ("door.key", "workqueue.password", "ray.token"):
+    for name in (DOOR_KEY, *(f.secret for f in ENGINES.values() if f.secret)):
         run_dir.secret(name).write_text(os.urandom(32).hex())
         run_dir.secret(name).chmod(0o600)
     record_job(run_dir, SubmittedJob(job_id="100", role="head", submitted_at=time.time()))

@@ -12,6 +12,7 @@ from hpckit.head import exits, supervisor
 from hpckit.head.supervisor import Supervisor, how_it_died, outcome
 from hpckit.run.events import Ended
 from hpckit.run.state import RunState
+from tests.unit.factories import make_plan
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def supervised(monkeypatch: pytest.MonkeyPatch, *codes: int) -> tuple[int, int]:
     """Return the supervisor's code when its loops end with `codes`, and how many it started."""
     left = list(codes)
     monkeypatch.setattr(Supervisor, "_run_loop", lambda _: left.pop(0))
+    monkeypatch.setattr(Supervisor, "_has_ended", lambda _: left[:1] != [1])
     monkeypatch.setattr(supervisor, "end_descendants", lambda: None)
     monkeypatch.setattr(supervisor, "become_subreaper", lambda: None)
     monkeypatch.setattr(supervisor, "LATE_S", 0.05)
@@ -41,6 +43,21 @@ def test_a_loop_that_dies_or_is_told_to_go_by_itself_is_started_again(
 ) -> None:
     codes = (-signal.SIGKILL, exits.FLUSHED, exits.TASKS_FAILED)
     assert supervised(monkeypatch, *codes) == (exits.TASKS_FAILED, 3)
+
+
+@pytest.mark.usefixtures("kept_signals")
+def test_a_loop_that_met_a_bug_is_started_again_whatever_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert supervised(monkeypatch, 1, 1, 0, 9) == (0, 3)  # after the first there is no last word
+
+
+def test_a_run_that_has_its_last_word_has_ended(tmp_path: Path) -> None:
+    made = Supervisor(str(tmp_path))
+    assert made._has_ended()  # and a run directory that cannot be read is not tried again
+    (tmp_path / "plan.json").write_text(make_plan(tasks=1).to_json())
+    (tmp_path / "journal").mkdir()
+    assert not made._has_ended()
 
 
 @pytest.mark.usefixtures("kept_signals")
@@ -119,6 +136,7 @@ def test_a_loop_that_no_signal_reaches_ends_the_job_with_a_clear_word(
 
 def test_a_loops_death_is_told_in_words() -> None:
     assert "SIGKILL" in how_it_died(-9)
+    assert "without a last word" in how_it_died(1)
     assert "told to go" in how_it_died(exits.FLUSHED)
 
 

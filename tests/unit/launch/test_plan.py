@@ -64,7 +64,7 @@ def test_the_pool_works_on_one_node_and_says_so() -> None:
 
 
 def test_the_pool_has_no_array() -> None:
-    with pytest.raises(InputError, match="so it has no array of workers"):
+    with pytest.raises(InputError, match="has no array of workers"):
         plan(backend="pool", shape="array")
 
 
