@@ -148,8 +148,10 @@ def emulated_place() -> Iterator[ChaosPlace]:
                 )
             finally:
                 (runs / "ballast").unlink(missing_ok=True)
-                found.end_all_runs()
-                control.down("chaos")
+                try:
+                    found.end_all_runs()
+                finally:
+                    control.down("chaos")
     finally:
         os.environ.pop("HPCKIT_EMULATOR_DIR")
         if before is not None:

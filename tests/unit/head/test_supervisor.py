@@ -49,7 +49,7 @@ def test_a_loop_that_dies_or_is_told_to_go_by_itself_is_started_again(
 def test_a_loop_that_met_a_bug_is_started_again_whatever_its_exit_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert supervised(monkeypatch, 1, 1, 0, 9) == (0, 3)  # after the first there is no last word
+    assert supervised(monkeypatch, 1, 1, 9) == (1, 2)  # after the first there is no last word
 
 
 def test_a_run_that_has_its_last_word_has_ended(tmp_path: Path) -> None:
