@@ -166,23 +166,25 @@ def slurm_place() -> Iterator[ChaosPlace]:
     root = Path(tempfile.mkdtemp(prefix="hpckit-chaos-", dir="/var/lib"))
     runs = root / "runs"
     runs.mkdir()
-    with _small_disk(runs) as small:
-        lifecycle.down(layout)
-        lifecycle.up(layout)
-        try:
-            real = find_real_slurm(layout)
-            assert real is not None
-            env = {k: v for k, v in real.env.items() if not k.startswith("HPCKIT_")}
-            env["PATH"] = f"{real.bin_dir}{os.pathsep}{env['PATH']}"
-            env = user_environment(root, env) | {"HPCKIT_RUNS": str(runs)}
-            _write_site(root, "chaos", "slurm", Path("/tmp"), runs)
-            place = Place("chaos", root, env)
-            yield ChaosPlace(
-                "slurm", place, real.bin_dir, runs, Path("/tmp"), small, ("debug", "low"), real
-            )
-        finally:
+    _write_site(root, "chaos", "slurm", Path("/tmp"), runs)
+    try:
+        with _small_disk(runs) as small:
             lifecycle.down(layout)
-    removed(root)
+            lifecycle.up(layout)
+            try:
+                real = find_real_slurm(layout)
+                assert real is not None
+                env = {k: v for k, v in real.env.items() if not k.startswith("HPCKIT_")}
+                env["PATH"] = f"{real.bin_dir}{os.pathsep}{env['PATH']}"
+                env = user_environment(root, env) | {"HPCKIT_RUNS": str(runs)}
+                place = Place("chaos", root, env)
+                yield ChaosPlace(
+                    "slurm", place, real.bin_dir, runs, Path("/tmp"), small, ("debug", "low"), real
+                )
+            finally:
+                lifecycle.down(layout)
+    finally:
+        removed(root)
 
 
 def _write_site(root: Path, name: str, parent: str, node_tmp: Path, runs: Path) -> None:

@@ -67,7 +67,7 @@ def measure(place: ChaosPlace, backend: str, tasks: int) -> dict[str, Any]:
     words += ["--name", name, "--nodes", str(WORKERS), "--walltime", "1h"]
     place.place.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
     run_dir = place.runs / name
-    workers = _to_spot(place, run_dir)
+    _to_spot(place, run_dir)
     await_true("the first task", lambda: journal.ended_tasks(run_dir), 120)
     control.reclaim(
         per_hour=WORKERS * 3600 / LIFE_S, grace_s=GRACE_S, seed=5, partition="spot",
@@ -75,17 +75,17 @@ def measure(place: ChaosPlace, backend: str, tasks: int) -> dict[str, Any]:
     )  # fmt: skip
     _wait(place, name)
     control.reclaim(per_hour=0, name=place.place.site)
-    return _account(place, root, run_dir, workers)
+    return _account(place, root, run_dir)
 
 
-def _to_spot(place: ChaosPlace, run_dir: Path) -> str:
-    """Let the workers, and not the head, run where capacity is taken back."""
-    jobs = map(json.loads, (run_dir / "jobs.jsonl").read_text().splitlines())
-    workers = next(job["job_id"] for job in jobs if job["role"] == "workers")
-    place.slurm("scontrol", "update", f"JobId={workers}", "Partition=spot")
+def _to_spot(place: ChaosPlace, run_dir: Path) -> None:
+    """Let the workers, and not the head, run where capacity is taken back: the head submits
+    others from the changed script."""
     script = run_dir / "scripts" / "workers.sh"
     script.write_text(script.read_text().replace("--partition=main", "--partition=spot"))
-    return str(workers)
+    jobs = map(json.loads, (run_dir / "jobs.jsonl").read_text().splitlines())
+    workers = next(job["job_id"] for job in jobs if job["role"] == "workers")
+    place.slurm("scancel", workers)
 
 
 def _wait(place: ChaosPlace, name: str) -> None:
@@ -96,11 +96,11 @@ def _wait(place: ChaosPlace, name: str) -> None:
     await_true("the end of the run", over, 900)
 
 
-def _account(place: ChaosPlace, root: Path, run_dir: Path, workers: str) -> dict[str, Any]:
+def _account(place: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
     rows = [each[0] for each in journal.final_rows(run_dir).values()]
     work_s = sum(row[7] for row in rows)
     ended = max(row[6] + row[7] for row in rows)
-    lives = _lives(place, workers)
+    lives = _lives(place)
     began = min(life.start for life in lives)
     ideal_s = ideal_end(lives, SLOTS, work_s) - began
     starts = len((root / "ran").read_text().split())
@@ -118,13 +118,12 @@ def _account(place: ChaosPlace, root: Path, run_dir: Path, workers: str) -> dict
     }
 
 
-def _lives(place: ChaosPlace, workers: str) -> list[Life]:
-    words = ["-n", "-P", "-X", "-D", "-o", "JobID,State,Start,End,JobName"]
+def _lives(place: ChaosPlace) -> list[Life]:
+    words = ["-n", "-P", "-X", "-D", "-o", "State,Start,End,Partition"]
     found = []
     for line in place.slurm("sacct", *words).splitlines():
-        job, state, start, end, name = line.split("|")
-        ours = job.partition("_")[0] == workers or name.endswith(".workers")
-        if ours and start[:1].isdigit():
+        state, start, end, partition = line.split("|")
+        if partition == "spot" and start[:1].isdigit():
             until = _unix(end) if end[:1].isdigit() else time.time()
             found.append(Life(_unix(start), until, state.split()[0]))
     return found
