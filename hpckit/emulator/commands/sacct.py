@@ -125,12 +125,9 @@ def _conditions(chosen: dict[str, Any]) -> tuple[str, list[Any]]:
     clauses: list[str] = []
     values: list[Any] = []
     if "jobs" in chosen:
-        numbers = [int(w.partition(".")[0].partition("_")[0].partition("+")[0])
-                   for w in hostlist._split(str(chosen["jobs"]))
-                   if w[:1].isdigit()]  # fmt: skip
-        marks = ",".join("?" * len(numbers))
-        clauses.append(f"(job_id IN ({marks}) OR array_job_id IN ({marks}))")
-        values += [*numbers, *numbers]
+        named = [_named(w) for w in hostlist._split(str(chosen["jobs"])) if w[:1].isdigit()]
+        clauses.append("(" + " OR ".join(clause for clause, _ in named or [("0", [])]) + ")")
+        values += [value for _, some in named for value in some]
     now = time.time()
     start = _when(str(chosen["starttime"]), now) if "starttime" in chosen else None
     end = _when(str(chosen["endtime"]), now) if "endtime" in chosen else None
@@ -143,6 +140,15 @@ def _conditions(chosen: dict[str, Any]) -> tuple[str, list[Any]]:
         clauses.append("submit <= ?")
         values.append(end)
     return ("WHERE " + " AND ".join(clauses) if clauses else ""), values
+
+
+def _named(word: str) -> tuple[str, list[Any]]:
+    """Return what selects the rows of ``7``, ``7.0``, ``7_3`` (``7_[1-3]``: all of 7's)."""
+    number, _, task = word.partition(".")[0].partition("+")[0].partition("_")
+    job = int(number)
+    if task.isdigit():
+        return "(array_job_id = ? AND array_task_id IN (?, -1))", [job, int(task)]
+    return "(job_id = ? OR array_job_id = ?)", [job, job]
 
 
 def _when(text: str, now: float) -> float:
