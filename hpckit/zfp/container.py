@@ -325,10 +325,10 @@ def _pack_parts(
     valid = native[~holes].astype(np.float64)
     header = _with(
         header,
-        max_abs_error=float(errors.max(initial=0.0)),
+        max_abs_error=float(np.max(errors, initial=0.0)),
         rmse=_root_mean_square(errors),
-        valid_min=float(valid.min()) if valid.size else 0.0,
-        valid_max=float(valid.max()) if valid.size else 0.0,
+        valid_min=float(np.min(valid)) if valid.size else 0.0,
+        valid_max=float(np.max(valid)) if valid.size else 0.0,
         missing=int(holes.sum()) if mask else 0,
         mask_bytes=len(mask),
         payload_bytes=len(payload),
@@ -340,7 +340,7 @@ def _pack_parts(
 
 
 def _root_mean_square(errors: Array) -> float:
-    largest = float(errors.max(initial=0.0))
+    largest = float(np.max(errors, initial=0.0))
     # Squared as parts of the largest one, so that nothing overflows.
     return largest * float(np.sqrt(np.mean((errors / largest) ** 2))) if largest > 0 else 0.0
 
