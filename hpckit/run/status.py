@@ -16,7 +16,7 @@ from hpckit.run.state import RunState
 from hpckit.run.storage import storage_trouble
 from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.jobs import job_states
-from hpckit.slurm.states import JobState
+from hpckit.slurm.states import UNKNOWN, JobState
 from hpckit.spec.plan import Plan
 from hpckit.spec.units import human_duration
 
@@ -90,12 +90,15 @@ class RunStatus:
         lives = slurm is not None and slurm.phase in ("waiting", "running")
         left = record.left is not None or (self.word in FINAL and not lives)
         why = record.left.why if record.left else ""
+        # The journal knows how this life of the job ended; a requeued job has others.
+        said = record.reason if record.reason != UNKNOWN else ""
+        said = said or (slurm.end_reason if slurm else "") or why
         return {
             "name": name,
             "job_id": record.joined.job_id,
             "node": record.joined.node,
             "state": "left" if left else "here",
-            "end_reason": ((slurm.end_reason if slurm else "") or why) if left else "",
+            "end_reason": said if left else "",
         }
 
     def _job(self, job: SubmittedJob) -> dict[str, Any]:
