@@ -1,0 +1,51 @@
+"""A run that is ended early on purpose, and one whose user goes away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.chaos import journal
+from tests.support.place import Place, await_true
+
+BAG = """
+[task]
+command = ["sh", "-c", "sleep 0.1; exit {code}"]
+[each]
+number = { range = "1-100" }
+code = ["CODE"]
+"""
+
+
+def words(place: Place, name: str, code: int) -> tuple[Path, list[str]]:
+    root = place.directory(name)
+    (root / "bag.toml").write_text(BAG.replace("CODE", str(code)))
+    return root, ["bag.toml", "--backend", "pool", "--site", place.site, "--name", name]
+
+
+def test_a_run_that_goes_wrong_is_stopped_early_when_asked_to(place: Place) -> None:
+    root, submit = words(place, "wrong", 3)
+    answer = place.hpckit("submit", *submit, "--max-failures", "5%", "--wait", cwd=root)
+    assert answer.code == 1, answer.stderr
+    status = place.status("wrong")
+    assert status["state"] == "failed"
+    assert 5 <= status["counts"]["failed"] < 60
+    assert "--max-failures is 5" in status["why"]
+
+
+def test_closing_the_terminal_changes_nothing(place: Place) -> None:
+    root, submit = words(place, "alone", 0)
+    with subprocess.Popen(
+        place.argv("submit", *submit, "--wait"),
+        env=place.env, cwd=root, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as user:  # fmt: skip
+        run_dir = Path(place.env["HPCKIT_RUNS"]) / "alone"
+        await_true("the first task", lambda: journal.ended_tasks(run_dir), 120)
+        os.killpg(user.pid, signal.SIGHUP)  # as the kernel does when a terminal goes
+        user.wait(30)
+    assert place.hpckit("wait", "alone").code == 0
+    counts = place.status("alone")["counts"]
+    assert counts == {"done": 100, "failed": 0, "running": 0, "waiting": 0}
