@@ -22,10 +22,10 @@ from hpckit.errors import EngineError
 from hpckit.node.identity import worker_name
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.processes import descendants_of, send, wait_gone
-from hpckit.node.runner import slots_for
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle, BundleResult
+from hpckit.spec.worker import slots_for
 
 _START_S: Final = 30.0
 _STOP_S: Final = 8.0
@@ -56,7 +56,9 @@ class PoolEngine:
         self._agent: subprocess.Popen[bytes] | None = None
         self._node: NodeDir | None = None
         self._starts = 0
-        self._slots = slots_for(plan.worker.cores, plan.worker.gpus, plan.surroundings)
+        self._in_vain = 0  # starts since the last result
+        size = plan.worker
+        self._slots = slots_for(size.cores, size.memory_mib, size.gpus, plan.surroundings)
 
     def start(self) -> dict[str, Any]:
         """Start the agent.
@@ -137,9 +139,13 @@ class PoolEngine:
     def _watch_agent(self) -> None:
         if self._agent is None or self._agent.poll() is None:
             return
-        if self._starts > _RESTARTS:
+        if not self._agent.returncode and not self._waiting and not self._calls:
+            return  # it left in order, and nobody needs another
+        self._in_vain += 1
+        if self._in_vain > _RESTARTS:
             raise EngineError(
-                f"the pool's agent ended {self._starts} times, last with {self._agent.returncode}",
+                f"the pool's agent ended {self._in_vain} times in a row without a result, last "
+                f"with {self._agent.returncode}",
                 hint=f"Its words are in {self._run_dir.logs}.",
             )
         self._start_agent()
@@ -184,9 +190,11 @@ class PoolEngine:
         if not part:
             return Lost(call.bundle.id, "the pool's agent has gone")
         try:
-            return Returned(BundleResult.from_json(b"".join(call.parts)))
+            result = BundleResult.from_json(b"".join(call.parts))
         except (ValueError, TypeError, KeyError) as error:
             return Lost(call.bundle.id, f"the result cannot be read: {error}")
+        self._in_vain = 0
+        return Returned(result)
 
     def _close(self, call: _Call) -> None:
         with contextlib.suppress(KeyError, ValueError):

@@ -42,6 +42,11 @@ class Background(Generic[T]):
         self.error: HpckitError | None = None  # of the last question, if it failed
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is being asked, and no answer waits to be taken."""
+        return self._answer is None
+
+    @property
     def due(self) -> bool:
         """Whether it is time to ask, and nothing is being asked."""
         return self._answer is None and self._clock() >= self._next_at

@@ -206,8 +206,10 @@ class Door:
         self._events.append(Came(worker))
 
     def _send(self, guest: _Guest, message: wire.Message) -> None:
+        line = wire.encode(message)
         with contextlib.suppress(OSError):  # a full buffer or a dead peer: `_beat` decides
-            guest.stream.send(wire.encode(message))
+            if guest.stream.send(line) != len(line):
+                self._drop(guest, "it does not read what it is told")
 
     def _beat(self) -> None:
         now = self._clock()

@@ -42,6 +42,7 @@ class Elasticity:
         self._run_dir = run_dir
         self._plan = plan
         self._clock = clock
+        self._outdated = False  # whether the question under way was asked before a submission
         self._coming: int | None = None  # None: Slurm has not been asked since it mattered
         self._states: Background[Mapping[str, JobState]] = Background(
             first_pause_s=FIRST_PAUSE_S, longest_pause_s=LONGEST_PAUSE_S, clock=clock
@@ -70,15 +71,16 @@ class Elasticity:
         """
         notes = self._outcome()
         states = self._states.take()
-        if states is not None:
+        if states is not None and not self._outdated:
             self._coming = count_coming(states, joined)
         wanted = workers_wanted(work, self._bounds())
-        if len(joined) < wanted and self._states.due:
+        if len(joined) < wanted and self._states.due and self._submitting.idle:
             self._ask_slurm()
         fleet = Fleet(here=len(joined), coming=self._coming or 0)
         more = to_start(fleet, wanted) if self._coming is not None else 0
         if more and self._may_submit():
-            self._coming = None  # count anew before more are started
+            self._coming = None  # count anew before more are started, ...
+            self._outdated = True  # ... and not by an answer to an older question
             self._submitting.ask(lambda: self._submit(more))
         return idle[: to_dismiss(fleet, wanted, len(idle))], notes
 
@@ -92,6 +94,7 @@ class Elasticity:
         self._submitting.close()
 
     def _ask_slurm(self) -> None:
+        self._outdated = False
         ids = [job.job_id for job in read_jobs(self._run_dir) if job.role == "workers"]
         if ids:
             self._states.ask(lambda: job_states(ids, slurm_bin=self._plan.slurm_bin))

@@ -25,6 +25,7 @@ from hpckit.run.tasks import read_tasks
 from hpckit.slurm.sbatch import scancel
 from hpckit.spec.plan import Plan
 
+WHY_CHARS: Final = 1000  # workers look for the last event in the journal's last 4 kB
 FAREWELL_S: Final = 15.0  # how long workers may take to leave at the end
 
 
@@ -67,7 +68,7 @@ def broken(run_dir: RunDir, record: Record, why: str) -> None:
     with contextlib.suppress(HpckitError, OSError):
         withdraw_address(run_dir)
     with contextlib.suppress(HpckitError, OSError):
-        record.note(Ended(t=time.time(), state="stopped", why=why))
+        record.note(Ended(t=time.time(), state="stopped", why=why[:WHY_CHARS]))
         record.flush()
         record.write_counts()
 

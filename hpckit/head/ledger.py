@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from hpckit.head.sizing import Sizer
 from hpckit.run.events import NO_OUTPUT, Explained, Lost, Returned, Row
@@ -18,6 +19,7 @@ from hpckit.run.state import INNOCENT, WAITING, RunState
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import OK, Bundle, BundleResult, Task, TaskResult
 
+Blame = Literal["nobody", "slurm", "task"]
 Store = Callable[[TaskResult], int]  # keeps what a task printed, returns its offset
 
 
@@ -142,7 +144,7 @@ class Ledger:
         return event
 
     def lost(
-        self, bundle: str, why: str, spooled: Iterable[TaskResult], now: float, *, blame: bool
+        self, bundle: str, why: str, spooled: Iterable[TaskResult], now: float, *, blame: Blame
     ) -> Lost | None:
         """Account for a bundle whose worker went.
 
@@ -151,7 +153,8 @@ class Ledger:
             why: what is known of the loss, in words.
             spooled: what the worker's spool vouches for.
             now: Unix time, seconds.
-            blame: whether the task that was running may have killed the worker.
+            blame: who may be to blame: ``nobody``; ``slurm`` says, later, whether the task that
+                was running has killed its worker; or that ``task``, its worker being there.
 
         Returns:
             the event, or None when nobody waits for the bundle any more.
@@ -161,18 +164,17 @@ class Ledger:
             return None
         rows, missing = self._account(sent, spooled)
         suspect: int | None = None
-        if blame and sent.worker and missing:
+        if blame != "nobody" and sent.worker and missing:
             suspect = missing[0].task.index
             again = replace(missing[0], alone=True, attempt=missing[0].attempt + 1)
-            if self._kills(suspect) + 1 >= self._plan.retries.poison_after:
-                self._parked.setdefault(sent.worker, []).append(
-                    again
-                )  # until Slurm says why its worker went
-                self._put_back(missing[1:])
-            else:
-                self._put_back([again, *missing[1:]])
-        else:
-            self._put_back(missing)
+            if self._kills(suspect) + 1 < self._plan.retries.poison_after:
+                missing[0] = again
+            elif blame == "task":
+                rows.append(self._poison(missing.pop(0), sent.worker, why, now))
+            else:  # set aside until Slurm says why its worker went
+                self._parked.setdefault(sent.worker, []).append(again)
+                missing.pop(0)
+        self._put_back(missing)
         event = Lost(
             t=now,
             bundle=bundle,
@@ -210,7 +212,7 @@ class Ledger:
         used = self.state.used.get(task.index)
         kills = used["lost"] if used else 0
         attempt = 1 + (sum(used.values()) if used else 0)
-        return Ready(task, attempt, alone=kills > 0)
+        return Ready(task, attempt, self._grown(used["memory"] if used else 0), alone=kills > 0)
 
     def _put_back(self, ready: Iterable[Ready]) -> None:
         self._again.extendleft(reversed(list(ready)))
@@ -248,10 +250,17 @@ class Ledger:
     def _next_try(self, ready: Ready, result: TaskResult) -> Ready:
         memory = ready.memory_mib
         if result.kind == "memory":
-            base = memory or self._plan.surroundings.memory_mib
-            grown = int(base * self._plan.retries.memory_grow)
-            memory = min(max(grown, base), self._most_memory_mib)
+            used = self.state.used.get(ready.task.index)
+            memory = self._grown(1 + (used["memory"] if used else 0))
         return replace(ready, attempt=ready.attempt + 1, memory_mib=memory)
+
+    def _grown(self, times: int) -> int:
+        """Return what a task gets that ran out of memory so often; 0 is what the bag says."""
+        base = self._plan.surroundings.memory_mib
+        if not times or not base:
+            return 0
+        grown = int(base * self._plan.retries.memory_grow**times)
+        return min(max(grown, base), max(base, self._most_memory_mib))
 
     def _poison(self, ready: Ready, worker: str, why: str, now: float) -> Row:
         kills = self._plan.retries.poison_after

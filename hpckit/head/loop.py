@@ -11,6 +11,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Final
 
@@ -45,18 +46,25 @@ class Head:
         self._me = who_am_i(self.plan)
         self._taken = take_over(run_dir, self.plan, self._me)
         self._ledger = self._taken.ledger
-        self._door = Door(
-            run=self.plan.run,
-            nonce=self._me.nonce,
-            key=read_key(run_dir),
-            ports=self.plan.port_range,
-        )
-        self._record = Record(run_dir, self._taken.journal, self._ledger)
+        self._record = Record(run_dir, self._taken.journal, self._taken.output, self._ledger)
+        self._door = self._open_door()
         self._engine: Engine = make_engine(run_dir, self.plan, self._me.hosts[0])
         self._members = Members(
             run_dir, self.plan, door=self._door, engine=self._engine, ledger=self._ledger,
             record=self._record,
         )  # fmt: skip
+
+    def _open_door(self) -> Door:
+        try:
+            return Door(
+                run=self.plan.run,
+                nonce=self._me.nonce,
+                key=read_key(self.run_dir),
+                ports=self.plan.port_range,
+            )
+        except HpckitError as error:
+            broken(self.run_dir, self._record, str(error))
+            raise
 
     def run(self) -> int:
         """Work until every task has ended or `told_to_go`; return the exit code."""
@@ -71,6 +79,10 @@ class Head:
             raise  # whatever this head would write no longer counts
         except HpckitError as error:
             broken(self.run_dir, self._record, str(error))
+            raise
+        except Exception as error:
+            fault = f"a fault in hpckit: {type(error).__name__}: {error}"
+            broken(self.run_dir, self._record, f"{fault}; the head's log has more")
             raise
         finally:
             self._engine.stop()
@@ -127,6 +139,9 @@ def main(argv: list[str]) -> int:
         return exits.BROKEN
     except HpckitError as error:
         print(f"hpckit: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return exits.BROKEN
+    except Exception:  # Python would end with 1, which means that tasks have failed
+        traceback.print_exc()
         return exits.BROKEN
 
 

@@ -9,10 +9,11 @@ from typing import Final
 
 from hpckit.engines.protocol import Engine
 from hpckit.engines.protocol import Lost as EngineLost
+from hpckit.errors import EngineError
 from hpckit.head.door import Began, Came, Door, Drains, Went
 from hpckit.head.elasticity import Elasticity
 from hpckit.head.fleet import Work
-from hpckit.head.ledger import Ledger
+from hpckit.head.ledger import Blame, Ledger
 from hpckit.head.reasons import Reasons, ask_slurm
 from hpckit.head.record import Record
 from hpckit.node.log import say
@@ -21,8 +22,9 @@ from hpckit.run.rundir import RunDir
 from hpckit.run.spool import read_spool
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import TaskResult
-from hpckit.spec.worker import WorkerInfo
+from hpckit.spec.worker import WorkerInfo, slots_for
 
+MOST_STILLBORN: Final = 20  # bundles in a row that nobody began, beyond two per slot
 DOUBT_S: Final = 1.0  # until the door has told, too, what became of a bundle's worker
 
 
@@ -48,6 +50,7 @@ class Members:
         self._engine = engine
         self._ledger = ledger
         self._record = record
+        self._never_begun = 0
         self._doubtful: deque[tuple[float, EngineLost]] = deque()
         self._elasticity = Elasticity(run_dir, plan)
         self._reasons = Reasons(ask_slurm(plan.slurm_bin))
@@ -55,7 +58,11 @@ class Members:
     @property
     def slots(self) -> int:
         """How many bundles the workers that stay can run at a time."""
-        return sum(self._slots_of(worker.cores) for worker in self._staying())
+        around = self._plan.surroundings
+        return sum(
+            slots_for(worker.cores, worker.memory_mib, worker.gpus, around)
+            for worker in self._staying()
+        )
 
     @property
     def anybody(self) -> bool:
@@ -72,6 +79,7 @@ class Members:
                     self._came(worker)
                 case Began(name, bundle):
                     self._ledger.began(bundle, name)
+                    self._never_begun = 0
                 case Drains(name, why):
                     say(f"worker {name} is about to leave: {why}")
                 case Went():
@@ -90,8 +98,23 @@ class Members:
         while self._doubtful and self._doubtful[0][0] <= time.monotonic():
             _, lost = self._doubtful.popleft()
             sent = self._ledger.sent.get(lost.bundle)
+            if sent and not sent.worker:
+                self._stillborn(lost.why)
             if sent and not self._door.drains(sent.worker):
-                self._lose(lost.bundle, lost.why, blame=True)
+                self._lose(lost.bundle, lost.why, blame="task")
+
+    def _stillborn(self, why: str) -> None:
+        """Count a bundle that came back without any runner having begun it.
+
+        Raises:
+            EngineError: so many in a row that trying on would go on for ever.
+        """
+        self._never_begun += 1
+        if self._never_begun > MOST_STILLBORN + 2 * self.slots:
+            raise EngineError(
+                f"{self._never_begun} bundles in a row came back without having begun: {why}",
+                hint=f"The workers' words are in {self._run_dir.logs}.",
+            )
 
     def hear_slurm(self) -> None:
         """Take Slurm's reasons for workers that went; keep the array at its size."""
@@ -101,10 +124,10 @@ class Members:
                 self._record.note(said)
         if not self._elasticity.active:
             return
-        here = self._staying()
+        here, size = self._staying(), self._plan.worker
         work = Work(
             tasks=self._ledger.state.left,
-            slots=self._slots_of(self._plan.worker.cores),
+            slots=slots_for(size.cores, size.memory_mib, size.gpus, self._plan.surroundings),
             mean_s=self._ledger.sizer.mean_s,
         )
         joined = {worker.job_id for worker in here}
@@ -145,9 +168,9 @@ class Members:
         self._reasons.went(self._ledger.state.workers[event.worker].joined)
         for bundle in self._ledger.bundles_of(event.worker):
             self._engine.cancel(bundle)
-            self._lose(bundle, event.why, blame=not event.orderly)
+            self._lose(bundle, event.why, blame="nobody" if event.orderly else "slurm")
 
-    def _lose(self, bundle: str, why: str, *, blame: bool) -> None:
+    def _lose(self, bundle: str, why: str, *, blame: Blame) -> None:
         sent = self._ledger.sent.get(bundle)
         spooled: Iterable[TaskResult] = ()
         if sent and sent.worker:
@@ -165,6 +188,3 @@ class Members:
             return []
         busy = {bundle.worker for bundle in sent}
         return [worker.name for worker in here if worker.name not in busy]
-
-    def _slots_of(self, cores: int) -> int:
-        return max(1, cores // max(1, self._plan.surroundings.cores))

@@ -8,6 +8,7 @@ from typing import Final
 from hpckit.head.ledger import Ledger
 from hpckit.run.events import Ended, Event, Joined, Left, Noted
 from hpckit.run.journal import JournalWriter
+from hpckit.run.output import OutputWriter
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, Snapshot, write_snapshot
 
@@ -20,12 +21,16 @@ class Record:
     Args:
         run_dir: the run's files.
         journal: this incarnation's.
+        output: what the tasks printed; it is made durable before a row points at it.
         ledger: the state that the events come to.
     """
 
-    def __init__(self, run_dir: RunDir, journal: JournalWriter, ledger: Ledger) -> None:
+    def __init__(
+        self, run_dir: RunDir, journal: JournalWriter, output: OutputWriter, ledger: Ledger
+    ) -> None:
         self._run_dir = run_dir
         self._journal = journal
+        self._output = output
         self._ledger = ledger
         self._pending: list[Event] = []
         self._snapshot_at = 0.0
@@ -45,6 +50,7 @@ class Record:
             StorageError: it could not be written.
         """
         if self._pending:
+            self._output.sync()
             self._journal.append(*self._pending)
             self._pending.clear()
         if time.monotonic() - self._snapshot_at >= SNAPSHOT_S:

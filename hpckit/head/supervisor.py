@@ -20,12 +20,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
-from hpckit.errors import HpckitError
+from hpckit.errors import HpckitError, SchedulerError
 from hpckit.head import exits
 from hpckit.head.pulse import PULSE_FD, STUCK_S, Listener
 from hpckit.node.log import say
@@ -33,6 +34,7 @@ from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
+from hpckit.slurm.requeue import requeue
 from hpckit.spec.plan import Plan
 
 MOST_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
@@ -196,7 +198,10 @@ def how_it_died(code: int) -> str:
         return "the loop was told to go, and the job was not"
     if code >= 0:
         return f"the loop ended with {code} and without a last word"
-    return f"the loop was ended by {signal.Signals(-code).name}"
+    try:
+        return f"the loop was ended by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"the loop was ended by signal {-code}"
 
 
 def become_subreaper() -> None:
@@ -238,9 +243,41 @@ def supervise(run_dir: RunDir) -> int:
     delayed = DelayedSubmission(Supervisor(str(run_dir.root)))
     delayed.set_timeout(max(1, plan.head.walltime_s // 60), _COUNTLESS)
     delayed.dump(paths.submitted_pickle)
-    process_job(folder)
+    try:
+        process_job(folder)
+    except subprocess.SubprocessError as error:  # the one try that submitit makes
+        say(f"supervisor: the job could not be requeued: {error}")
+        return requeue_patiently(os.environ["SLURM_JOB_ID"], plan)
     _, code = pickle_load(paths.result_pickle)
     return outcome(load_state(run_dir, plan.tasks), code)
+
+
+def requeue_patiently(
+    job_id: str,
+    plan: Plan,
+    *,
+    ask: Callable[..., None] = requeue,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Ask Slurm to requeue a warned job until it does, or its time is up; return the exit code.
+
+    The controller may be away just then. Without a requeue the run would stop at its walltime.
+    """
+    deadline = clock() + plan.warning_s
+    pause_s = 2.0
+    while clock() < deadline:
+        try:
+            ask(job_id, slurm_bin=plan.slurm_bin)
+        except SchedulerError as error:
+            say(f"supervisor: {error.message}; asking again in {pause_s:.0f} s")
+            sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 15.0)
+            continue
+        say("supervisor: requeued; waiting for Slurm to end this job")
+        sleep(LINGER_S)
+        break
+    return exits.TERMINATED
 
 
 def _note_own_job(run_dir: RunDir, plan: Plan) -> None:

@@ -86,6 +86,7 @@ def take_over(run_dir: RunDir, plan: Plan, me: Whoami) -> Taken:
     output = OutputWriter(run_dir, number)
     credited = credit_spools(state, read_spools(run_dir), number, output.append, time.time())
     if events := list(credited):
+        output.sync()
         journal.append(*events)
     say(
         f"head {number} of run {plan.run}: {state.done} done, {state.failed} failed, "

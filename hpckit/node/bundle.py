@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 
 from hpckit.node.atomic import Partials, partials_of
@@ -43,7 +44,7 @@ def run_bundle(bundle: Bundle, slot: Slot, cut: Cut) -> BundleResult:
             reason = "its engine gave it up"
         if reason:
             break
-        result = _run_task(task, bundle.attempts[number], bundle, slot, cut)
+        result = _run_safely(task, bundle.attempts[number], bundle, slot, cut)
         results.append(result)
         if result.kind != "lost":
             slot.spool.finished(bundle.id, result)
@@ -57,6 +58,18 @@ def run_bundle(bundle: Bundle, slot: Slot, cut: Cut) -> BundleResult:
         not_run=not_run,
         reason=reason if not_run else "",
     )
+
+
+def _run_safely(task: Task, attempt: int, bundle: Bundle, slot: Slot, cut: Cut) -> TaskResult:
+    """Run a task; a fault of the runner's own becomes that task's failure, not the worker's."""
+    try:
+        return _run_task(task, attempt, bundle, slot, cut)
+    except Exception:
+        trace = traceback.format_exc()
+        message = "the runner itself failed: " + trace.strip().rpartition("\n")[2]
+        return TaskResult(
+            index=task.index, attempt=attempt, kind="error", message=message, stderr=trace
+        )
 
 
 def _run_task(task: Task, attempt: int, bundle: Bundle, slot: Slot, cut: Cut) -> TaskResult:

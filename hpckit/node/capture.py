@@ -44,6 +44,6 @@ def last_object(text: str) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deeply to be somebody's results
         return None
     return found if isinstance(found, dict) else None

@@ -39,9 +39,11 @@ def run_command(
 ) -> TaskResult:
     """Run the task's command in `place`; every outcome is a result, nothing is raised."""
     started_at, started = time.time(), time.monotonic()
+    runner.orphans.task_starts(place.token)  # before: its orphans may come at once
     try:
         child = _start([*around.launch, *task.argv], place)
     except NotPossible as error:
+        runner.orphans.task_ended(place.token)
         return TaskResult(
             index=task.index,
             attempt=attempt,
@@ -49,7 +51,6 @@ def run_command(
             started_at=started_at,
             message=str(error),
         )
-    runner.orphans.task_starts(place.token)
     out, err = captures(around)
     reason, usage, status = _see_through(child, around, place, cut, runner, (out, err))
     wall_s = time.monotonic() - started

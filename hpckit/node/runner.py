@@ -27,7 +27,7 @@ from hpckit.node.orphans import Orphans
 from hpckit.node.spool import Spool
 from hpckit.node.surroundings import SlotPlace, public_environment, visible_gpus
 from hpckit.node.verdict import OutOfMemory
-from hpckit.spec.task import Bundle, Surroundings
+from hpckit.spec.task import Bundle
 
 SOCKET_PATH_BYTES: Final = 100  # sun_path holds 108
 _HELLO_S: Final = 10.0  # a client sends its bundle at once
@@ -64,6 +64,7 @@ class ResidentRunner:
 
     def __post_init__(self) -> None:
         self._waiting: queue.SimpleQueue[socket.socket | None] = queue.SimpleQueue()
+        self._server = socket.socket(socket.AF_UNIX)
         self._busy = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -87,7 +88,6 @@ class ResidentRunner:
                 f"the runner's socket would be {path}, which is too long for a Unix socket",
                 hint="Set the site's node_tmp to a shorter node-local directory, such as /tmp.",
             )
-        self._server = socket.socket(socket.AF_UNIX)
         try:
             self._server.bind(path)
             self._server.listen(1024)
@@ -199,11 +199,3 @@ def _read_line(stream: socket.socket) -> bytes:
         parts.append(part)
         if not part or part.endswith(b"\n"):
             return b"".join(parts)
-
-
-def slots_for(cores: int, gpus: int, task: Surroundings) -> int:
-    """Return how many tasks with these surroundings fit on a worker at a time, at least 1."""
-    fitting = [cores // max(1, task.cores)]
-    if task.gpus:
-        fitting.append(gpus // task.gpus)
-    return max(1, min(fitting))

@@ -29,11 +29,12 @@ from hpckit.node.makeroom import MakeRoom
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.processes import become_subreaper
 from hpckit.node.rendezvous import PATIENCE_S, Rendezvous, RunIsOver, Watch
-from hpckit.node.runner import ResidentRunner, RunnerSettings, slots_for
+from hpckit.node.runner import ResidentRunner, RunnerSettings
 from hpckit.node.session import Session, wait_readable
 from hpckit.run.jobs import newest_head_job
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
+from hpckit.spec.worker import slots_for
 
 WARNINGS: Final = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 
@@ -134,7 +135,7 @@ class Worker:
             socket=Path(self.options.socket or self.node.path / "runner.sock"),
             temporary=self.node.make("tasks"),
             spool=self.options.run_dir.spool_file(self.info.name),
-            slots=slots_for(size.cores, size.gpus, around),
+            slots=slots_for(size.cores, size.memory_mib, size.gpus, around),
             gpus=size.gpus,
             python=sys.executable,
             env=os.environ,

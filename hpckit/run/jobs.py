@@ -6,6 +6,7 @@ it to learn which head job is the newest.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -36,7 +37,9 @@ def record_job(run_dir: RunDir, job: SubmittedJob) -> None:
     try:
         handle = os.open(run_dir.jobs, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, line.encode())
+            if os.write(handle, line.encode()) != len(line.encode()):
+                os.write(handle, b"\n")  # end the torn line, which readers leave out
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(handle)
         finally:
             os.close(handle)

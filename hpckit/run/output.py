@@ -35,7 +35,7 @@ class OutputWriter:
         path = run_dir.output_file(incarnation)
         self._handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         self._path = path
-        self._at = os.fstat(self._handle).st_size
+        self._at = self._synced = os.fstat(self._handle).st_size
 
     def append(self, result: TaskResult) -> int:
         """Store what `result` printed; return the offset, NO_OUTPUT when it printed nothing.
@@ -67,6 +67,20 @@ class OutputWriter:
                 hint="Make room, then `hpckit resume` goes on from here.",
             ) from error
         return at
+
+    def sync(self) -> None:
+        """Make durable what was appended since the last time.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        if self._synced == self._at:
+            return
+        try:
+            os.fdatasync(self._handle)
+        except OSError as error:
+            raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
+        self._synced = self._at
 
     def close(self) -> None:
         """Close the file; idempotent."""

@@ -96,7 +96,10 @@ class RunState:
             case Opened():
                 self._open(event)
             case Joined():
-                self.workers[event.worker] = WorkerRecord(event)
+                known = self.workers.get(event.worker)  # its connection broke, and it came again
+                self.workers[event.worker] = WorkerRecord(
+                    event, suspects=known.suspects if known else []
+                )
             case Left():
                 if event.worker in self.workers:
                     self.workers[event.worker].left = event

@@ -130,6 +130,15 @@ class TaskResult:
     stderr: str = ""
     value: dict[str, Any] | None = None  # the JSON object of the last line, or the call's value
 
+    def __post_init__(self) -> None:
+        """Make every text writable: JSON knows surrogates that UTF-8 does not."""
+        for name in ("message", "stdout", "stderr"):
+            text: str = getattr(self, name)
+            if not text.isascii():
+                object.__setattr__(self, name, utf8_text(text))
+        if self.value is not None:
+            object.__setattr__(self, "value", utf8_object(self.value))
+
     @property
     def ok(self) -> bool:
         """Whether the task did all that was asked of it."""
@@ -164,6 +173,21 @@ class BundleResult:
             raise ValueError(f"expected {RESULT_SCHEMA}")
         results = tuple(TaskResult(**item) for item in raw.pop("results"))
         return cls(**{**raw, "results": results, "not_run": tuple(raw["not_run"])})
+
+
+def utf8_text(text: str) -> str:
+    """Return `text` with a ``?`` for each lone surrogate (of a file name that is no UTF-8, say)."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def utf8_object(value: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a JSON object whose texts are UTF-8, None when it is nested too deeply to read."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        found = value if text.isascii() else json.loads(utf8_text(text))
+    except RecursionError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 Backend = Literal["workqueue", "ray", "pool"]

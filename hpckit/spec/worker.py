@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hpckit.spec.task import Surroundings
+
+
+def slots_for(cores: int, memory_mib: int, gpus: int, around: Surroundings) -> int:
+    """Return how many tasks run at a time on a worker of that size; at least one."""
+    slots = cores // max(1, around.cores)
+    if around.memory_mib:
+        slots = min(slots, memory_mib // around.memory_mib)
+    if around.gpus:
+        slots = min(slots, gpus // around.gpus)
+    return max(1, slots)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerInfo:

@@ -48,7 +48,7 @@ def test_a_cancelled_run_is_cut_short(run_dir: RunDir) -> None:
 
 def head(run_dir: RunDir, plan: Plan) -> tuple[Ledger, Record]:
     taken = take_over(run_dir, plan, ME)
-    return taken.ledger, Record(run_dir, taken.journal, taken.ledger)
+    return taken.ledger, Record(run_dir, taken.journal, taken.output, taken.ledger)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpckit.head.ledger import Ledger, credit_spools
+from hpckit.head.ledger import Blame, Ledger, credit_spools
 from hpckit.run.events import NO_OUTPUT, Joined, Lost, Opened, Returned
 from hpckit.run.spool import Spooled
 from hpckit.run.state import DONE, FAILED, WAITING, RunState
@@ -91,7 +91,7 @@ def test_a_lost_worker_costs_only_what_its_spool_does_not_vouch_for() -> None:
     ledger.sizer.observe([0.0001])
     bundle = take(ledger, slots=1)
     ledger.began(bundle.id, "w1")
-    event = ledger.lost(bundle.id, "node failure", [make_result(0)], 1.0, blame=True)
+    event = ledger.lost(bundle.id, "node failure", [make_result(0)], 1.0, blame="slurm")
     assert event is not None
     assert [row.index for row in event.rows] == [0]
     assert event.indices == [1, 2]
@@ -105,7 +105,7 @@ def lose_three_workers(ledger: Ledger) -> Lost:
         bundle = take(ledger)
         assert bundle.tasks[0].index == 0
         ledger.began(bundle.id, f"w{attempt}")
-        event = ledger.lost(bundle.id, "gone", [], 1.0, blame=True)
+        event = ledger.lost(bundle.id, "gone", [], 1.0, blame="slurm")
     assert event is not None
     return event
 
@@ -136,14 +136,14 @@ def test_a_preempted_worker_blames_nobody_however_often() -> None:
     for _ in range(10):
         bundle = take(ledger)
         ledger.began(bundle.id, "w")
-        ledger.lost(bundle.id, "preempted", [], 1.0, blame=False)
+        ledger.lost(bundle.id, "preempted", [], 1.0, blame="nobody")
     assert ledger.state.status[0] == WAITING
 
 
 def test_a_result_nobody_waits_for_any_more_is_dropped() -> None:
     ledger = new_ledger(1)
     bundle = take(ledger)
-    ledger.lost(bundle.id, "gone", [], 1.0, blame=False)
+    ledger.lost(bundle.id, "gone", [], 1.0, blame="nobody")
     assert ledger.returned(back(bundle, make_result(0)), 2.0) is None
     assert ledger.state.done == 0
 
@@ -187,6 +187,39 @@ def test_a_task_that_resume_runs_again_is_not_credited_from_before() -> None:
     assert state.status[0] == WAITING
 
 
+def test_a_task_whose_worker_stays_is_poison_at_once_the_third_time() -> None:
+    ledger = new_ledger(2)
+    for _ in range(3):
+        ledger.state.apply(joined("w"), 1)
+        bundle = take(ledger)
+        ledger.began(bundle.id, "w")
+        event = ledger.lost(bundle.id, "the engine's worker ended", [], 1.0, blame="task")
+    assert event is not None
+    assert [row.kind for row in event.rows] == ["poison"]
+    assert ledger.state.status[0] == FAILED
+
+
+def test_a_new_head_remembers_how_much_memory_a_task_was_given() -> None:
+    surroundings = Surroundings(run="r", memory_mib=600)
+    retries = Retries(memory=5, memory_grow=2.0)
+    ledger = new_ledger(1, retries=retries, surroundings=surroundings)
+    ledger.returned(back(take(ledger), make_result(0, "memory")), 1.0)
+    plan = make_plan(tasks=1, retries=retries, surroundings=surroundings)
+    following = Ledger(plan, ledger.state, make_tasks(1), 2, lambda _: NO_OUTPUT)
+    assert take(following).surroundings.memory_mib == 1200
+
+
+def test_a_worker_that_comes_again_keeps_those_it_is_suspected_of() -> None:
+    ledger = new_ledger(1)
+    ledger.state.apply(joined("w"), 1)
+    bundle = take(ledger)
+    ledger.began(bundle.id, "w")
+    ledger.lost(bundle.id, "its connection broke", [], 1.0, blame="slurm")
+    ledger.state.apply(joined("w"), 1)
+    ledger.explained("w", "PREEMPTED", 2.0)
+    assert ledger.state.used[0]["lost"] == 0
+
+
 @settings(max_examples=200, deadline=None)
 @given(total=st.integers(1, 30), seed=st.integers(0, 2**32))
 def test_whatever_happens_every_task_ends_exactly_once(total: int, seed: int) -> None:
@@ -219,7 +252,9 @@ def test_whatever_happens_every_task_ends_exactly_once(total: int, seed: int) ->
             event = ledger.returned(back(bundle, *results), 1.0)
         else:
             ledger.began(bundle.id, "w")
-            event = ledger.lost(bundle.id, "x", results, 1.0, blame=chance.random() < 0.5)
+            event = ledger.lost(
+                bundle.id, "x", results, 1.0, blame=chance.choice(["nobody", "slurm", "task"])
+            )
         assert event is not None
         replayed.apply(event, 1)
         ended += [row.index for row in event.rows if row.final]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hpckit.errors import SchedulerError
 from hpckit.head import exits, supervisor
-from hpckit.head.supervisor import Supervisor, how_it_died, outcome
+from hpckit.head.supervisor import Supervisor, how_it_died, outcome, requeue_patiently
 from hpckit.run.events import Ended
 from hpckit.run.state import RunState
 from tests.unit.factories import make_plan
@@ -138,6 +139,35 @@ def test_a_loops_death_is_told_in_words() -> None:
     assert "SIGKILL" in how_it_died(-9)
     assert "without a last word" in how_it_died(1)
     assert "told to go" in how_it_died(exits.FLUSHED)
+
+
+class Controller:
+    """Away for some time, on a clock of its own."""
+
+    def __init__(self, away_s: float) -> None:
+        self.now, self.back_at, self.requeued = 0.0, away_s, 0
+
+    def ask(self, job_id: str, *, slurm_bin: str) -> None:
+        assert (job_id, slurm_bin) == ("57", "")
+        if self.now < self.back_at:
+            raise SchedulerError("Unable to contact slurm controller")
+        self.requeued += 1
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("away_s", "requeued"), [(0, 1), (45, 1), (500, 0)])
+def test_a_warned_job_is_requeued_when_the_controller_is_back_in_time(
+    away_s: float, requeued: int
+) -> None:
+    slurm = Controller(away_s)
+    plan = make_plan(warning_s=120)
+    code = requeue_patiently(
+        "57", plan, ask=slurm.ask, clock=lambda: slurm.now, sleep=slurm.sleep
+    )  # fmt: skip
+    assert code == exits.TERMINATED
+    assert slurm.requeued == requeued
 
 
 def test_a_full_disk_ends_the_job_with_3_and_words(
