@@ -20,21 +20,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
-from hpckit.errors import HpckitError, SchedulerError
+from hpckit.errors import HpckitError
 from hpckit.head import exits
 from hpckit.head.pulse import PULSE_FD, STUCK_S, Listener
+from hpckit.head.requeueing import requeue_patiently
 from hpckit.node.log import say
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
-from hpckit.slurm.requeue import requeue
 from hpckit.spec.plan import Plan
 
 MOST_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
@@ -250,34 +249,6 @@ def supervise(run_dir: RunDir) -> int:
         return requeue_patiently(os.environ["SLURM_JOB_ID"], plan)
     _, code = pickle_load(paths.result_pickle)
     return outcome(load_state(run_dir, plan.tasks), code)
-
-
-def requeue_patiently(
-    job_id: str,
-    plan: Plan,
-    *,
-    ask: Callable[..., None] = requeue,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> int:
-    """Ask Slurm to requeue a warned job until it does, or its time is up; return the exit code.
-
-    The controller may be away just then. Without a requeue the run would stop at its walltime.
-    """
-    deadline = clock() + plan.warning_s
-    pause_s = 2.0
-    while clock() < deadline:
-        try:
-            ask(job_id, slurm_bin=plan.slurm_bin)
-        except SchedulerError as error:
-            say(f"supervisor: {error.message}; asking again in {pause_s:.0f} s")
-            sleep(pause_s)
-            pause_s = min(pause_s * 1.5, 15.0)
-            continue
-        say("supervisor: requeued; waiting for Slurm to end this job")
-        sleep(LINGER_S)
-        break
-    return exits.TERMINATED
 
 
 def _note_own_job(run_dir: RunDir, plan: Plan) -> None:

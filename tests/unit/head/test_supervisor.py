@@ -10,7 +10,8 @@ import pytest
 
 from hpckit.errors import SchedulerError
 from hpckit.head import exits, supervisor
-from hpckit.head.supervisor import Supervisor, how_it_died, outcome, requeue_patiently
+from hpckit.head.requeueing import requeue_patiently
+from hpckit.head.supervisor import Supervisor, how_it_died, outcome
 from hpckit.run.events import Ended
 from hpckit.run.state import RunState
 from tests.unit.factories import make_plan
