@@ -21,7 +21,7 @@ setup: ## install what `make demo` needs: Debian packages, .venv, the C++ task
 setup-dev: setup ## the same, and what the tests need: a real Slurm, linters
 	@make/setup.sh packages tests/debian-packages.txt tests/slurm/debian-packages.txt
 	@make/setup.sh venv $(VENV) dev
-	@$(MAKE) --no-print-directory -s native-asan || echo "setup: no sanitizer build" >&2
+	@make/setup.sh sanitized
 
 .PHONY: demo
 demo: setup ## the main job: real climate fields, on Ray and on Work Queue

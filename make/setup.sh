@@ -4,6 +4,7 @@
 #   make/setup.sh packages FILE...   install the Debian packages that the files list
 #   make/setup.sh venv DIR EXTRA     make the virtual environment DIR with hpckit[EXTRA]
 #   make/setup.sh native DIR         build the C++ task, with the CMake of the machine or of DIR
+#   make/setup.sh sanitized          build it with sanitizers, for its tests
 #
 # It says nothing when nothing is to be done, and asks nothing ever. Packages are installed
 # only when root or passwordless sudo is there. Otherwise they are named, with the conda-forge
@@ -243,13 +244,21 @@ native() {
     say "the C++ task could not be built; the demo's task will be Python with zfpy"
 }
 
+sanitized() {
+  has_cxx || return 0  # native has said so
+  local make=${MAKE:-make} task=native/build-asan/compress_task
+  "$make" --no-print-directory -q "$task" 2>/dev/null && return
+  say "building the C++ task with sanitizers, for its tests (some minutes)"
+  quietly "$make" --no-print-directory "$task" || say "no sanitizer build; its tests will be skipped"
+}
+
 case "${1:-}" in
-  packages | venv | native)
+  packages | venv | native | sanitized)
     one_at_a_time "$@"
     "$@"
     ;;
   *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0"
+    sed -n '2,11s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac
