@@ -1,0 +1,19 @@
+from tests.chaos.reclaim import Life, ideal_end
+
+
+def test_the_ideal_is_when_the_slots_of_all_lives_have_done_the_work() -> None:
+    lives = [Life(0.0, 10.0, "PREEMPTED"), Life(5.0, 20.0, "RUNNING")]
+    assert ideal_end(lives, 2, 10.0) == 5.0
+    assert ideal_end(lives, 2, 30.0) == 10.0
+    assert ideal_end(lives, 2, 40.0) == 15.0
+    assert ideal_end(lives, 2, 51.0) == float("inf")
+
+
+def test_a_pause_without_any_worker_passes_without_work() -> None:
+    lives = [Life(0.0, 5.0, "PREEMPTED"), Life(100.0, 200.0, "RUNNING")]
+    assert ideal_end(lives, 1, 15.0) == 110.0
+
+
+def test_the_grace_time_is_not_counted_for_those_that_were_taken_back() -> None:
+    assert Life(0.0, 60.0, "PREEMPTED").less(5.0).end == 55.0
+    assert Life(0.0, 60.0, "RUNNING").less(5.0).end == 60.0
