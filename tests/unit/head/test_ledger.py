@@ -3,7 +3,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpckit.head.ledger import Blame, Ledger, credit_spools
+from hpckit.head.ledger import Ledger, credit_spools
 from hpckit.run.events import NO_OUTPUT, Joined, Lost, Opened, Returned
 from hpckit.run.spool import Spooled
 from hpckit.run.state import DONE, FAILED, WAITING, RunState
