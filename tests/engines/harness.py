@@ -38,7 +38,7 @@ def make_plan(root: Path, backend: str, **changes: Any) -> Plan:
     size = Size(cores=2, memory_mib=2000, walltime_s=3600)
     values: dict[str, Any] = {
         "run": "test-run", "run_dir": str(root), "bag": "bag", "backend": backend,
-        "shape": "array", "site": "local", "scheduler": "emulated", "slurm_bin": "",
+        "shape": "allocation", "site": "local", "scheduler": "emulated", "slurm_bin": "",
         "python": PYTHON, "tasks": 1, "head": size, "worker": size, "workers": 1,
         "surroundings": Surroundings(run="test-run", cwd=str(root)), "retries": Retries(),
         "warning_s": 60, "setup": (), "jobs": (),
