@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from hpckit.errors import HpckitError
 from tests.chaos import bag, journal
 from tests.chaos.deck import Round
 from tests.chaos.faults import STRIKES
 from tests.chaos.left import left_behind, published_ports
 from tests.chaos.place import ChaosPlace
-from tests.chaos.scene import NoTarget, Scene, await_answer
+from tests.chaos.scene import NoTarget, Scene, Strike, await_answer
 
 EFFECT_S: Final = {"emulated": 100.0, "slurm": 150.0}  # within which a fault takes effect
 END_S: Final = {"emulated": 240.0, "slurm": 360.0}  # after the last fault
@@ -59,7 +61,7 @@ def play(place: ChaosPlace, plan: Round) -> Outcome:
         _follow(scene, outcome, ports)
         _check(scene, plan, outcome)
         outcome.misses += [f"left behind: {words}" for words in left_behind(scene, ports)]
-    except (AssertionError, RuntimeError, OSError) as error:
+    except (AssertionError, RuntimeError, OSError, HpckitError) as error:
         outcome.misses.append(f"{type(error).__name__}: {error}")
     finally:
         (root / "hold").unlink(missing_ok=True)
@@ -102,30 +104,35 @@ def _await_progress(scene: Scene, outcome: Outcome, ports: set[int], tasks: int)
 def _strike(scene: Scene, fault: str, outcome: Outcome) -> None:
     """Do it; hold the tasks back until it has taken effect, so that there is work to lose."""
     hold = scene.root / "hold"
-    deadline = time.monotonic() + TARGET_S
-    while True:
-        try:
-            strike = STRIKES[fault](scene)
-            break
-        except NoTarget as error:
-            hold.touch()  # nothing may end before there is something to break
-            if time.monotonic() > deadline:
-                hold.unlink()
-                outcome.misses.append(f"{fault}: {error}")
-                return
-            time.sleep(0.3)
-            _resume_if_stopped(scene, outcome, _state(scene))
+    later = threading.Timer(1.0, hold.touch)
+    later.start()
     try:
-        proof = await_answer(strike.evidence, 1.0)
-        if not proof:
-            hold.touch()
-            proof = await_answer(strike.evidence, EFFECT_S[scene.place.kind])
-    finally:
+        strike = _struck(scene, fault, outcome)
+        if strike is None:
+            return
+        proof = await_answer(strike.evidence, EFFECT_S[scene.place.kind])
         strike.mend()
+    finally:
+        later.cancel()
+        later.join()
         hold.unlink(missing_ok=True)
     outcome.effects[fault] = f"{strike.what} → {proof or 'NO EFFECT'}"
     if not proof:
         outcome.misses.append(f"{fault} took no effect: {strike.what}")
+
+
+def _struck(scene: Scene, fault: str, outcome: Outcome) -> Strike | None:
+    """Do it as soon as there is something to break; None when there was nothing in time."""
+    deadline = time.monotonic() + TARGET_S
+    while True:
+        try:
+            return STRIKES[fault](scene)
+        except (NoTarget, RuntimeError, HpckitError) as error:  # or Slurm does not answer
+            if time.monotonic() > deadline:
+                outcome.misses.append(f"{fault}: {error}")
+                return None
+        time.sleep(0.3)
+        _resume_if_stopped(scene, outcome, _state(scene))
 
 
 def _follow(scene: Scene, outcome: Outcome, ports: set[int]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from hpckit.errors import HpckitError
 from tests.chaos import journal
 from tests.chaos.place import ChaosPlace
 from tests.support.place import environ_of, processes_of
@@ -159,7 +160,7 @@ def await_answer(answer: Callable[[], str], limit_s: float, pause_s: float = 0.2
     deadline = time.monotonic() + limit_s
     while True:
         found = ""
-        with contextlib.suppress(RuntimeError):  # Slurm may not answer just now
+        with contextlib.suppress(RuntimeError, HpckitError):  # Slurm may not answer just now
             found = answer()
         if found or time.monotonic() > deadline:
             return found
