@@ -19,6 +19,7 @@ from tests.chaos.scene import NoTarget, Scene, Strike, await_answer
 EFFECT_S: Final = {"emulated": 100.0, "slurm": 150.0}  # within which a fault takes effect
 END_S: Final = {"emulated": 240.0, "slurm": 360.0}  # after the last fault
 TARGET_S: Final = 60.0  # within which there is something to break
+HOLD_S: Final = 0.3  # after which tasks that start are held back
 RESUMES: Final = 6
 
 
@@ -104,7 +105,7 @@ def _await_progress(scene: Scene, outcome: Outcome, ports: set[int], tasks: int)
 def _strike(scene: Scene, fault: str, outcome: Outcome) -> None:
     """Do it; hold the tasks back until it has taken effect, so that there is work to lose."""
     hold = scene.root / "hold"
-    later = threading.Timer(1.0, hold.touch)
+    later = threading.Timer(HOLD_S, hold.touch)
     later.start()
     try:
         strike = _struck(scene, fault, outcome)
