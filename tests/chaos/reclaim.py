@@ -118,8 +118,7 @@ def _account(place: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
     ideal_s = ideal_end([life.less(GRACE_S) for life in lives], SLOTS, work_s) - began
     with_grace_s = ideal_end(lives, SLOTS, work_s) - began
     starts = len((root / "ran").read_text().split())
-    joined = journal.of_kind(run_dir, "joined")
-    late = [event["t"] - max(x.start for x in lives if x.start <= event["t"]) for event in joined]
+    late = _start_ups(run_dir, lives)
     return {
         "tasks": len(rows),
         "done": sum(row[2] == "ok" for row in rows),
@@ -131,6 +130,16 @@ def _account(place: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
         "makespan_by_ideal_with_grace": round((ended - began) / with_grace_s, 3),
         "start_up_s": round(sum(late) / len(late), 2),
     }
+
+
+def _start_ups(run_dir: Path, lives: Sequence[Life]) -> list[float]:
+    """Return for each worker how long it took from Slurm's start to its first task's."""
+    first: dict[str, float] = {}
+    for event in journal.events(run_dir):
+        for row in event.get("rows", ()):
+            name = event["worker"]
+            first[name] = min(first.get(name, row[6]), row[6])
+    return [at - max(life.start for life in lives if life.start <= at) for at in first.values()]
 
 
 def _lives(place: ChaosPlace) -> list[Life]:
