@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.chaos.deck import deal
-from tests.chaos.place import emulated_place, slurm_place
+from tests.chaos.place import emulated_place, end_in_order_when_told, slurm_place
 from tests.chaos.play import play
 
 RESULTS: Final = Path("results/chaos.json")
@@ -24,8 +23,7 @@ Played = dict[int, dict[str, Any]]
 def main() -> int:
     """Play what has not been played with this seed; return 1 on any miss."""
     options = _options()
-    for number in (signal.SIGINT, signal.SIGTERM):  # so that the cluster is taken down
-        signal.signal(number, _interrupt)
+    end_in_order_when_told()
     log = _log(options.place, options.seed)
     played = {} if options.fresh else _read(log)
     place = emulated_place if options.place == "emulated" else slurm_place
@@ -46,10 +44,6 @@ def main() -> int:
                 _keep(here.runs / f"c{each.number}")
     wanted = {each.number for each in rounds}
     return _summarise(options, {n: o for n, o in played.items() if n in wanted})
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _options() -> argparse.Namespace:

@@ -187,6 +187,16 @@ def slurm_place() -> Iterator[ChaosPlace]:
         removed(root)
 
 
+def end_in_order_when_told() -> None:
+    """Let SIGTERM, and SIGINT in the background, take the cluster down before the end."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
 def _write_site(root: Path, name: str, parent: str, node_tmp: Path, runs: Path) -> None:
     sites = root / "config" / "hpckit" / "sites"
     sites.mkdir(parents=True)

@@ -14,6 +14,7 @@ import itertools
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, Final
 
 from hpckit.emulator import control
 from tests.chaos import journal
-from tests.chaos.place import ChaosPlace, emulated_place
+from tests.chaos.place import ChaosPlace, emulated_place, end_in_order_when_told
 from tests.support.place import await_true
 
 RESULTS: Final = Path("results/reclaim.json")
@@ -45,6 +46,7 @@ class Life:
     start: float
     end: float
     state: str
+    worker: str = ""  # how the worker's name begins: job, element and restart
 
     def less(self, grace_s: float) -> Life:
         """Return this life up to its warning."""
@@ -139,17 +141,22 @@ def _start_ups(run_dir: Path, lives: Sequence[Life]) -> list[float]:
         for row in event.get("rows", ()):
             name = event["worker"]
             first[name] = min(first.get(name, row[6]), row[6])
-    return [at - max(life.start for life in lives if life.start <= at) for at in first.values()]
+    started = {life.worker: life.start for life in lives}
+    workers = ((name.partition("-")[0], at) for name, at in first.items())
+    return [at - started[worker] for worker, at in workers if worker in started]
 
 
 def _lives(place: ChaosPlace) -> list[Life]:
-    words = ["-n", "-P", "-X", "-D", "-o", "State,Start,End,Partition"]
-    found = []
+    words = ["-n", "-P", "-X", "-D", "-o", "JobID,State,Start,End,Partition"]
+    found: list[Life] = []
+    before: Counter[str] = Counter()
     for line in place.slurm("sacct", *words).splitlines():
-        state, start, end, partition = line.split("|")
+        job, state, start, end, partition = line.split("|")
         if partition == "spot" and start[:1].isdigit():
             until = _unix(end) if end[:1].isdigit() else time.time()
-            found.append(Life(_unix(start), until, state.split()[0]))
+            again = f"r{before[job]}" if before[job] else ""
+            before[job] += 1
+            found.append(Life(_unix(start), until, state.split()[0], f"{job}{again}"))
     return found
 
 
@@ -163,6 +170,7 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, default=900)
     parser.add_argument("--backend", choices=["workqueue", "ray"], action="append")
     options = parser.parse_args()
+    end_in_order_when_told()
     document: dict[str, Any] = {"schema": "hpckit.reclaim/1", "checks": [], "measured": {}}
     for backend in options.backend or ["workqueue", "ray"]:
         with emulated_place() as place:
