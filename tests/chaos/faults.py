@@ -133,11 +133,14 @@ def node_kill(scene: Scene) -> Strike:
 def network_cut(scene: Scene) -> Strike:
     node, before, since = node_of(scene.worker()), scene.incarnations(), time.time()
     with_head = node == node_of(scene.loop())
+    job = scene.head_job()
     assert scene.place.real
     scene.place.real.faults.cut_network(node)
 
     def evidence() -> str:
-        return scene.new_head(before) if with_head else _explained(scene, node, since)
+        if with_head:  # the job comes back, or has ended and waits for `hpckit resume`
+            return scene.new_head(before) or scene.life(job, "FAILED", "NODE_FAIL")
+        return _explained(scene, node, since)
 
     what = f"node {node} is cut off" + (", the head's" if with_head else "")
     return Strike(what, evidence, lambda: scene.place.mend_node(node))
