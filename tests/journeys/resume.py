@@ -111,8 +111,10 @@ def kill_job(run_dir: Path) -> None:
 def batch_of(process: psutil.Process, run_dir: Path, job: str | None) -> bool:
     """Whether a process is the batch script or an srun of that job."""
     try:
-        words = process.cmdline()
-        same = process.environ().get("SLURM_JOB_ID") == job
+        words, env = process.cmdline(), process.environ()
+        same = env.get("SLURM_JOB_ID") == job
+        # Other clusters on this machine have a job of that number too.
+        same = same and (env.get("SLURM_JOB_NAME") == run_dir.name or str(run_dir) in words)
     except (psutil.Error, OSError):
         return False
     program = Path(words[0]).name if words else ""
