@@ -178,6 +178,8 @@ class Step:
 
     def run(self) -> int:
         """Create the step (waiting while its CPUs are busy), and see it to its end."""
+        # A task that is gone, or never began, closes the pipe that its input is carried to.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         streams = Streams(self.options, self.layout)
         sock, inbox = self._create(streams)
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -127,8 +127,8 @@ def a_node_that_dies_is_noticed_and_its_job_requeued(slurm: Slurm) -> None:
     slurm.faults.kill_node(node)
     until("it to be requeued", lambda: job.state() == "PENDING", 90)
     until("it to be down", lambda: state_of(slurm, node).startswith("down"), 30)
-    rows = slurm.ok("sacct", "-D", "-X", "-n", "-P", "-j", job.id, "-o", "state").split()
-    assert rows[0] == "NODE_FAIL"
+    ask = ("sacct", "-D", "-X", "-n", "-P", "-j", job.id, "-o", "state")
+    until("accounting to know it", lambda: slurm.ok(*ask).split()[0] == "NODE_FAIL", 60)
     job.cancel()
     slurm.faults.start_node(node)
     until("it to be back", lambda: state_of(slurm, node) == "idle", 60)
