@@ -13,7 +13,6 @@ here, on the node, so that a script can be submitted by hand with plain ``sbatch
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -30,6 +29,7 @@ from hpckit.head import exits
 from hpckit.head.pulse import PULSE_FD, STUCK_S, Listener
 from hpckit.head.requeueing import requeue_patiently
 from hpckit.node.log import say
+from hpckit.node.processes import become_subreaper
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
@@ -42,7 +42,6 @@ FLUSH_S: Final = 20.0  # how long a warned loop may take to flush and leave
 LINGER_S: Final = 300.0  # more than any site's grace time
 KILL_S: Final = 10.0  # after which a process that was killed is held by the kernel
 LATE_S: Final = 3.0  # by which our own warning may come after the loop's
-_PR_SET_CHILD_SUBREAPER: Final = 36
 _LOOK_S: Final = 0.1
 _COUNTLESS: Final = 1_000_000  # walltimes that a run may outlive
 
@@ -201,11 +200,6 @@ def how_it_died(code: int) -> str:
         return f"the loop was ended by {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal has no name
         return f"the loop was ended by signal {-code}"
-
-
-def become_subreaper() -> None:
-    """Adopt the orphans of all that is started from here, so that they can be found."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_descendants() -> None:

@@ -1,7 +1,8 @@
 """The counts of a run at a moment (``snapshot.json``, ``hpckit.snapshot/1``).
 
-The head writes it about once a second, so that `list` and `status` need not replay a long
-journal. It can always be rebuilt; where it disagrees with the journal, the journal is right.
+The head writes it about once a second, so that whoever follows a run live need not
+replay its journal at every look. It can always be rebuilt; where it disagrees with the
+journal, the journal is right.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ NAME = "srun"
 _QUEUED_AFTER_S = 0.3
 _BUSY_PAUSE_S = 0.05
 _BUSY_PAUSE_MOST_S = 1.0
-_FATAL = "srun: error: Unable to create step for job {job}: {text}\n"
 
 
 def main(state_dir: str, words: list[str]) -> int:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from hpckit.emulator import wire
-from hpckit.emulator.daemon import patterns
 
 _CHUNK = 65536
 
@@ -191,8 +190,3 @@ def _is_null(fd: int) -> bool:
     except OSError:
         return True
     return stat.S_ISCHR(about.st_mode) and about.st_rdev == os.makedev(1, 3)
-
-
-def is_pattern(text: str) -> bool:
-    """Whether a file name gives each task a file of its own."""
-    return patterns.is_per_task(text)

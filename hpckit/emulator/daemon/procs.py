@@ -12,7 +12,6 @@ import signal
 import time
 from pathlib import Path
 
-TICK = os.sysconf("SC_CLK_TCK")
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 

@@ -7,7 +7,6 @@ defaults. Source: sbatch(1).
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 from hpckit.emulator.core import formats, hostlist
@@ -91,8 +90,3 @@ def _gres(given: dict[str, Any]) -> int:
     if any(name != "gpu" for name in counts):
         raise Refusal("gres")
     return counts.get("gpu", 0)
-
-
-def describe_start(when: float) -> str:
-    """Return a time as ``sbatch --test-only`` prints it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(when))
