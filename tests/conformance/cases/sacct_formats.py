@@ -63,7 +63,8 @@ def times_are_those_that_passed(slurm: Slurm) -> None:
 
 @case("sacct MaxRSS", "sacct AveRSS", "sacct TotalCPU", "sacct UserCPU", "sacct SystemCPU")
 def memory_and_cpu_time_are_measured(slurm: Slurm) -> None:
-    hog = "x = b'x' * (200 << 20)\nimport time\nt = time.time()\nwhile time.time() - t < 4: pass\n"
+    # Two seconds of CPU, however long a busy machine takes over them.
+    hog = "x = b'x' * (200 << 20)\nimport time\nwhile time.process_time() < 2: pass\n"
     (slurm.directory / "hog.py").write_text(hog)
     job = slurm.sbatch("--wrap=/usr/bin/python3 hog.py")
     assert job.end() == "COMPLETED"
@@ -71,7 +72,7 @@ def memory_and_cpu_time_are_measured(slurm: Slurm) -> None:
     assert 200_000 < int(rss.rstrip("K")) < 260_000
     minutes, seconds = cpu.split(":")
     assert minutes == "00"
-    assert 1 < float(seconds) < 6
+    assert 1.9 < float(seconds) < 6
 
 
 @case("sacct --parsable", "sacct --parsable2", "sacct --delimiter")
