@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hpckit.cli import act, demo, emulate, explain, look, site, submit, workers
+from hpckit.cli import act, bench, demo, emulate, explain, look, site, submit, workers
 
 app = typer.Typer(
     name="hpckit",
@@ -56,3 +56,4 @@ app.add_typer(workers.app, name="workers")
 app.add_typer(site.app, name="site")
 app.add_typer(emulate.app, name="emulate")
 app.command("demo")(demo.demo)
+app.add_typer(bench.app, name="bench")

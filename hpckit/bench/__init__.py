@@ -1,0 +1,1 @@
+"""Measuring: the same bag on each engine, in three scenarios."""
