@@ -47,6 +47,7 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     memory: opt.Memory = None,
     walltime: opt.Walltime = None,
     partition: opt.Partition = "",
+    worker_partition: opt.WorkerPartition = "",
     account: opt.Account = "",
     qos: opt.Qos = "",
     sbatch: opt.Sbatch = None,
@@ -70,6 +71,7 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "backend": backend, "shape": shape, "nodes": nodes, "cores": cores,
         "min_workers": min_workers, "max_workers": max_workers, "max_failures": max_failures,
         "memory_mib": memory, "walltime_s": walltime, "partition": partition,
+        "worker_partition": worker_partition,
         "account": account, "qos": qos, "sbatch": tuple(sbatch or ()), "name": name,
     }  # fmt: skip
     how = How(dry_run=dry_run, wait=wait, as_json=as_json)

@@ -89,6 +89,10 @@ Walltime = Annotated[
     ),
 ]
 Partition = Annotated[str, _words("--partition", "NAME", "Slurm's partition.")]
+WorkerPartition = Annotated[
+    str,
+    _words("--worker-partition", "NAME", "Another for an array's workers: preemptible, say."),
+]
 Account = Annotated[str, _words("--account", "NAME", "Slurm's account.")]
 Qos = Annotated[str, _words("--qos", "NAME", "Slurm's quality of service.")]
 Sbatch = Annotated[

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpckit.launch.directives import adapt, literal, place_directives
-from hpckit.launch.place import Place
+from hpckit.launch.place import Places
 from hpckit.launch.sizes import Sizes
 from hpckit.launch.walltime import warning_s
 from hpckit.spec.engines import ENGINES
@@ -51,7 +51,7 @@ class Jobs:
     run_dir: str
     cwd: str
     site: Site
-    place: Place
+    places: Places
     sizes: Sizes
     user: tuple[str, ...] = ()
 
@@ -122,11 +122,12 @@ class Jobs:
 
     def _job(self, role: str, log: str, resources: Sequence[str]) -> JobPlan:
         name = f"{self.run}.workers" if role == "workers" else self.run
+        place = self.places.workers if role == "workers" else self.places.head
         lines = [
             f"--job-name={name}",
             f"--output={literal(self.run_dir)}/logs/{log}",
             f"--chdir={self.cwd}",
-            *place_directives(self.place),
+            *place_directives(place),
             *resources,
             "--requeue",
             "--open-mode=append",

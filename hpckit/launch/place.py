@@ -25,13 +25,31 @@ class Place:
         return f"partition {self.partition!r}" if self.partition else "the default partition"
 
 
-def find_place(site: Site, request: Request) -> Place:
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the head goes, and where its workers: often, but not always, the same.
+
+    Capacity that is taken back is cheap for workers, and a nuisance for a head.
+    """
+
+    head: Place
+    workers: Place
+
+
+def find_places(site: Site, request: Request) -> Places:
     """Return where the jobs go: flags first, then the partition's entry, then the site's.
 
     Raises:
-        InputError: the site does not know the partition, or demands what nobody gave.
+        InputError: the site does not know a partition, or demands what nobody gave.
     """
-    name = request.partition or site.default_partition
+    head = _find_place(site, request, request.partition)
+    if not request.worker_partition:
+        return Places(head=head, workers=head)
+    return Places(head=head, workers=_find_place(site, request, request.worker_partition))
+
+
+def _find_place(site: Site, request: Request, name: str) -> Place:
+    name = name or site.default_partition
     if not name and len(site.partitions) == 1:
         name = next(iter(site.partitions))
     if name in site.partitions:

@@ -10,7 +10,7 @@ from hpckit.errors import InputError
 from hpckit.launch.directives import check_user_directives
 from hpckit.launch.jobs import Jobs
 from hpckit.launch.naming import check_path, refuse_node_local, run_name, run_root
-from hpckit.launch.place import find_place
+from hpckit.launch.place import find_places
 from hpckit.launch.request import Request
 from hpckit.launch.sizes import choose_sizes
 from hpckit.launch.walltime import warning_s
@@ -35,16 +35,17 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
         raise InputError(f"bag {bag.name!r} has no tasks", hint="Look at its [each] table.")
     check_user_directives(request.sbatch)
     backend, shape, notes = _engine(request)
-    place = find_place(site, request)
-    sizes = choose_sizes(bag, request, site, place, (backend, shape))
+    places = find_places(site, request)
+    sizes = choose_sizes(bag, request, site, places, (backend, shape))
     run = run_name(bag.name, request)
     around = surroundings(bag, run)
     _check_cwd(around.cwd or bag.submitted_from, site)
     run_dir = f"{run_root(site, request)}/{run}"
     cwd = around.cwd or bag.submitted_from
     of_run = Jobs(
-        run=run, run_dir=run_dir, cwd=cwd, site=site, place=place, sizes=sizes, user=request.sbatch
-    )
+        run=run, run_dir=run_dir, cwd=cwd, site=site, places=places, sizes=sizes,
+        user=request.sbatch,
+    )  # fmt: skip
     return Plan(
         run=run,
         run_dir=run_dir,
@@ -90,6 +91,12 @@ def _engine(request: Request) -> tuple[Backend, Shape, list[str]]:
         raise InputError(
             f"{ENGINES[backend].title} works on the head's own node: it has no array of workers",
             hint="Leave --shape out, or choose another --backend.",
+        )
+    if request.worker_partition and shape != "array":
+        raise InputError(
+            f"--worker-partition {request.worker_partition}: in the {shape} shape head and "
+            f"workers are one job, in one partition",
+            hint="Add --shape array, or use --partition.",
         )
     return backend, shape, notes
 

@@ -45,6 +45,7 @@ class Request:
     memory_mib: int | None = None
     walltime_s: int | None = None
     partition: str = ""
+    worker_partition: str = ""
     account: str = ""
     qos: str = ""
     sbatch: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from math import ceil
 from typing import Final
 
 from hpckit.errors import InputError
-from hpckit.launch.place import Place
+from hpckit.launch.place import Place, Places
 from hpckit.launch.request import Request
 from hpckit.launch.walltime import choose_walltime
 from hpckit.spec.bag import Bag
@@ -79,14 +79,14 @@ class _Case:
 
 
 def choose_sizes(
-    bag: Bag, request: Request, site: Site, place: Place, engine: tuple[Backend, Shape]
+    bag: Bag, request: Request, site: Site, places: Places, engine: tuple[Backend, Shape]
 ) -> Sizes:
     """Return the sizes of head and workers.
 
     Raises:
-        InputError: no node of the partition can hold one task.
+        InputError: no node of the workers' partition can hold one task.
     """
-    case = _Case(bag, request, site, place, *engine)
+    case = _Case(bag, request, site, places.workers, *engine)
     _check_task_fits(case)
     cores = _cores(case)
     slots = _slots(case, cores)
@@ -94,20 +94,29 @@ def choose_sizes(
     job_memory = memory + case.engine_mib(slots) + case.beside_mib
     if bag.task.resources.memory_mib:
         slots = min(slots, memory // bag.task.resources.memory_mib)
-    walltime_s = choose_walltime(bag, request, place, case.notes)
+    walltime_s = choose_walltime(bag, request, places.workers, case.notes)
     gpus = slots * bag.task.resources.gpus
     worker = Size(cores=cores, memory_mib=memory, walltime_s=walltime_s, gpus=gpus)
     return Sizes(
         head=Size(
             cores=HEAD_CORES,
-            memory_mib=min(HEAD_MEMORY_MIB, place.limits.memory_mib or HEAD_MEMORY_MIB),
-            walltime_s=walltime_s,
+            memory_mib=min(HEAD_MEMORY_MIB, places.head.limits.memory_mib or HEAD_MEMORY_MIB),
+            walltime_s=_head_walltime_s(case, places),
         ),
         worker=worker,
         workers=_workers(case, worker, job_memory, slots),
         job_memory_mib=job_memory,
         notes=tuple(case.notes),
     )
+
+
+def _head_walltime_s(case: _Case, places: Places) -> int:
+    """Return how long the head may run; what cuts it is noted once, if both are in one queue."""
+    notes: list[str] = []
+    walltime_s = choose_walltime(case.bag, case.request, places.head, notes)
+    if places.head != places.workers:
+        case.notes += [f"head's {note}" for note in notes]
+    return walltime_s
 
 
 def _check_task_fits(case: _Case) -> None:

@@ -309,3 +309,24 @@ def test_a_nodes_own_tmp_is_refused_on_real_slurm_only() -> None:
 def test_a_path_that_sbatch_cannot_be_told_is_refused(root: str) -> None:
     with pytest.raises(InputError, match="which sbatch cannot be told"):
         plan(environ={"HPCKIT_RUNS": root})
+
+
+# -- workers in a partition of their own ---------------------------------------------------
+
+SPOT = {"batch": {"max_walltime": "30m"}, "spot": {"max_walltime": "6h", "qos": "cheap"}}
+
+
+def test_workers_may_have_a_partition_of_their_own() -> None:
+    site = a_site(partitions=SPOT, run_root="/scratch", default_partition="batch")
+    found = plan(site, backend="workqueue", worker_partition="spot", walltime_s=7200)
+    head, workers = directives(found, "head"), directives(found, "workers")
+    assert (head["--partition"], workers["--partition"]) == ("batch", "spot")
+    assert ("--qos" in head, workers["--qos"]) == (False, "cheap")
+    assert (found.head.walltime_s, found.worker.walltime_s) == (1800, 7200)
+    assert "head's walltime: 30m 00s, not 2h 00m; partition 'batch' allows no more" in found.notes
+
+
+def test_one_job_has_one_partition() -> None:
+    site = a_site(partitions=SPOT, run_root="/scratch", default_partition="batch")
+    with pytest.raises(InputError, match="in the allocation shape head and workers are one job"):
+        plan(site, backend="ray", worker_partition="spot")
