@@ -63,6 +63,8 @@ def _numbers(axis: Range) -> range:
 def _matches(name: str, axis: Glob, directory: str) -> list[str]:
     pattern = absolute(glob.escape(directory), axis.glob)
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    for path in found:
+        _check_text(path, f"each.{name}: glob {axis.glob!r}", "Rename the file.")
     if found:
         return found
     folder = axis.glob
@@ -74,6 +76,12 @@ def _matches(name: str, axis: Glob, directory: str) -> list[str]:
         f"each.{name}: glob {axis.glob!r} matches nothing from {directory}",
         hint=f"{folder} {there}.",
     )
+
+
+def _check_text(text: str, where: str, hint: str) -> None:
+    """Refuse what is not UTF-8: plans, journals and tables are, and would not hold it."""
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise InputError(f"{where}: {os.fsencode(text)!r} is not UTF-8", hint=hint)
 
 
 def _lines(name: str, axis: Lines, directory: str) -> Iterator[Element]:
@@ -90,7 +98,8 @@ def _lines(name: str, axis: Lines, directory: str) -> Iterator[Element]:
                 if b"\0" in line:
                     raise InputError(f"{path}:{number}: holds a zero byte, so it is no text file")
                 empty = False
-                text = os.fsdecode(line)  # names of files need not be UTF-8
+                text = os.fsdecode(line)
+                _check_text(text, f"{path}:{number}", "Save the file as UTF-8.")
                 yield text, text
     except OSError as error:
         raise InputError(f"each.{name}: cannot read lines from {path}: {error.strerror}") from error

@@ -81,11 +81,15 @@ def recognise(
     A site whose `match` fits; else ``slurm`` when one is reachable; else ``local``.
 
     Raises:
-        InputError: several sites fit, or a site's file has a fault.
+        InputError: several sites fit.
     """
-    fitting = {}
+    fitting, faulty = {}, ""
     for name in known_sites():
-        reason = _fit(load_site(name).site.match, environ, hostname)
+        try:
+            reason = _fit(load_site(name).site.match, environ, hostname)
+        except InputError as error:  # a draft of one site must not stop work on another
+            faulty = f"; site {name!r} was left out: {error.message}"
+            continue
         if reason:
             fitting[name] = reason
     if len(fitting) > 1:
@@ -94,10 +98,10 @@ def recognise(
             hint=f"Choose with --site, for example --site {next(iter(fitting))}.",
         )
     for name, reason in fitting.items():
-        return name, reason
+        return name, reason + faulty
     if slurm_reachable():
-        return "slurm", "no site's match fits this machine, and a Slurm answers"
-    return "local", "no site's match fits this machine, and no Slurm answers"
+        return "slurm", "no site's match fits this machine, and a Slurm answers" + faulty
+    return "local", "no site's match fits this machine, and no Slurm answers" + faulty
 
 
 def expand_variables(text: str, environ: Mapping[str, str], key: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,10 +98,21 @@ def test_a_glob_that_matches_nothing_says_which_pattern_from_where(tmp_path: Pat
 
 def test_lines_of_a_file_are_taken_as_they_are(tmp_path: Path) -> None:
     lines = ["a b", "it's", '"q"', "größe", " lead", "trail ", "{x}", "$HOME"]
-    (tmp_path / "f.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\n\n\n\xff")
+    (tmp_path / "f.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\n\n\n")
     bag = bag_of(tmp_path, ECHO + 'x = { lines = "f.txt" }\n')
-    assert words(bag) == [*lines, "\udcff"]  # a file's name need not be UTF-8
-    assert count(bag) == len(lines) + 1
+    assert words(bag) == lines
+    assert count(bag) == len(lines)
+
+
+def test_what_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_bytes(b"a\nb\xff\n")
+    (tmp_path / os.fsdecode(b"n\xff.dat")).touch()
+    bag = bag_of(tmp_path, ECHO + 'x = { lines = "f.txt" }\n')
+    with pytest.raises(InputError, match=r"f\.txt:2: b'b\\xff' is not UTF-8"):
+        words(bag)
+    bag = bag_of(tmp_path, ECHO + 'x = { glob = "*.dat" }\n')
+    with pytest.raises(InputError, match=r"glob '\*\.dat': b'.*n\\xff\.dat' is not UTF-8"):
+        words(bag)
 
 
 @pytest.mark.parametrize(

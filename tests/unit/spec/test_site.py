@@ -216,6 +216,15 @@ def test_several_fitting_sites_leave_the_choice_to_the_user(write: Write) -> Non
         recognise({}, "x", never)
 
 
+def test_a_faulty_file_of_one_site_does_not_stop_another(write: Write) -> None:
+    write("user", "draft", "nonsense = 1\n")
+    name, reason = recognise({}, "laptop", lambda: False)
+    assert name == "local"
+    assert "site 'draft' was left out: " in reason
+    with pytest.raises(InputError, match="nonsense"):
+        load_site("draft")
+
+
 def test_variables_are_filled_into_paths_and_missing_ones_are_told() -> None:
     environ = {"SCRATCH": "/s/a b", "HOME": "/home/ada", "EMPTY": ""}
     assert expand_variables("$SCRATCH/r", environ) == "/s/a b/r"
