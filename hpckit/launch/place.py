@@ -42,13 +42,16 @@ def find_places(site: Site, request: Request) -> Places:
     Raises:
         InputError: the site does not know a partition, or demands what nobody gave.
     """
-    head = _find_place(site, request, request.partition)
+    name = request.partition or _queue_of_qos(site, request.qos)
+    head = _find_place(site, request, name, request.qos)
     if not request.worker_partition:
         return Places(head=head, workers=head)
-    return Places(head=head, workers=_find_place(site, request, request.worker_partition))
+    name = request.worker_partition
+    own_qos = site.partitions[name].qos if name in site.partitions else ""
+    return Places(head=head, workers=_find_place(site, request, name, own_qos or request.qos))
 
 
-def _find_place(site: Site, request: Request, name: str) -> Place:
+def _find_place(site: Site, request: Request, name: str, qos: str) -> Place:
     name = name or site.default_partition
     if not name and len(site.partitions) == 1:
         name = next(iter(site.partitions))
@@ -67,11 +70,17 @@ def _find_place(site: Site, request: Request, name: str) -> Place:
         limits=limits,
         partition=name if limits.partition is None else limits.partition,
         account=request.account or limits.account or site.account,
-        qos=request.qos or limits.qos or site.qos,
+        qos=qos or limits.qos or site.qos,
         constraint=limits.constraint or site.constraint,
     )
     _check_required(site, request, place)
     return place
+
+
+def _queue_of_qos(site: Site, qos: str) -> str:
+    """Return the queue that a QOS leads to, where queues are QOSs: its limits are the job's."""
+    found = [name for name, entry in site.partitions.items() if qos and entry.qos == qos]
+    return found[0] if len(found) == 1 else ""
 
 
 def _check_required(site: Site, request: Request, place: Place) -> None:

@@ -318,12 +318,18 @@ SPOT = {"batch": {"max_walltime": "30m"}, "spot": {"max_walltime": "6h", "qos": 
 
 def test_workers_may_have_a_partition_of_their_own() -> None:
     site = a_site(partitions=SPOT, run_root="/scratch", default_partition="batch")
-    found = plan(site, backend="workqueue", worker_partition="spot", walltime_s=7200)
+    found = plan(site, backend="workqueue", worker_partition="spot", walltime_s=7200, qos="normal")
     head, workers = directives(found, "head"), directives(found, "workers")
     assert (head["--partition"], workers["--partition"]) == ("batch", "spot")
-    assert ("--qos" in head, workers["--qos"]) == (False, "cheap")
+    assert (head["--qos"], workers["--qos"]) == ("normal", "cheap")
     assert (found.head.walltime_s, found.worker.walltime_s) == (1800, 7200)
     assert "head's walltime: 30m 00s, not 2h 00m; partition 'batch' allows no more" in found.notes
+
+
+def test_a_qos_leads_to_the_queue_that_it_is() -> None:
+    found = plan("perlmutter", backend="workqueue", account="m1", qos="debug", walltime_s=36000)
+    assert directives(found, "head")["--qos"] == "debug"
+    assert directives(found, "head")["--time"] == "00:30:00"
 
 
 def test_one_job_has_one_partition() -> None:
