@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hpckit.cli import say
+from hpckit.cli import faults, say
+from hpckit.cli.faults import Cluster
 from hpckit.cli.options import Json, measured, whole_number
 from hpckit.errors import InputError
 from hpckit.spec.units import parse_memory_mib
@@ -18,9 +19,6 @@ app = typer.Typer(
     help="The emulated Slurm by itself.\n\nExample: hpckit emulate shell -- sbatch job.sh",
     no_args_is_help=True,
 )
-Cluster = Annotated[
-    str, typer.Option("--cluster", metavar="NAME", help="Which one; each is apart.")
-]
 
 
 def _size(name: str, words: str) -> Any:
@@ -118,7 +116,7 @@ def status(cluster: Cluster = "local", as_json: Json = False) -> None:
 
 @app.command("shell")
 def shell(context: typer.Context, cluster: Cluster = "local") -> int:
-    """Open a shell with sbatch and the others, or run a command.
+    """Open a shell with Slurm's commands, or run one.
 
     Exits with the code of the shell or the command.
 
@@ -144,3 +142,7 @@ def shell(context: typer.Context, cluster: Cluster = "local") -> int:
     finally:
         signal.signal(signal.SIGINT, previous)
     return code if code >= 0 else 128 - code
+
+
+for _name, _command in faults.COMMANDS.items():
+    app.command(_name)(_command)

@@ -14,23 +14,26 @@ import hashlib
 import json
 import os
 import shlex
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hpckit.emulator import launch, paths, wire
 from hpckit.emulator.config import ClusterConfig, PartitionConfig
-from hpckit.errors import InputError, SchedulerError
+from hpckit.emulator.core import hostlist
+from hpckit.errors import InputError, SchedulerError, did_you_mean
 
 __all__ = [
     "Cluster", "ClusterConfig", "PartitionConfig", "controller_down", "down", "drain", "find",
-    "kill_node", "list_clusters", "reclaim", "resume", "shell_environment", "slow_controller",
-    "status", "time_scale", "up",
+    "kill_node", "list_clusters", "named_nodes", "reclaim", "resume", "shell_environment",
+    "slow_controller", "status", "time_scale", "up",
 ]  # fmt: skip
 SCHEMA = "hpckit.emulate/1"
 _DOWN_PATIENCE_S = 20.0
+_ANY_CODE = frozenset({"shutdown"})  # what a daemon of other code does too
 
 
 @dataclass(frozen=True)
@@ -152,15 +155,26 @@ def down(name: str = "local") -> None:
         if not alive:  # it was killed: let a new one find and end what is left
             launch.start(directory)
         elif not asked:
-            with contextlib.suppress(SchedulerError):
-                _ask(name, {"op": "shutdown"})
-                asked = True
+            asked = _ask_to_end(name, directory)
         if time.monotonic() > deadline:
             raise SchedulerError(
                 f"the emulated cluster {name!r} did not end within {_DOWN_PATIENCE_S:.0f} s",
                 hint=f"See {directory}/slurmctld.log; its pid is in {directory}/lock.",
             )
         time.sleep(0.01)
+
+
+def _ask_to_end(name: str, directory: str) -> bool:
+    """Ask a daemon to end, by a signal when it does not listen: its controller may be down."""
+    try:
+        _ask(name, {"op": "shutdown"})
+        return True
+    except SchedulerError:
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(Path(directory, "lock").read_text())
+            if os.fsencode(directory) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                os.kill(pid, signal.SIGTERM)
+        return False
 
 
 def find(name: str = "local") -> Cluster | None:
@@ -211,6 +225,31 @@ def shell_environment(cluster: Cluster) -> dict[str, str]:
 # -- faults --------------------------------------------------------------------------------
 
 
+def named_nodes(words: Sequence[str], *, name: str = "local") -> list[str]:
+    """Return the nodes that words name: ``local-n2``, ``local-n[1-3]``, or ``2`` for the second.
+
+    Raises:
+        InputError: there is no such node.
+        SchedulerError: the cluster does not run.
+    """
+    known = [node["name"] for node in _ask(name, {"op": "status"})["nodes"]]
+    found: list[str] = []
+    for word in words:
+        try:
+            one = int(word) - 1 if word.isdecimal() else -1
+            names = [known[one]] if 0 <= one < len(known) else hostlist.expand(word)
+        except ValueError:
+            names = [word]
+        strange = [node for node in names if node not in known]
+        if strange or not names:
+            raise InputError(
+                f"the emulated cluster {name!r} has no node {(strange or [word])[0]!r}; it has "
+                f"{hostlist.compress(known)}." + did_you_mean((strange or [word])[0], known)
+            )
+        found += [node for node in names if node not in found]
+    return found
+
+
 def kill_node(node: str, *, name: str = "local") -> None:
     """Take a node's power away: its processes end at once, the controller notices soon."""
     _ask(name, {"op": "kill_node", "node": node})
@@ -233,9 +272,9 @@ def controller_down(seconds: float, *, name: str = "local") -> None:
     _ask(name, {"op": "controller_down", "seconds": seconds})
 
 
-def slow_controller(seconds: float, *, name: str = "local") -> None:
-    """Answer every command so many seconds late (0 ends it)."""
-    _ask(name, {"op": "slow_controller", "seconds": seconds})
+def slow_controller(seconds: float, *, for_s: float | None = None, name: str = "local") -> None:
+    """Answer every command so many seconds late (0 ends it), for a time or for good."""
+    _ask(name, {"op": "slow_controller", "seconds": seconds, "for_s": for_s})
 
 
 def reclaim(
@@ -245,7 +284,18 @@ def reclaim(
     """Preempt running jobs at random, so many an hour, as spot capacity is taken back (0 ends it).
 
     Each victim's steps hear TERM, it has `grace_s`, and is requeued.
+
+    Raises:
+        InputError: there is no such partition.
     """
+    if partition:
+        config = ClusterConfig.from_json(_ask(name, {"op": "status"})["config"])
+        known = [p.name for p in config.partitions]
+        if partition not in known:
+            raise InputError(
+                f"the emulated cluster {name!r} has no partition {partition!r}; it has "
+                f"{', '.join(known)}." + did_you_mean(partition, known)
+            )
     message = {"per_hour": per_hour, "grace_s": grace_s, "seed": seed, "partition": partition}
     _ask(name, {"op": "reclaim", **message})
 
@@ -261,27 +311,37 @@ def _ask(name: str, message: dict[str, Any]) -> dict[str, Any]:
     """Send one request to a cluster's daemon.
 
     Raises:
-        SchedulerError: it does not run, does not answer, or refuses.
+        SchedulerError: it does not run, does not answer, is of other code, or refuses.
     """
-    directory = paths.state_dir(name)
-    reply = _converse(directory, message, lambda: find(name) is not None)
+    try:
+        sock = wire.connect(paths.socket_path(paths.state_dir(name)))
+    except OSError as error:
+        raise _unreachable(name) from error
+    with sock:
+        wire.send(sock, message)
+        try:
+            reply = wire.receive(sock, wire.Inbox())
+        except wire.Closed as error:
+            raise SchedulerError(f"the emulated cluster {name!r} hung up") from error
+    if message["op"] not in _ANY_CODE:
+        try:
+            wire.check_version(reply, name)
+        except wire.OtherVersion as error:
+            raise SchedulerError(error.text, hint=error.hint) from None
     if "error" in reply:
         raise SchedulerError(f"the emulated cluster {name!r} refused: {reply['text']}")
     return reply
 
 
-def _converse(directory: str, message: dict[str, Any], alive: Callable[[], bool]) -> dict[str, Any]:
-    try:
-        sock = wire.connect(paths.socket_path(directory))
-    except OSError as error:
-        state = "does not answer (controller-down?)" if alive() else "is not running"
-        raise SchedulerError(
-            f"the emulated cluster in {directory} {state}: {error.strerror}",
-            hint="Start it with: hpckit emulate up",
-        ) from error
-    with sock:
-        wire.send(sock, message)
-        try:
-            return wire.receive(sock, wire.Inbox())
-        except wire.Closed as error:
-            raise SchedulerError(f"the emulated cluster in {directory} hung up") from error
+def _unreachable(name: str) -> SchedulerError:
+    if find(name) is not None:
+        return SchedulerError(
+            f"the emulated cluster {name!r} does not answer",
+            hint="Its controller may be down for a time (hpckit emulate controller-down).",
+        )
+    flag = "" if name == "local" else f" --cluster {name}"
+    up = ", ".join(other for other in list_clusters() if find(other)) or "none"
+    return SchedulerError(
+        f"the emulated cluster {name!r} is not running; running: {up}",
+        hint=f"Start it with: hpckit emulate up{flag}",
+    )

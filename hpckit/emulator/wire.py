@@ -1,7 +1,8 @@
 """Messages between the commands, the daemon and the keepers: JSON with a length, and descriptors.
 
 Each message is a 4-byte big-endian length and that many bytes of JSON. File descriptors ride
-beside the first byte (SCM_RIGHTS).
+beside the first byte (SCM_RIGHTS). The word ``wire`` of each says what its sender speaks: a
+daemon may be older than the command that asks it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,34 @@ from hpckit.emulator import paths
 _HEADER = struct.Struct("!I")
 MAX_DESCRIPTORS = 250  # the kernel takes 253 (SCM_MAX_FD)
 MAX_BYTES = 64 * 1024 * 1024
+VERSION = 2  # raised with every change of a request or a reply; a message without it is of 1
 
 
 class Closed(Exception):
     """The other side has gone."""
+
+
+class OtherVersion(Exception):
+    """The daemon is of other code than the one who asks it.
+
+    Attributes:
+        text: what was found.
+        hint: what to do.
+    """
+
+    def __init__(self, theirs: object, cluster: str) -> None:
+        self.text = (
+            f"the daemon of the emulated cluster {cluster!r} is of other code than this command: "
+            f"it speaks version {theirs} of the wire, not {VERSION}"
+        )
+        self.hint = f"End it and its jobs with: hpckit emulate down --cluster {cluster}"
+        super().__init__(self.text)
+
+
+def check_version(message: dict[str, Any], cluster: str) -> None:
+    """Raise `OtherVersion` for a message of other code."""
+    if (theirs := message.get("wire", 1)) != VERSION:
+        raise OtherVersion(theirs, cluster)
 
 
 def connect(path: str) -> socket.socket:
@@ -46,7 +71,7 @@ def connect(path: str) -> socket.socket:
 
 def encode(message: dict[str, Any]) -> bytes:
     """Return a message as bytes. Names that are no UTF-8 travel as surrogates."""
-    body = json.dumps(message, separators=(",", ":")).encode()
+    body = json.dumps({**message, "wire": VERSION}, separators=(",", ":")).encode()
     return _HEADER.pack(len(body)) + body
 
 
@@ -57,7 +82,8 @@ def send(sock: socket.socket, message: dict[str, Any], fds: list[int] | None = N
     if fds:
         rights = array.array("i", fds)
         sent = sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-    sock.sendall(data[sent:])
+    if sent < len(data):  # even nothing cannot be sent to one who has answered and closed
+        sock.sendall(data[sent:])
 
 
 class Inbox:

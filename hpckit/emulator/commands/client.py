@@ -66,15 +66,28 @@ def ask(state_dir: str, message: dict[str, Any]) -> dict[str, Any]:
         raise ControllerError("unreachable", "Zero Bytes were transmitted or received") from None
     finally:
         sock.close()
-    return checked(reply)
+    return checked(state_dir, reply)
 
 
-def checked(reply: dict[str, Any]) -> dict[str, Any]:
+def same_version(state_dir: str, reply: dict[str, Any]) -> None:
+    """Refuse the first reply of a daemon of other code, before anything in it is missed.
+
+    Raises:
+        ControllerError: it is of another version.
+    """
+    try:
+        wire.check_version(reply, state_dir.rpartition("/")[2])
+    except wire.OtherVersion as error:
+        raise ControllerError("version", f"{error.text}. {error.hint}") from None
+
+
+def checked(state_dir: str, reply: dict[str, Any]) -> dict[str, Any]:
     """Return a reply that is no error.
 
     Raises:
-        ControllerError: it is one.
+        ControllerError: it is one, or comes from other code.
     """
+    same_version(state_dir, reply)
     if "error" in reply:
         raise ControllerError(reply["error"], reply["text"])
     return reply

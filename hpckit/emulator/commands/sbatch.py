@@ -186,7 +186,7 @@ def _send(state_dir: str, message: dict[str, Any], merged: dict[str, Any]) -> in
     inbox = wire.Inbox()
     wire.send(sock, message)
     try:
-        reply = client.checked(wire.receive(sock, inbox))
+        reply = client.checked(state_dir, wire.receive(sock, inbox))
         if "parsable" in merged:
             sys.stdout.write(f"{reply['job_id']}\n")
         elif "quiet" not in merged:
@@ -194,7 +194,7 @@ def _send(state_dir: str, message: dict[str, Any], merged: dict[str, Any]) -> in
         sys.stdout.flush()
         if not message["follow"]:
             return 0
-        return int(client.checked(wire.receive(sock, inbox))["exit"])
+        return int(client.checked(state_dir, wire.receive(sock, inbox))["exit"])
     except wire.Closed:
         raise client.ControllerError(
             "unreachable", "Zero Bytes were transmitted or received"

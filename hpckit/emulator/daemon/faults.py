@@ -37,8 +37,17 @@ def controller_down(server: Server, client: Client, message: dict[str, Any]) -> 
 
 
 def slow_controller(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """Every request is answered so many seconds late."""
+    """Slurm's commands are answered so many seconds late, for good or for ``for_s``."""
     server.delay_s = float(message["seconds"])
+    server.slowed += 1
+    order = server.slowed
+
+    def end() -> None:
+        if server.slowed == order:  # no later order counts
+            server.delay_s = 0.0
+
+    if message.get("for_s"):
+        server.after(float(message["for_s"]), end)
     client.reply({"ok": True})
 
 

@@ -276,3 +276,4 @@ HANDLERS: dict[str, Handler] = {
     "script": script, "cancel": cancel, "change": change, "allocate": allocate, "step": step,
     "follow_step": follow_step, **faults.HANDLERS,
 }  # fmt: skip
+AT_ONCE = frozenset({"status", *faults.HANDLERS})  # no commands of Slurm's: never slowed down

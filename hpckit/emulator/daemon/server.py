@@ -73,7 +73,7 @@ class Server:
         self.waiting: list[Callable[[], bool]] = []  # each returns True when it is done
         self.timers: list[tuple[float, Callable[[], None]]] = []  # (monotonic, action)
         self.stopping = False
-        self.delay_s = 0.0
+        self.delay_s, self.slowed = 0.0, 0  # how late it answers; how often that was said
         self.reclaim: random.Random | None = None
         self.started = self.clock.now()
         self.listener: socket.socket | None = None
@@ -120,6 +120,8 @@ class Server:
 
     def listen(self) -> None:
         """Open the socket that the commands use."""
+        if self.listener is not None:
+            return
         path = paths.socket_path(str(self.state_dir))
         with contextlib.suppress(FileNotFoundError):
             Path(path).unlink()
@@ -394,7 +396,15 @@ class Server:
     def _serve(self, client: Client, message: dict[str, Any]) -> None:
         from hpckit.emulator.daemon import handlers
 
-        if self.delay_s:
+        try:
+            if message.get("op") != "shutdown":  # which every version must be able to ask for
+                wire.check_version(message, self.config.name)
+        except wire.OtherVersion:
+            theirs = message.get("wire", 1)
+            text = f"this daemon speaks version {wire.VERSION} of the wire, not {theirs}"
+            client.reply({"error": "version", "text": text})
+            return
+        if self.delay_s and message.get("op") not in handlers.AT_ONCE:
             self.after(self.delay_s, lambda: handlers.serve(self, client, message))
         else:
             handlers.serve(self, client, message)
