@@ -14,17 +14,17 @@ _WORDS: dict[str, str] = {
     "sbatch": """
         --account --array --begin --chdir --comment --constraint --cpus-per-task --dependency
         --distribution --error --exclude --exclusive --export --export-file --gpus
-        --gpus-per-node --gpus-per-task --gres --hold --input --job-name --kill-on-invalid-dep
-        --mail-type --mail-user --mem --mem-per-cpu --nice --no-kill --no-requeue --nodelist
-        --nodes --ntasks --ntasks-per-node --open-mode --output --oversubscribe --parsable
-        --partition --qos --quiet --requeue --signal --test-only --time --verbose --wait
-        --wait-all-nodes --wckey --wrap --help --usage --version
+        --gpus-per-node --gpus-per-task --gres --hint --hold --input --job-name
+        --kill-on-invalid-dep --mail-type --mail-user --mem --mem-per-cpu --nice --no-kill
+        --no-requeue --nodelist --nodes --ntasks --ntasks-per-node --open-mode --output
+        --oversubscribe --parsable --partition --qos --quiet --requeue --signal --test-only
+        --time --verbose --wait --wait-all-nodes --wckey --wrap --help --usage --version
         stdin arguments directives quoting short-options
         """,
     "srun": """
         --account --chdir --comment --constraint --cpu-bind --cpus-per-task --distribution
         --error --exact --exclude --exclusive --export --gpus --gpus-per-node
-        --gpus-per-task --gres --help --input --job-name --jobid --kill-on-bad-exit --label
+        --gpus-per-task --gres --help --hint --input --job-name --jobid --kill-on-bad-exit --label
         --mem --mem-per-cpu --mpi --nice --no-kill --nodelist --nodes --ntasks
         --ntasks-per-node --open-mode --output --overcommit --overlap --oversubscribe
         --partition --qos --quiet --time --unbuffered --usage --verbose --version --wait
@@ -86,6 +86,8 @@ _WORDS: dict[str, str] = {
         SLURM_ARRAY_TASK_MAX SLURM_ARRAY_TASK_STEP SLURM_RESTART_COUNT SLURM_STEP_ID
         SLURM_STEPID SLURM_STEP_NODELIST SLURM_STEP_NUM_NODES SLURM_STEP_NUM_TASKS
         SLURM_STEP_TASKS_PER_NODE SLURM_JOB_GPUS SLURM_GPUS_ON_NODE CUDA_VISIBLE_DEVICES
+        SLURM_STEP_GPUS SLURM_GPUS SLURM_GPUS_PER_NODE SLURM_GPUS_PER_TASK SLURM_HINT
+        SLURM_THREADS_PER_CORE SBATCH_HINT
         SLURM_EXPORT_ENV SLURM_GET_USER_ENV SLURM_JOB_DEPENDENCY ENVIRONMENT HOSTNAME
         SBATCH_PARTITION SBATCH_JOB_NAME SBATCH_TIMELIMIT SBATCH_ARRAY_INX SBATCH_EXPORT
         SBATCH_ACCOUNT SBATCH_QOS SBATCH_CONSTRAINT SBATCH_EXCLUSIVE SBATCH_GRES SBATCH_GPUS

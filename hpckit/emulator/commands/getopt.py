@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpckit.emulator.commands.options import NONE, REQUIRED, Option
+from hpckit.emulator.commands.options import NONE, REQUIRED, Option, strange_hint
 
 
 class UsageError(Exception):
@@ -144,5 +144,6 @@ def _complaint(option: Option, value: str) -> str:
         "signal": "Invalid --signal specification",
         "open-mode": "Invalid --open-mode specification",
         "exclusive": "Invalid --exclusive specification",
+        "hint": f'unrecognized --hint argument "{strange_hint(value)}", see --hint=help',
     }
     return special.get(option.long, f"Invalid --{option.long} specification")

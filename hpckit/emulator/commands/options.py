@@ -7,6 +7,7 @@ difference on an emulated cluster (mail, accounting) is marked accepted.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from hpckit.emulator.core import formats
@@ -110,6 +111,31 @@ def _gres(text: str) -> dict[str, int]:
     return counts
 
 
+HINTS = ("compute_bound", "memory_bound", "multithread", "nomultithread")
+_HINT_HELP = """\
+Application hint options:
+    --hint=             Bind tasks according to application hints
+        compute_bound   use all cores in each socket
+        memory_bound    use only one core in each socket
+        [no]multithread [don't] use extra threads with in-core multi-threading
+        help            show this help message
+"""
+
+
+def strange_hint(text: str) -> str | None:
+    """Return the first word that is no hint of Slurm's, or None."""
+    return next((word for word in text.split(",") if word.lower() not in HINTS), None)
+
+
+def _hint(text: str) -> str:
+    if text.lower() == "help":
+        sys.stdout.write(_HINT_HELP)
+        raise SystemExit(1)
+    if strange_hint(text) is not None:
+        raise ValueError(text)
+    return text
+
+
 B, S = (SBATCH,), (SRUN,)
 OPTIONS: tuple[Option, ...] = (
     Option("account", "A", env=_both("ACCOUNT"), meaning="accepted; shown"),
@@ -132,6 +158,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("gpus-per-node", check=_counted, env=_both("GPUS_PER_NODE")),
     Option("gpus-per-task", check=_counted, env=_both("GPUS_PER_TASK")),
     Option("gres", check=_gres, env=_both("GRES")),
+    Option("hint", check=_hint, env=_both("HINT"), meaning="accepted; CPUs have one thread"),
     Option("hold", "H", NONE, on=B),
     Option("input", "i", env=("", "SLURM_STDINMODE")),
     Option("job-name", "J", env=("SBATCH_JOB_NAME", "SLURM_JOB_NAME")),
@@ -185,7 +212,7 @@ OPTIONS: tuple[Option, ...] = (
 _REFUSED_BOTH = (
     "acctg-freq bb bbf cluster-constraint clusters:M container contiguous core-spec:S "
     "cores-per-socket cpu-freq cpus-per-gpu deadline delay-boot extra-node-info:B get-user-env "
-    "gid gpu-bind gpu-freq gpus-per-socket gres-flags hint licenses:L mcs-label mem-bind "
+    "gid gpu-bind gpu-freq gpus-per-socket gres-flags licenses:L mcs-label mem-bind "
     "mem-per-gpu mincpus network nodefile:F ntasks-per-core ntasks-per-gpu ntasks-per-socket "
     "power prefer priority profile propagate reboot reservation sockets-per-node spread-job "
     "switches thread-spec threads-per-core time-min tmp uid use-min-nodes"

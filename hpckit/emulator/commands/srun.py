@@ -89,11 +89,11 @@ def _allocate(state_dir: str, chosen: dict[str, Any], command: list[str]) -> int
     inbox = wire.Inbox()
     wire.send(sock, message)
     try:
-        job = int(client.checked(wire.receive(sock, inbox))["job_id"])
+        job = int(client.checked(state_dir, wire.receive(sock, inbox))["job_id"])
         waits = not inbox.pending() and not select.select([sock], [], [], _QUEUED_AFTER_S)[0]
         if waits:
             client.complain(NAME, f"job {job} queued and waiting for resources")
-        client.checked(wire.receive(sock, inbox))
+        client.checked(state_dir, wire.receive(sock, inbox))
         if waits:
             client.complain(NAME, f"job {job} has been allocated resources")
     except wire.Closed:
@@ -155,7 +155,7 @@ class Step:
             "ntasks_per_node": per_node,
             "cpus_per_task": o.get("cpus-per-task", 0),
             "memory_mib": c.get("mem", int(os.environ.get("SLURM_MEM_PER_NODE", "-1"))),
-            "gpus_per_node": _gpus(c), "gpus_per_task": c.get("gpus-per-task", 0),
+            **_gpus(c),
             "nodelist": c.get("nodelist", ""), "exclude": c.get("exclude", ""),
             "distribution": str(o.get("distribution", "")),
             "overlap": "overlap" in o, "exact": "exact" in o or "exclusive" in c,
@@ -215,7 +215,10 @@ class Step:
             message["files"], fds = streams.offer(message["request"])
             wire.send(sock, message, fds)
             reply = wire.receive(sock, inbox)
+            client.same_version(self.state_dir, reply)
             if "error" not in reply:
+                if told:
+                    client.complain(NAME, f"Step created for job {self.job}")
                 self.step_id, self.nodes, self.tasks = (
                     reply["step_id"], reply["nodes"], reply["tasks"],
                 )  # fmt: skip
@@ -224,8 +227,11 @@ class Step:
             if reply["error"] == "too_few_nodes":
                 raise client.ControllerError(reply["error"], reply["text"])
             if reply["error"] != "busy":
+                *lines, last = reply["text"].splitlines()
+                for line in lines:
+                    client.complain(NAME, f"error: {line}")
                 raise client.ControllerError(
-                    reply["error"], f"Unable to create step for job {self.job}: {reply['text']}"
+                    reply["error"], f"Unable to create step for job {self.job}: {last}"
                 )
             if not told:
                 told = True
@@ -332,12 +338,15 @@ class Step:
             client.complain(NAME, f"error: {error.text}")
 
 
-def _gpus(chosen: dict[str, Any]) -> int:
-    """Return the GPUs per node that a step asks for; -1 for all of the job's."""
+def _gpus(chosen: dict[str, Any]) -> dict[str, int]:
+    """Return the GPUs that a step asks for, however it counts them; -1: all of the job's."""
+    each = int(chosen.get("gpus-per-task", 0))
     gres = chosen.get("gres")
-    if gres is not None:
-        return int(gres.get("gpu", 0))
-    return int(chosen.get("gpus-per-node", chosen.get("gpus", -1)))
+    per_node = int(gres.get("gpu", 0)) if gres is not None else chosen.get("gpus-per-node", -1)
+    asked = {"gpus", "gpus-per-node", "gpus-per-task", "gres"} & chosen.keys()
+    if not asked:  # then what the job counted per task holds for its steps
+        each = int(os.environ.get("SLURM_GPUS_PER_TASK", "0"))
+    return {"gpus": chosen.get("gpus", -1), "gpus_per_node": per_node, "gpus_per_task": each}
 
 
 def signal_text(number: int) -> str:

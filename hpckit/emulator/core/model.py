@@ -37,6 +37,7 @@ class Request:
     comment: str = ""
     nice: int = 0
     wckey: str = ""
+    hint: str = ""  # of the application; shown, and changes nothing: CPUs have one thread
     min_nodes: int = 1
     max_nodes: int = 0  # 0: as many as it takes
     ntasks: int = 0  # 0: not asked for
@@ -46,6 +47,7 @@ class Request:
     mem_per_cpu_mib: int = -1
     gpus: int = 0
     gpus_per_node: int = 0
+    gpus_by_node: bool = False  # asked for with --gpus-per-node, not --gres
     gpus_per_task: int = 0
     exclusive: bool = False
     nodelist: tuple[str, ...] = ()
@@ -130,6 +132,7 @@ class Step:
     Attributes:
         tasks: global task ids per node, in the order of `nodes`.
         live: nodes on which processes of it are (or may be) left.
+        gpu_ids: indices of the GPUs that it has, per node.
         status: exit code and signal per task id.
         max_rss_kib, user_s, system_s: what its processes used.
     """
@@ -143,7 +146,8 @@ class Step:
     memory_mib: int = 0
     cpus_per_task: int = 1
     distribution: str = "block"
-    gpus: int = -1  # per node; -1: all that the job has there
+    gpu_ids: list[list[int]] = field(default_factory=list)  # per node
+    gpus_per_task: int = 0  # 0: every task sees all of the step's
     overlap: bool = False
     kill_on_bad_exit: bool = False
     no_kill: bool = False
@@ -218,7 +222,6 @@ class Job:
     preempt_at: float | None = None
     kill_at: float | None = None
     killed: bool = False
-    timed_out_at: float | None = None
     exit_status: tuple[int, int] = (0, 0)
     derived_status: tuple[int, int] = (0, 0)
     cancelled_by: int = -1

@@ -10,7 +10,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpckit.emulator.core import running
+from hpckit.emulator.core import running, step_gpus
 from hpckit.emulator.core.effects import Launch
 from hpckit.emulator.core.model import BATCH, RUNNING, Job, Step
 from hpckit.emulator.core.refusal import Refusal
@@ -30,6 +30,7 @@ class StepRequest:
     ntasks_per_node: int = 0
     cpus_per_task: int = 0
     memory_mib: int = -1
+    gpus: int = -1  # over all nodes; -1: not asked for
     gpus_per_node: int = -1
     gpus_per_task: int = 0
     nodelist: tuple[str, ...] = ()
@@ -47,12 +48,13 @@ def create(machine: Machine, job: Job, request: StepRequest, now: float) -> Step
     """Start a step within a job's allocation.
 
     Raises:
-        Refusal: it can never fit (``too_many_nodes``, ``impossible``), the job is over, or its
-            CPUs are ``busy`` with other steps: then srun waits and asks again.
+        Refusal: it can never fit (``too_many_nodes``, ``impossible``, ``gres``), the job is over,
+            or its CPUs or GPUs are ``busy`` with other steps: then srun waits and asks again.
     """
     if job.state != RUNNING:
         raise Refusal("pending" if job.start is None else "expired")
     nodes = _nodes(job, request)
+    step_gpus.check(job, request)
     width = request.cpus_per_task or 1
     ntasks = request.ntasks or (request.ntasks_per_node or 1) * _wanted(request, nodes)
     nodes = _narrow(job, request, nodes, ntasks, width)
@@ -67,9 +69,7 @@ def create(machine: Machine, job: Job, request: StepRequest, now: float) -> Step
         kill_on_bad_exit=request.kill_on_bad_exit, no_kill=request.no_kill, wait_s=request.wait_s,
     )  # fmt: skip
     step.distribution = "cyclic" if _is_cyclic(request, layout) else "block"
-    step.gpus = request.gpus_per_node
-    if request.gpus_per_task:
-        step.gpus = request.gpus_per_task * max(len(tasks) for tasks in step.tasks)
+    step.gpu_ids, step.gpus_per_task = step_gpus.give(job, step, request), request.gpus_per_task
     step.live = list(step.nodes)
     job.next_step += 1
     job.steps[step.step_id] = step

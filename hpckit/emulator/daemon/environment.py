@@ -5,8 +5,10 @@ Sources: sbatch(1) *OUTPUT ENVIRONMENT VARIABLES*, srun(1) likewise; compared wi
 
 from __future__ import annotations
 
-from hpckit.emulator.core import hostlist
-from hpckit.emulator.core.model import Job, Node, Step
+from collections.abc import Iterable, Sequence
+
+from hpckit.emulator.core import hostlist, step_gpus
+from hpckit.emulator.core.model import Job, Node, Request, Share, Step
 
 
 def exported(mode: str, given: dict[str, str]) -> dict[str, str]:
@@ -135,20 +137,58 @@ def of_batch(job: Job, *, cluster: str) -> dict[str, str]:
     }
     if job.request.export not in ("", "ALL"):
         values["SLURM_EXPORT_ENV"] = job.request.export
-    return values | _gpus(head.gpus)
+    if head.gpus:
+        values["SLURM_GPUS_ON_NODE"] = str(len(head.gpus))
+    values |= _asked(job.request)
+    return values | _job_gpus(head) | _visible(head.gpus)
 
 
-def _gpus(gpus: tuple[int, ...]) -> dict[str, str]:
-    if not gpus:
-        return {}
-    text = ",".join(str(g) for g in gpus)
-    return {
-        "CUDA_VISIBLE_DEVICES": ",".join(str(i) for i in range(len(gpus))),
-        "GPU_DEVICE_ORDINAL": ",".join(str(i) for i in range(len(gpus))),
-        "ROCR_VISIBLE_DEVICES": ",".join(str(i) for i in range(len(gpus))),
-        "SLURM_GPUS_ON_NODE": str(len(gpus)),
-        "SLURM_JOB_GPUS": text,
+def _asked(request: Request) -> dict[str, str]:
+    """Return what sbatch hands on of its own options, for the sruns of the script."""
+    counts = {
+        "SLURM_GPUS": request.gpus,
+        "SLURM_GPUS_PER_NODE": request.gpus_per_node if request.gpus_by_node else 0,
+        "SLURM_GPUS_PER_TASK": request.gpus_per_task,
     }
+    values = {name: str(count) for name, count in counts.items() if count}
+    if request.hint:
+        values["SLURM_HINT"] = request.hint
+        if request.hint.split(",")[0] != "multithread":
+            values["SLURM_THREADS_PER_CORE"] = "1"
+    return values
+
+
+_VISIBLE = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES")
+
+
+def _job_gpus(share: Share) -> dict[str, str]:
+    return {"SLURM_JOB_GPUS": _joined(share.gpus)} if share.gpus else {}
+
+
+def _joined(gpus: Iterable[int]) -> str:
+    return ",".join(str(gpu) for gpu in gpus)
+
+
+def _visible(gpus: Sequence[int]) -> dict[str, str]:
+    """Return what CUDA, OpenCL and ROCm are shown: the node's own indices, as no device is hidden
+    (``ConstrainDevices=no``)."""
+    return dict.fromkeys(_VISIBLE, _joined(gpus)) if gpus else {}
+
+
+def without_gpus(given: dict[str, str]) -> dict[str, str]:
+    """Return srun's environment without what the batch script's says of its own GPUs."""
+    names = {*_VISIBLE, "SLURM_GPUS_ON_NODE", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS"}
+    return {key: value for key, value in given.items() if key not in names}
+
+
+def of_task(step: Step, node: str, local: int) -> dict[str, str]:
+    """Return the variables of one task on a node."""
+    index = step.nodes.index(node)
+    values = {"SLURM_PROCID": str(step.tasks[index][local]), "SLURM_LOCALID": str(local)}
+    gpus = step_gpus.of_task(step, index, local)
+    if gpus:
+        values |= {"SLURM_STEP_GPUS": _joined(gpus), **_visible(gpus)}
+    return values
 
 
 def of_step(job: Job, step: Step, node: Node, *, cluster: str) -> dict[str, str]:
@@ -182,5 +222,6 @@ def of_step(job: Job, step: Step, node: Node, *, cluster: str) -> dict[str, str]
         values["SLURM_MEM_PER_NODE"] = str(share.memory_mib)
     if step.cpus_per_task > 1:
         values["SLURM_CPUS_PER_TASK"] = str(step.cpus_per_task)
-    given = share.gpus if step.gpus < 0 else share.gpus[: step.gpus]
-    return values | _gpus(given)
+    if step.gpu_ids and step.gpu_ids[index]:
+        values["SLURM_GPUS_ON_NODE"] = str(len(step.gpu_ids[index]))
+    return values | _job_gpus(share)

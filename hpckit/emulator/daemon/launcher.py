@@ -119,7 +119,8 @@ class Launcher:
     def _step_orders(self, job: Job, step: Step, node: str) -> Orders:
         plan = self.plans[(job.job_id, step.step_id)]
         about = self.machine.nodes[node]
-        env = plan.env | environment.of_step(job, step, about, cluster=self.machine.config.name)
+        given = environment.without_gpus(plan.env) if job.share_of(node).gpus else plan.env
+        env = given | environment.of_step(job, step, about, cluster=self.machine.config.name)
         env |= plan.extra_env
         self._common(env, plan.env)
         if "PATH" not in plan.env:
@@ -132,8 +133,11 @@ class Launcher:
             pattern_values(job, step.step_id, node, index), plan.files.append,
             plan.files.fds,
         )  # fmt: skip
-        return self._orders(job, step.step_id, node, files, env, plan.argv, plan.cwd,
-                            step.tasks[index], plan.umask)  # fmt: skip
+        orders = self._orders(job, step.step_id, node, files, env, plan.argv, plan.cwd,
+                              step.tasks[index], plan.umask)  # fmt: skip
+        count = len(orders.tasks)
+        orders.task_env = [environment.of_task(step, node, local) for local in range(count)]
+        return orders
 
     def _orders(  # noqa: PLR0913, PLR0917 - the fields of Orders
         self, job: Job, step_id: str, node: str, files: stdio.Files, env: dict[str, str],
@@ -146,7 +150,7 @@ class Launcher:
         limit = job.share_of(node).memory_mib if self.machine.config.constrain_memory else 0
         return Orders(
             job.job_id, job.restarts, step_id, node, argv, env, cwd, tasks, str(self.state_dir),
-            files, binds, self.namespaces, umask, limit,
+            files, binds=binds, namespaces=self.namespaces, umask=umask, memory_limit_mib=limit,
         )  # fmt: skip
 
     def _path_first(self) -> list[str]:

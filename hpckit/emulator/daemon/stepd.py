@@ -43,6 +43,7 @@ class Orders:
     tasks: list[int]
     state_dir: str
     files: stdio.Files
+    task_env: list[dict[str, str]] = field(default_factory=list)  # what differs between tasks
     binds: dict[str, str] = field(default_factory=dict)
     namespaces: bool = True
     umask: int = 0o022
@@ -113,8 +114,8 @@ class Keeper:
     def _spawn(self, task: int, local: int, fds: tuple[int, int, int]) -> None:
         orders = self.orders
         env = dict(orders.env)
-        if orders.step_id != BATCH:
-            env |= {"SLURM_PROCID": str(task), "SLURM_LOCALID": str(local)}
+        if orders.task_env:
+            env |= orders.task_env[local]
         program = _find(orders.argv[0], env.get("PATH", ""))
         try:
             if not program:

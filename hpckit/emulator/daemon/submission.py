@@ -13,7 +13,7 @@ from hpckit.emulator.core import formats, hostlist
 from hpckit.emulator.core.model import Request
 from hpckit.emulator.core.refusal import Refusal
 
-_MAY_BE_ANY = ("account", "qos", "comment", "wckey", "export")
+_MAY_BE_ANY = ("account", "qos", "comment", "wckey", "export", "hint")
 
 
 def request_from(message: dict[str, Any], now: float) -> Request:
@@ -39,6 +39,7 @@ def request_from(message: dict[str, Any], now: float) -> Request:
         mem_per_node_mib=given.get("mem", -1), mem_per_cpu_mib=given.get("mem-per-cpu", -1),
         gpus=given.get("gpus", 0), gpus_per_task=given.get("gpus-per-task", 0),
         gpus_per_node=given.get("gpus-per-node", 0) or gres,
+        gpus_by_node="gpus-per-node" in given,
         nice=given.get("nice", 0), exclusive="exclusive" in given,
         nodelist=_hosts(given.get("nodelist", "")), exclude=_hosts(given.get("exclude", "")),
         features=_features(given.get("constraint", "")),

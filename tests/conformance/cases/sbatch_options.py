@@ -228,3 +228,25 @@ def version_and_help_succeed(slurm: Slurm) -> None:
     assert slurm.ok("sbatch", "--version") == "slurm-wlm 22.05.8"
     assert slurm.ok("sbatch", "--help").startswith("Usage: sbatch [OPTIONS")
     assert slurm.ok("sbatch", "--usage").startswith("Usage: sbatch")
+
+
+@case("sbatch --hint", "env SLURM_HINT", "env SLURM_THREADS_PER_CORE", "env SBATCH_HINT",
+      "error bad-value")  # fmt: skip
+def hints_are_handed_on_and_others_refused(slurm: Slurm) -> None:
+    show = "--wrap=echo $SLURM_HINT $SLURM_THREADS_PER_CORE; srun printenv SLURM_HINT"
+    assert slurm.run("--hint=nomultithread", show) == "nomultithread 1\nnomultithread\n"
+    assert slurm.run("--hint=multithread", show) == "multithread\nmultithread\n"
+    assert slurm.run(show, env={"SBATCH_HINT": "compute_bound"}).startswith("compute_bound 1\n")
+    for text in ("bogus", ""):
+        done = slurm.refuses(f"--hint={text}", "--wrap=true")
+        said = f'sbatch: error: unrecognized --hint argument "{text}", see --hint=help\n'
+        assert (done.code, done.err) == (1, said)
+
+
+@case("env SLURM_GPUS", "env SLURM_GPUS_PER_NODE", "sbatch --gpus", "sbatch --gpus-per-node",
+      "sbatch --gres")  # fmt: skip
+def the_count_of_gpus_is_handed_on_as_it_was_given(slurm: Slurm) -> None:
+    show = "--wrap=echo ${SLURM_GPUS:-no} ${SLURM_GPUS_PER_NODE:-no}"
+    assert slurm.run("--gpus=2", show) == "2 no\n"
+    assert slurm.run("--gpus-per-node=2", show) == "no 2\n"
+    assert slurm.run("--gres=gpu:2", show) == "no no\n"

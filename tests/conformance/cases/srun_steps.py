@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.case import case
-from tests.conformance.driver import Slurm
+from tests.conformance.driver import UNTIL_GO, Slurm
 
 
 @case("srun --nodes", "srun --ntasks", "srun --label")
@@ -243,6 +243,85 @@ def a_step_s_gpus_may_be_counted_per_node_or_task(slurm: Slurm) -> None:
     job = slurm.sbatch("--gres=gpu:2", script=script)
     assert job.end() == "COMPLETED"
     assert job.said() == ["0", "0,1"]
+
+
+SEES = "sh -c 'echo $0 $SLURM_STEP_GPUS $CUDA_VISIBLE_DEVICES $SLURM_GPUS_ON_NODE'"
+KEEPS = "sh -c 'echo $0 $SLURM_STEP_GPUS; touch up; while [ ! -e go ]; do sleep 0.1; done'"
+ONE = "srun --exact -n1 --mem=100"
+
+
+@case("srun --gres", "srun --exact", "env SLURM_STEP_GPUS")
+def steps_at_the_same_time_get_different_gpus(slurm: Slurm) -> None:
+    script = f"{ONE} --gres=gpu:1 {KEEPS} a &\nuntil [ -e up ]; do sleep 0.1; done\n"
+    script += f"{ONE} --gres=gpu:1 {SEES} b\ntouch go\nwait\n{ONE} --gres=gpu:1 {SEES} c\n"
+    job = slurm.sbatch("-N1", "-n2", "--gres=gpu:2", script=script)
+    assert job.end() == "COMPLETED"
+    assert job.said() == ["a 0", "b 1 1 1", "c 0 0 1"]
+
+
+@case("srun --gres", "srun --overlap")
+def a_step_waits_for_gpus_unless_it_overlaps(slurm: Slurm) -> None:
+    script = f"{ONE} {KEEPS} all &\nuntil [ -e up ]; do sleep 0.1; done\n"
+    script += f"{ONE} --overlap --gres=gpu:1 {SEES} over\n"
+    script += f"(sleep 2; echo go; touch go) &\n{ONE} --gres=gpu:1 {SEES} later\nwait\n"
+    job = slurm.sbatch("-N1", "-n2", "--gres=gpu:2", script=script)
+    assert job.end() == "COMPLETED"
+    assert job.said() == ["all 0,1", "over 0 0 1", "go", "later 0 0 1"]
+    asked = f"srun: Job {job.id} step creation temporarily disabled, retrying "
+    assert [line for line in job.lines() if line.startswith("srun:")] == [
+        f"{asked}(Requested nodes are busy)",
+        f"srun: Step created for job {job.id}",
+    ]
+
+
+@case("srun --gres", "srun --gpus", "srun --gpus-per-task", "error impossible-gpus")
+def a_step_never_gets_more_gpus_than_its_job(slurm: Slurm) -> None:
+    words = ("--gres=gpu:2", "--gpus=2", "--gpus-per-task=2")
+    script = "".join(f"srun -n1 {word} true; echo code $?\n" for word in words)
+    job = slurm.sbatch("--gres=gpu:1", script=script)
+    job.end()
+    end = f"error: Unable to create step for job {job.id}: "
+    end += "Invalid generic resource (gres) specification"
+    more = "error: Step requested gres_per_node=gpu:2 is more than the job's gres_per_node=gpu:1"
+    assert job.lines() == [
+        f"srun: {more}",
+        f"srun: {end}",
+        "code 1",
+        *[f"srun: {end}", "code 1"] * 2,
+    ]
+    other = slurm.sbatch(script="srun --gres=gpu:1 true")
+    other.end()
+    assert other.lines()[0] == "srun: error: Step requested GRES but job doesn't have GRES"
+
+
+@case("srun --gpus-per-task", "env SLURM_GPUS_PER_TASK", "env SLURM_STEP_GPUS")
+def with_gpus_per_task_each_task_sees_its_own(slurm: Slurm) -> None:
+    script = f"srun -l {SEES} x | sort\nsrun -n1 {SEES} y\necho $SLURM_GPUS_PER_TASK\n"
+    job = slurm.sbatch("-N1", "-n2", "--gpus-per-task=1", script=script)
+    assert job.end() == "COMPLETED"
+    assert job.said() == ["0: x 0 0 2", "1: x 1 1 2", "y 0 0 1", "1"]
+
+
+@case("srun --gres", "env CUDA_VISIBLE_DEVICES", "env SLURM_JOB_GPUS", alone=True)
+def jobs_on_a_node_get_different_gpus(slurm: Slurm) -> None:
+    show = f"echo $SLURM_JOB_GPUS $CUDA_VISIBLE_DEVICES\nsrun --mem=100 {SEES} s\n"
+    flags = ("-w", slurm.nodes[1], "-n1", "--mem=100", "--gres=gpu:1")
+    one = slurm.sbatch(*flags, script=f"{show}{UNTIL_GO}\n").becomes("RUNNING")
+    two = slurm.sbatch(*flags, script=show)
+    assert two.end() == "COMPLETED"
+    slurm.go()
+    one.end()
+    assert (one.said(), two.said()) == (["0 0", "s 0 0 1"], ["1 1", "s 1 1 1"])
+
+
+@case("srun --hint")
+def hints_are_taken_and_others_refused(slurm: Slurm) -> None:
+    script = "srun --hint=memory_bound,multithread echo a\nSLURM_HINT=compute_bound srun echo b\n"
+    assert slurm.run(script=script) == "a\nb\n"
+    done = slurm.call("srun", "--hint=nomultithread,bogus", "true")
+    assert (done.code, done.err) == (
+        1, 'srun: error: unrecognized --hint argument "bogus", see --hint=help\n'
+    )  # fmt: skip
 
 
 @case("srun --jobid", "srun --overlap")
