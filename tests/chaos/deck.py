@@ -15,6 +15,7 @@ EVERYWHERE: Final = (
     "requeue", "time-limit", "preemption", "node-kill", "controller-outage",
 )  # fmt: skip
 FAULTS: Final = 3  # of each round
+TWICE: Final = frozenset({"network-cut"})  # so that few rounds on a real cluster show it often
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def deal(place: str, seed: int, rounds: int, *, small_disk: bool) -> list[Round]
         chance = random.Random(f"{place} {seed} {number}")
         backend, shape = SHAPES[(number - 1) % len(SHAPES)]
         kinds = possible(place, shape, small_disk=small_disk)
-        kinds.sort(key=lambda kind: (dealt[kind], chance.random()))
+        kinds.sort(key=lambda kind: (dealt[kind] // (1 + (kind in TWICE)), chance.random()))
         faults = kinds[:FAULTS]
         chance.shuffle(faults)
         dealt.update(faults)
