@@ -1,0 +1,256 @@
+"""The pictures of the comparison: by task length, by workers, and the workers' timelines.
+
+matplotlib is imported only when something is drawn; without it the tables are still made.
+Every case has its name beside it, so that nothing is told by colour alone. An SVG drawn twice
+from the same document is the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hpckit.bench.gathered import Bench, Figure, Interval, in_order
+from hpckit.bench.plot_style import FAINT, INK, colour, new_canvas, stamp, styled
+from hpckit.bench.plot_timelines import timelines
+from hpckit.bench.summary import milliseconds, seconds
+from hpckit.spec.units import human_duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+_MOST_LENGTHS: Final = 4
+
+
+def missing_library() -> str:
+    """Return what to say when nothing can be drawn, or an empty string."""
+    if find_spec("matplotlib"):
+        return ""
+    return "no pictures: matplotlib is not installed; pip install 'hpckit[bench]'"
+
+
+def draw(found: Sequence[Bench], directory: Path) -> list[Path]:
+    """Draw every picture that the documents have data for, as PNG and as SVG.
+
+    Returns:
+        The files, in order: `bench-SCENARIO-lengths|scaling|timelines.png|svg`.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    kinds: dict[str, Callable[[Bench], Canvas | None]] = {
+        "lengths": lengths,
+        "scaling": scaling,
+        "timelines": timelines,
+    }
+    paths = []
+    for bench in found:
+        for kind, make in kinds.items():
+            with styled():
+                canvas = make(bench)
+                if canvas is not None:
+                    paths += _save(canvas, directory / f"bench-{bench.name}-{kind}", bench)
+    return paths
+
+
+def _save(canvas: Canvas, path: Path, bench: Bench) -> list[Path]:
+    """Write both files; each says from which document it was drawn."""
+    png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
+    canvas.savefig(png, dpi=130, metadata={"Software": None, "Description": stamp(bench)})
+    canvas.savefig(svg, metadata={"Date": None, "Creator": None, "Description": stamp(bench)})
+    return [png, svg]
+
+
+def _length_name(bench: Bench, size: int) -> str:
+    task_s = bench.task_s(size)
+    return f"tasks of {human_duration(task_s)}" if task_s is not None else f"size {size}"
+
+
+def lengths(bench: Bench) -> Canvas | None:
+    """Draw makespan and overhead per task of each case, a column for each task length."""
+    calm = [figure for figure in bench.figures if figure.undisturbed]
+    if not calm:
+        return None
+    workers = bench.fair_workers(calm)
+    chosen = [figure for figure in calm if figure.workers == workers]
+    sizes = sorted({figure.size for figure in chosen})[:_MOST_LENGTHS]
+    cases = in_order(figure.case for figure in chosen)
+    text = f"makespan and overhead, {workers} worker{'s' * (workers != 1)}"
+    note = (
+        f"Dots: medians of {max(figure.n for figure in chosen)} runs; bars: their 95 % confidence "
+        "intervals. Hollow: the engine by itself, without hpckit. To the left is better."
+    )
+    canvas = new_canvas(bench, text, note, (2.4 + 3.6 * len(sizes), 1.7 + 0.62 * len(cases)))
+    axes = canvas.subplots(2, len(sizes), squeeze=False, sharey=True)
+    for column, size in enumerate(sizes):
+        figures = {figure.case: figure for figure in chosen if figure.size == size}
+        top, bottom = axes[0][column], axes[1][column]
+        _dots(top, cases, figures, "makespan_s", seconds)
+        _dots(bottom, cases, figures, "overhead_per_task_ms", milliseconds)
+        top.set_title(f"{bench.tasks(size)} {_length_name(bench, size)}")
+        top.set_xlabel("makespan, submit to last result [s]")
+        bottom.set_xlabel("overhead per task [ms of a slot]")
+        ideal = next(iter(figures.values())).median("ideal_s")
+        if ideal:
+            _mark_ideal(top, ideal, len(cases))
+    return canvas
+
+
+def _mark_ideal(axes: Axes, ideal: float, rows: int) -> None:
+    axes.axvline(ideal, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.annotate(
+        f"ideal {seconds(ideal)}", (ideal, -0.62), (3, 0), textcoords="offset points",
+        fontsize=7.5, color=INK, va="center",
+    )  # fmt: skip
+    axes.set_ylim(rows - 0.5, -0.95)
+
+
+def _dots(
+    axes: Axes,
+    cases: Sequence[str],
+    figures: dict[str, Figure],
+    measure: str,
+    unit: Callable[[float], str],
+) -> None:
+    """Draw a row for each case: the median, its interval, and the number beside it."""
+    for row, case in enumerate(cases):
+        interval = figures[case].measures.get(measure) if case in figures else None
+        if interval is None:
+            axes.annotate("not measured", (0, row), (4, 0), textcoords="offset points",
+                          va="center", fontsize=7.5, color="#777777")  # fmt: skip
+            continue
+        hollow = case.startswith("plain-")
+        axes.plot([interval.low, interval.high], [row, row], color=colour(case), linewidth=2.5,
+                  alpha=0.6, solid_capstyle="butt", zorder=2)  # fmt: skip
+        axes.plot([interval.median], [row], marker="o", markersize=7, color=colour(case),
+                  markerfacecolor="white" if hollow else colour(case), markeredgewidth=1.8,
+                  zorder=3)  # fmt: skip
+        axes.annotate(unit(interval.median), (max(interval.high, interval.median), row), (7, 0),
+                      textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+    axes.set_yticks(range(len(cases)), cases)
+    axes.set_ylim(len(cases) - 0.5, -0.5)
+    shown = [figures[case].measures[measure] for case in cases
+             if case in figures and measure in figures[case].measures]  # fmt: skip
+    axes.set_xlim(*_span(shown))
+    axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
+    axes.tick_params(axis="y", length=0)
+    axes.set_axisbelow(True)
+
+
+def _span(shown: Sequence[Interval]) -> tuple[float, float]:
+    """Return the range of an axis from 0, or below it, with room for the last number."""
+    top = max((interval.high for interval in shown), default=1.0)
+    low = min(0.0, min((interval.low for interval in shown), default=0.0))
+    width = max(top - low, 1e-9)
+    return low - (0.06 * width if low < 0 else 0), top + 0.35 * width
+
+
+def scaling(bench: Bench) -> Canvas | None:
+    """Draw tasks per second by workers against the ideal, a column for each task length."""
+    calm = [figure for figure in bench.figures if figure.undisturbed]
+    sizes = [
+        size
+        for size in sorted({figure.size for figure in calm})
+        if len({figure.workers for figure in calm if figure.size == size}) > 1
+    ][:_MOST_LENGTHS]
+    if not sizes:
+        return None
+    note = (
+        "Bars: 95 % confidence intervals. Hollow and dotted: the engine by itself. "
+        "Shaded: more slots than this machine has CPUs, where no engine can gain."
+    )
+    canvas = new_canvas(bench, "scaling by workers", note, (1.6 + 4.2 * len(sizes), 4.6))
+    panels = canvas.subplots(1, len(sizes), squeeze=False)[0]
+    for axes, size in zip(panels, sizes, strict=True):
+        _scale(axes, bench, [figure for figure in calm if figure.size == size])
+        axes.set_title(f"{bench.tasks(size)} {_length_name(bench, size)}")
+    panels[0].set_ylabel("throughput [tasks per second]")
+    return canvas
+
+
+def _scale(axes: Axes, bench: Bench, figures: Sequence[Figure]) -> None:
+    workers = sorted({figure.workers for figure in figures})
+    ends: list[tuple[float, str]] = []
+    for case in in_order(figure.case for figure in figures):
+        points = _points(figures, case)
+        if not points:
+            continue
+        hollow = case.startswith("plain-")
+        xs = [x for x, _ in points]
+        ys = [interval.median for _, interval in points]
+        errors = [
+            [interval.median - interval.low for _, interval in points],
+            [interval.high - interval.median for _, interval in points],
+        ]
+        axes.errorbar(xs, ys, yerr=errors, color=colour(case), marker="o", markersize=6,
+                      markerfacecolor="white" if hollow else colour(case), linewidth=1.6,
+                      linestyle=":" if hollow else "-", capsize=0, elinewidth=1.6)  # fmt: skip
+        if xs[-1] == workers[-1]:
+            ends.append((ys[-1], case))
+        else:
+            axes.annotate(case, (xs[-1], ys[-1]), (7, 0), textcoords="offset points",
+                          fontsize=8, color=colour(case), va="center")  # fmt: skip
+    top = _ideal_line(axes, bench, figures[0].size, workers)
+    top = max([top, *(figure.median("throughput_per_s") or 0 for figure in figures)])
+    axes.set_ylim(0, top * 1.08)
+    axes.set_xlim(0, workers[-1] * 1.55)
+    _label_ends(axes, workers[-1], ends, top)
+    axes.set_xticks(workers)
+    axes.set_xlabel("workers")
+    axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _points(figures: Sequence[Figure], case: str) -> list[tuple[int, Interval]]:
+    found = [
+        (figure.workers, figure.measures["throughput_per_s"])
+        for figure in figures
+        if figure.case == case and "throughput_per_s" in figure.measures
+    ]
+    return sorted(found, key=lambda point: point[0])
+
+
+def _ideal_line(axes: Axes, bench: Bench, size: int, workers: Sequence[int]) -> float:
+    """Draw what slots without any overhead would do; return its highest point.
+
+    Nodes that share this machine cannot do more than its CPUs: there the line is flat.
+    """
+    task_s = bench.task_s(size)
+    per_worker = (bench.slots(workers[-1]) or workers[-1]) / workers[-1]
+    if not task_s:
+        return 0.0
+    most = bench.shared_cpus or float("inf")
+    bend = most / per_worker
+    xs = sorted({0.0, *map(float, workers), *([bend] if bend < workers[-1] else [])})
+    ys = [min(x * per_worker, most) / task_s for x in xs]
+    axes.plot(xs, ys, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.annotate("ideal", (xs[-1], ys[-1]), (0, 4), textcoords="offset points", fontsize=8,
+                  color=INK, ha="right")  # fmt: skip
+    if bend < workers[-1]:
+        axes.axvspan(bend, workers[-1], color="#F1F1F1", zorder=0)
+    return ys[-1]
+
+
+def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str]], top: float) -> None:
+    """Name the lines at their last points, far enough from each other to be read."""
+    ends = sorted(ends)
+    places = spread_out([y for y, _ in ends], apart=top * 0.066, top=top * 1.05)
+    for (y, case), at in zip(ends, places, strict=True):
+        axes.annotate(
+            case, (x, y), (x * 1.1, at), fontsize=8, color=colour(case), va="center",
+            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.7},
+        )  # fmt: skip
+
+
+def spread_out(wanted: Sequence[float], *, apart: float, top: float) -> list[float]:
+    """Return places at least `apart`, in the same order, as near to `wanted` as one pass gets."""
+    places: list[float] = []
+    for y in wanted:
+        places.append(max(y, places[-1] + apart) if places else y)
+    if not places:
+        return []
+    shift = (sum(places) - sum(wanted)) / len(places)
+    shift = max(shift, places[-1] - top)
+    shift = min(shift, places[0] - apart / 2)
+    return [place - shift for place in places]

@@ -1,0 +1,73 @@
+"""The pictures: which are drawn, that they are whole and always the same."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpckit.bench.gathered import Bench, read_bench
+from hpckit.bench.plot_timelines import in_lanes
+from hpckit.bench.plots import draw, spread_out
+from tests.unit.bench.made_up import a_document, a_timeline, write
+
+pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'hpckit[bench]'")
+
+
+def read(results: Path, name: str, document: dict[str, Any]) -> Bench:
+    write(results, name, document)
+    bench = read_bench(results, name)
+    assert bench
+    return bench
+
+
+def test_each_picture_is_there_as_png_and_as_svg(tmp_path: Path) -> None:
+    drawn = draw([read(tmp_path, "spot", a_document("spot"))], tmp_path / "pictures")
+    assert [path.name for path in drawn] == [
+        f"bench-spot-{kind}.{end}"
+        for kind in ("lengths", "scaling", "timelines")
+        for end in ("png", "svg")
+    ]
+    assert all(path.stat().st_size > 5000 for path in drawn)
+
+
+def test_an_svg_drawn_twice_is_the_same_file_and_says_from_what(tmp_path: Path) -> None:
+    document = a_document(figures=[], timelines=[a_timeline("hpckit-ray", undisturbed=False)])
+    bench = read(tmp_path, "baseline", document)
+    once, again = (
+        [path.read_text() for path in draw([bench], tmp_path / name) if path.suffix == ".svg"]
+        for name in ("once", "again")
+    )
+    assert once == again
+    assert all(f"hpckit bench-baseline.json {bench.digest}" in text for text in once)
+    assert not any(re.search(r"<dc:date>|matplotlib.org/\"", text) for text in once)
+
+
+def test_what_has_no_data_is_not_drawn(tmp_path: Path) -> None:
+    document = a_document()
+    document["figures"] = [f for f in document["figures"] if f["workers"] == 2]
+    drawn = draw([read(tmp_path, "baseline", document)], tmp_path)
+    assert {path.stem for path in drawn} == {"bench-baseline-lengths"}
+
+
+def test_measures_that_were_not_taken_leave_a_gap_and_no_error(tmp_path: Path) -> None:
+    document = a_document("slurm", timelines=[])
+    for figure in document["figures"]:
+        figure["makespan_s"] = figure["throughput_per_s"] = None
+    assert draw([read(tmp_path, "slurm", document)], tmp_path)
+
+
+def test_tasks_that_ran_at_the_same_time_get_lanes_of_their_own() -> None:
+    tasks = [(0.0, 2.0, "ok"), (1.0, 2.0, "ok"), (2.0, 1.0, "ok"), (3.0, 1.0, "lost")]
+    assert in_lanes(tasks) == [[tasks[0], tasks[2], tasks[3]], [tasks[1]]]
+
+
+def test_labels_keep_their_order_their_distance_and_their_place_in_the_panel() -> None:
+    places = spread_out([5.0, 5.1, 5.2, 9.9], apart=1.0, top=10.0)
+    assert places == sorted(places)
+    assert all(b - a >= 0.999 for a, b in pairwise(places))
+    assert places[0] > 0 and places[-1] <= 10.0
+    assert spread_out([], apart=1.0, top=10.0) == []
