@@ -1,4 +1,4 @@
-"""Where `templates/`, `site_configs/` and `jobs/` are: the one resolver.
+"""Where `templates/`, `site_configs/`, `jobs/` and the C++ task are: the one resolver.
 
 A checkout has them at its top. A wheel carries them inside the package. An editable
 install has both, and the wheel's copy is as old as the install, so the checkout goes first.
@@ -6,6 +6,7 @@ install has both, and the wheel's copy is as old as the install, so the checkout
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -31,3 +32,12 @@ def asset_dir(name: Literal["templates", "site_configs", "jobs"]) -> Path:
         f"{name}/ is missing; looked in {', '.join(str(c) for c in candidates)}",
         hint="Install hpckit again.",
     )
+
+
+def find_compress_task() -> Path | None:
+    """Return the C++ task: of this checkout, else on PATH."""
+    built = asset_dir("jobs").parent / "native" / "build" / "compress_task"
+    if built.is_file():
+        return built
+    found = shutil.which("compress_task")
+    return Path(found) if found else None

@@ -35,6 +35,7 @@ def demo(
 
     Example: hpckit demo
     """
+    from hpckit.assets import find_compress_task
     from hpckit.emulator import control
     from hpckit.engines.choose import installed
     from hpckit.report.comparison import compare
@@ -45,7 +46,7 @@ def demo(
         raise InputError("neither Ray nor Work Queue is here", hint="pip install 'hpckit[ray]'")
     if "workqueue" not in engines:
         say.note("no Work Queue here (`hpckit submit --backend workqueue` says why); Ray alone")
-    program = find_program()
+    program = find_compress_task()
     say.note(f"the task: {program or 'a Python function with zfpy; no C++ task was found'}")
     _lay_out(directory)
     started = control.find(_CLUSTER) is None
@@ -58,17 +59,6 @@ def demo(
     _show(rows, as_json=as_json)
     well = all(row.done and not row.failed and (row.error_of_bound or 0) <= 1 for row in rows)
     return 0 if well else 1
-
-
-def find_program() -> Path | None:
-    """Return the C++ task: of this checkout, else on PATH."""
-    from hpckit.assets import asset_dir
-
-    built = asset_dir("jobs").parent / "native" / "build" / "compress_task"
-    if built.is_file():
-        return built
-    found = shutil.which("compress_task")
-    return Path(found) if found else None
 
 
 def _lay_out(directory: Path) -> None:

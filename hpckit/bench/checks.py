@@ -1,0 +1,83 @@
+"""Whether what was measured may be compared: equal outputs, of equal bags."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Sample = Mapping[str, Any]
+
+
+def check(name: str, value: float, limit: float, *, passed: bool | None = None) -> dict[str, Any]:
+    """Return a check of the document; it passes up to the limit unless `passed` is given."""
+    return {
+        "name": name, "value": value, "limit": limit,
+        "pass": value <= limit if passed is None else passed,
+    }  # fmt: skip
+
+
+def unequal_outputs(samples: Iterable[Sample]) -> dict[int, list[str]]:
+    """Return, by size, the cases whose outputs are not those of most samples.
+
+    Where no digest has a majority over every other, all cases are named: nobody knows who is
+    right.
+    """
+    found: dict[int, list[str]] = {}
+    for size, group in by_size(samples).items():
+        ranked = Counter(sample["digest"] for sample in group).most_common(2)
+        if len(ranked) == 1:
+            continue
+        tie = ranked[0][1] == ranked[1][1]
+        odd = [s["case"] for s in group if tie or s["digest"] != ranked[0][0]]
+        found[size] = list(dict.fromkeys(odd))
+    return found
+
+
+def unequal_bags(samples: Iterable[Sample]) -> dict[int, list[str]]:
+    """Return, by size, how the bags of samples that would be compared are not alike."""
+    found: dict[int, list[str]] = {}
+    for size, group in by_size(samples).items():
+        words = []
+        for key in ("tasks", "tolerance", "cpus"):
+            values = sorted({sample[key] for sample in group})
+            if len(values) > 1:
+                words.append(f"{key}: {', '.join(map(str, values))}")
+        slots: dict[int, set[int]] = {}
+        for sample in group:
+            slots.setdefault(sample["workers"], set()).add(sample["slots"])
+        words += [
+            f"slots of {workers} workers: {', '.join(map(str, sorted(values)))}"
+            for workers, values in slots.items() if len(values) > 1
+        ]  # fmt: skip
+        if words:
+            found[size] = words
+    return found
+
+
+def by_size(samples: Iterable[Sample]) -> dict[int, list[Sample]]:
+    """Return the samples by the size of their tasks."""
+    found: dict[int, list[Sample]] = {}
+    for sample in samples:
+        found.setdefault(sample["size"], []).append(sample)
+    return found
+
+
+def correctness(samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], set[int]]:
+    """Return the checks of every scenario, and the sizes whose samples must not be compared."""
+    outputs, bags = unequal_outputs(samples), unequal_bags(samples)
+    checks = []
+    for size in by_size(samples):
+        odd = outputs.get(size, [])
+        who = f": not so {', '.join(odd)}" if odd else ""
+        checks.append(
+            check(f"size {size}: the outputs of all cases are the same{who}", len(odd), 0)
+        )
+        words = bags.get(size, [])
+        how = f": {'; '.join(words)}" if words else ""
+        checks.append(check(f"size {size}: all cases had the same bag{how}", len(words), 0))
+    lost = sum(sample["tasks_lost"] for sample in samples)
+    checks.append(check("tasks lost", lost, 0))
+    twice = sum(sample["recorded_twice"] for sample in samples)
+    checks.append(check("tasks recorded twice", twice, 0))
+    return checks, {*outputs, *bags}

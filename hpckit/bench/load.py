@@ -1,0 +1,136 @@
+"""The work that is measured: one C++ executable, each task with an array of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from hpckit.assets import find_compress_task
+from hpckit.errors import InputError
+
+#: Leaves a file for every start of a task, which tells when it began, where, and (`end`, by the
+#: file's time) when it was through. Counting them needs nothing of hpckit. No braces: in a
+#: bag they would be placeholders.
+WITNESS: Final = (
+    'f=$(mktemp "$0.XXXXXX") && '
+    'echo "$(date +%s.%N) $SLURM_ARRAY_JOB_ID"_"$SLURM_ARRAY_TASK_ID" > "$f" && '
+    '"$@" && echo end >> "$f"'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """A bag of equal tasks.
+
+    Attributes:
+        program: the compress_task executable.
+        size: values along each axis of a task's array.
+        tasks: how many.
+        tolerance: of the compression.
+        seed: of the first task's array; each has the next.
+        witnessed: whether every start leaves a file.
+    """
+
+    program: Path
+    size: int
+    tasks: int
+    tolerance: float
+    seed: int
+    witnessed: bool = False
+
+    def commands(self, directory: Path) -> list[list[str]]:
+        """Return every task's command; outputs go to `directory`/out."""
+        seeds = range(self.seed, self.seed + self.tasks)
+        return [self._command(directory, str(seed)) for seed in seeds]
+
+    def bag(self, directory: Path) -> str:
+        """Return the same as a bag for hpckit."""
+        last = self.seed + self.tasks - 1
+        command = json.dumps(self._command(directory, "{seed}"))
+        return f'[task]\ncommand = {command}\n[each]\nseed = {{ range = "{self.seed}-{last}" }}\n'
+
+    def _command(self, directory: Path, seed: str) -> list[str]:
+        argv = [str(self.program), "compress", "--generate", f"{self.size},{seed}"]
+        argv += ["-o", str(directory / "out" / seed), "--tolerance", f"{self.tolerance!r}"]
+        if self.witnessed:
+            return ["sh", "-c", WITNESS, str(directory / "starts" / seed), *argv]
+        return argv
+
+
+def find_program() -> Path:
+    """Return the C++ task.
+
+    Raises:
+        InputError: it is not built.
+    """
+    found = find_compress_task()
+    if found is None:
+        raise InputError(
+            "the C++ task, compress_task, was not found in native/build nor on PATH",
+            hint="Build it with `make native`; without a compiler, try `hpckit demo`, which has a "
+            "task in Python.",
+        )
+    return found.resolve()
+
+
+def laid_out(directory: Path) -> Path:
+    """Make the directories of a run's outputs, and return `directory`."""
+    for name in ("out", "starts"):
+        (directory / name).mkdir(parents=True)
+    return directory
+
+
+def digest(directory: Path) -> str:
+    """Return a hash over all outputs: their names and contents, sorted by name."""
+    found = hashlib.sha256()
+    for path in sorted((directory / "out").iterdir()):
+        content = path.read_bytes()
+        found.update(f"{path.name} {len(content)}\n".encode())
+        found.update(content)
+    return found.hexdigest()
+
+
+def seconds_alone(load: Load, directory: Path, times: int) -> list[float]:
+    """Return how long a task takes by itself, start to exit: so many measurements.
+
+    Raises:
+        InputError: the task fails.
+    """
+    laid_out(directory)
+    took = []
+    for argv in replace(load, tasks=times).commands(directory):
+        began = time.perf_counter()
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        took.append(time.perf_counter() - began)
+        if done.returncode:
+            raise InputError(
+                f"the task ends with exit code {done.returncode}: {done.stderr.strip()}",
+                hint="Try another --size or --tolerance.",
+            )
+    return took
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a task, as its file tells; `ended_at` is 0 if it was cut short."""
+
+    task: str
+    at: float
+    job: str
+    ended_at: float
+
+
+def read_starts(directory: Path) -> Iterator[Start]:
+    """Yield every start of every task. One whose file is still empty has run nothing."""
+    for path in sorted((directory / "starts").iterdir()):
+        first, _, rest = path.read_text().partition("\n")
+        at, _, job = first.partition(" ")
+        if at:
+            ended = path.stat().st_mtime if rest.startswith("end") else 0.0
+            yield Start(path.name.partition(".")[0], float(at), job, ended)

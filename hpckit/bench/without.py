@@ -1,0 +1,186 @@
+"""A bag without hpckit: each engine as a plain user would use it, one task per call."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from hpckit.bench import plain
+from hpckit.bench.load import Load, digest, laid_out
+from hpckit.bench.loopback import received
+from hpckit.bench.memory import Memory, roles_of_script
+from hpckit.bench.parameters import PORTS
+from hpckit.bench.sample import Case, Losses, Ran
+from hpckit.errors import EngineError
+
+_LONGEST_S: Final = 900.0
+_END_S: Final = 8.0  # that a script has to end what it has started
+_CUT_OFF: Final = ("RAY_", "WORK_QUEUE_", "SLURM_", "HPCKIT_HEAD", "PARALLEL")
+
+
+@dataclass(frozen=True)
+class Plain:
+    """One way to do without hpckit.
+
+    Attributes:
+        case: its name in the results.
+        engine: likewise.
+        script: in `hpckit.bench.plain`.
+        needs: a program on PATH, or "".
+        get: how to get it.
+    """
+
+    case: str
+    engine: str
+    script: str
+    needs: str
+    get: str
+
+
+PLAINS: Final = (
+    Plain("plain-workqueue", "workqueue", "workqueue.py", "work_queue_worker", ""),
+    Plain("plain-ray", "ray", "on_ray.py", "", ""),
+    Plain("parallel", "parallel", "parallel.py", "parallel", "GNU parallel: apt install parallel"),
+    Plain(
+        "hyperqueue", "hyperqueue", "on_hyperqueue.py", "hq",
+        "HyperQueue: put `hq` of github.com/It4innovations/hyperqueue/releases on PATH",
+    ),
+)  # fmt: skip
+
+
+def available(backends: Sequence[str]) -> tuple[list[Plain], list[str]]:
+    """Return the ways that go here, and how to get the others that nobody left out on purpose."""
+    found, missing = [], []
+    for way in PLAINS:
+        if not way.get:
+            if way.engine in backends:
+                found.append(way)
+        elif shutil.which(way.needs):
+            found.append(way)
+        else:
+            missing.append(way.get)
+    return found, missing
+
+
+def run(way: Plain, case: Case, load: Load, directory: Path, port: int) -> Ran:
+    """Run the bag to its end, and return what was measured.
+
+    Raises:
+        EngineError: the script failed.
+    """
+    laid_out(directory)
+    argv, env = _command(way, case, load, directory, port)
+    before, began = received(), time.time()
+    with (
+        Memory(roles_of_script(argv[-1]), nested=True) as memory,
+        _started(argv, env, directory, memory) as process,
+    ):
+        out, _ = process.communicate(timeout=_LONGEST_S)
+    said = _answer(way, process.returncode, out, directory)
+    ran = Ran(
+        began=began,
+        first_start=said["first_start"],
+        last_end=said["last_end"],
+        known=said["known"],
+        done=said["done"],
+        digest=digest(directory),
+        head_mib=memory.head_mib,
+        worker_mib=memory.worker_mib,
+        moved=received() - before,
+        losses=Losses(tasks_lost=load.tasks - said["done"]),
+    )
+    shutil.rmtree(directory, ignore_errors=True)
+    return ran
+
+
+def _answer(way: Plain, code: int, out: str, directory: Path) -> Mapping[str, Any]:
+    with contextlib.suppress(ValueError, IndexError):
+        if code == 0:
+            found: dict[str, Any] = json.loads(out.splitlines()[-1])
+            return found
+    errors = (directory / "stderr").read_text(errors="replace").strip()
+    raise EngineError(f"{way.case} ended with exit code {code}: {errors[-2000:] or out[-500:]}")
+
+
+def _command(
+    way: Plain, case: Case, load: Load, directory: Path, port: int
+) -> tuple[list[str], dict[str, str]]:
+    """Return the script's command line, the configuration last, and its environment."""
+    config: dict[str, Any] = {
+        "commands": load.commands(directory), "slots": case.workers * case.cpus,
+        "directory": str(directory),
+    }  # fmt: skip
+    env = {name: value for name, value in os.environ.items() if not name.startswith(_CUT_OFF)}
+    env |= {"TMPDIR": str(directory)}
+    python = [sys.executable]
+    if way.engine == "workqueue":
+        from hpckit.engines.workqueue_binding import find_binding
+
+        binding = find_binding(os.environ)
+        python = list(binding.argv[:-1])
+        env |= dict(binding.env)
+        first = port or random.randrange(20000, 60000 - PORTS)
+        config |= {"module": binding.module, "port": [first, first + PORTS - 1]}
+        config |= {"password_file": str(_secret(directory / "password"))}
+    elif way.engine == "ray":
+        env |= {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+        env |= {"RAY_AUTH_TOKEN_PATH": str(_secret(directory / "token"))}
+        env |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+    path = directory / "config.json"
+    path.write_text(json.dumps(config))
+    return [*python, str(Path(plain.__file__).parent / way.script), str(path)], env
+
+
+def _secret(path: Path) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32))
+    return path
+
+
+@contextmanager
+def _started(
+    argv: list[str], env: dict[str, str], directory: Path, memory: Memory
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a script; nothing that it has started is left when the block is."""
+    with (directory / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(
+            argv, env=env, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=stderr, text=True, start_new_session=True,
+        )  # fmt: skip
+    own = psutil.Process(process.pid)
+    try:
+        yield process
+    finally:
+        left = {*memory.seen, *_children(own)} - {own}
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_END_S)
+        psutil.wait_procs(left, timeout=2.0)
+        for other in [*left, own]:
+            with contextlib.suppress(psutil.Error):
+                other.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
