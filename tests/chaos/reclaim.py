@@ -94,13 +94,17 @@ def _to_spot(place: ChaosPlace, run_dir: Path) -> None:
 
 def _take_back_until_the_end(place: ChaosPlace, name: str) -> None:
     """Reclaim as often as so many running workers are; the next time is drawn anew each time,
-    which changes nothing: it does not depend on how long one has waited."""
+    which changes nothing: it does not depend on how long one has waited.
+
+    What is asked here is cheap: Slurm's and hpckit's own commands, twice a second, took half of a
+    core from the workers that start up."""
     deadline = time.monotonic() + LONGEST_S
     running, seed = 0, 5
-    while place.place.status(name)["state"] not in ("done", "failed", "stopped"):
+    run_dir = place.runs / name
+    while not journal.of_kind(run_dir, "ended"):
         assert time.monotonic() < deadline, f"{name} is not over after {LONGEST_S:.0f} s"
-        words = ["-h", "-p", "spot", "-t", "RUNNING", "-o", "%i"]
-        now = len(place.slurm("squeue", *words).split())
+        jobs = control.status(place.place.site)["jobs"]
+        now = max(0, int(jobs.get("RUNNING", 0)) - 1)  # less the head
         if now != running:
             running, seed = now, seed + 1
             control.reclaim(
@@ -117,7 +121,8 @@ def _account(place: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
     ended = max(row[6] + row[7] for row in rows)
     lives = _lives(place)
     began = min(life.start for life in lives)
-    ideal_s = ideal_end([life.less(GRACE_S) for life in lives], SLOTS, work_s) - began
+    until_warned = [life.less(GRACE_S) for life in lives]
+    ideal_s = ideal_end(until_warned, SLOTS, work_s) - began
     with_grace_s = ideal_end(lives, SLOTS, work_s) - began
     starts = len((root / "ran").read_text().split())
     late = _start_ups(run_dir, lives)
@@ -131,7 +136,43 @@ def _account(place: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
         "makespan_by_ideal": round((ended - began) / ideal_s, 3),
         "makespan_by_ideal_with_grace": round((ended - began) / with_grace_s, 3),
         "start_up_s": round(sum(late) / len(late), 2),
+        "slot_seconds": slot_seconds(until_warned, _worked(run_dir), ended),
     }
+
+
+def slot_seconds(
+    lives: Sequence[Life], worked: dict[str, list[tuple[float, float]]], ended: float
+) -> dict[str, float]:
+    """Return where the slot-seconds of `lives` up to the end of the bag went.
+
+    Args:
+        lives: each up to its warning.
+        worked: by worker, as `Life.worker` names it: start and end of each of its tasks.
+        ended: when the last task ended, Unix time.
+    """
+    start_up = running = between = after_warning = 0.0
+    for life in lives:
+        until = min(life.end, ended)
+        tasks = worked.get(life.worker, [])
+        first = min([until, *(since for since, _ in tasks)])
+        mine = sum(max(0.0, min(end, until) - min(since, until)) for since, end in tasks)
+        start_up += SLOTS * max(0.0, first - life.start)
+        running += mine
+        between += SLOTS * max(0.0, until - first) - mine
+        after_warning += sum(end - since for since, end in tasks) - mine
+    parts = {"start_up": start_up, "running": running, "between_tasks": between}
+    return {name: round(value, 1) for name, value in parts.items()} | {
+        "running_after_the_warning": round(after_warning, 1)
+    }
+
+
+def _worked(run_dir: Path) -> dict[str, list[tuple[float, float]]]:
+    found: dict[str, list[tuple[float, float]]] = {}
+    for event in journal.events(run_dir):
+        for row in event.get("rows", ()):
+            tasks = found.setdefault(event["worker"].partition("-")[0], [])
+            tasks.append((row[6], row[6] + row[7]))
+    return found
 
 
 def _start_ups(run_dir: Path, lives: Sequence[Life]) -> list[float]:

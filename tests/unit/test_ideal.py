@@ -1,4 +1,4 @@
-from tests.chaos.reclaim import Life, ideal_end
+from tests.chaos.reclaim import Life, ideal_end, slot_seconds
 
 
 def test_the_ideal_is_when_the_slots_of_all_lives_have_done_the_work() -> None:
@@ -17,3 +17,14 @@ def test_a_pause_without_any_worker_passes_without_work() -> None:
 def test_the_grace_time_is_not_counted_for_those_that_were_taken_back() -> None:
     assert Life(0.0, 60.0, "PREEMPTED").less(5.0).end == 55.0
     assert Life(0.0, 60.0, "RUNNING").less(5.0).end == 60.0
+
+
+def test_slot_seconds_are_told_by_what_they_went_for_up_to_the_warning() -> None:
+    lives = [Life(0.0, 60.0, "PREEMPTED", "5_0").less(5.0), Life(50.0, 200.0, "RUNNING", "5_1")]
+    worked = {"5_0": [(4.0, 50.0), (6.0, 58.0)]}
+    assert slot_seconds(lives, worked, ended=58.0) == {
+        "start_up": 2 * 4.0 + 2 * 8.0,
+        "running": 46.0 + 49.0,
+        "between_tasks": 2 * 51.0 - 95.0,
+        "running_after_the_warning": 3.0,
+    }
