@@ -1,6 +1,7 @@
 # The emulated Slurm by itself: its tests, its speed, its soak (docs/emulator.md).
 PYTHON ?= .venv/bin/python
 SOAK_MINUTES ?= 30
+SEED ?= 1
 
 .PHONY: test-emulator bench-emulator soak
 
@@ -10,5 +11,5 @@ test-emulator: ## tests of the emulated Slurm: state machine, live daemon (under
 bench-emulator: ## 500 array jobs: at least 20 a second, daemon under 100 MB (results/bench-emulator.json)
 	@$(PYTHON) -m tests.emulator.bench
 
-soak: ## the emulated Slurm under random work and faults for SOAK_MINUTES=30 (results/soak.json)
-	@$(PYTHON) -m tests.emulator.soak --minutes $(SOAK_MINUTES)
+soak: ## the emulated Slurm under random work and faults: SOAK_MINUTES=30, SEED=1 (results/soak.json)
+	@$(PYTHON) -m tests.emulator.soak --minutes $(SOAK_MINUTES) --seed $(SEED)

@@ -11,7 +11,7 @@ from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import FINAL, Job, Request
 
 CONFIG = ClusterConfig(
-    name="t", node_prefix="n", kill_wait_s=30, requeue_delay_s=120, slurmd_timeout_s=5,
+    name="t", node_prefix="n", kill_wait_s=30, requeue_delay_s=120, slurmd_timeout_s=5, gpus=2,
     partitions=(
         PartitionConfig(name="main", default=True, default_time_min=60),
         PartitionConfig(name="short", max_time_min=2),
@@ -100,19 +100,34 @@ class World:
         machine = self.machine
         used = dict.fromkeys(machine.nodes, 0)
         memory = dict.fromkeys(machine.nodes, 0)
+        gpus: dict[str, list[int]] = {name: [] for name in machine.nodes}
         for job in machine.jobs.values():
+            self._check_step_gpus(job)
             places = [job.job_id in machine.queue, job.job_id in machine.active, job.state in FINAL]
             assert sum(places) == 1, f"{job.job_id} is in {places}: {job.state}"
             if job.job_id in machine.active:
                 for share in job.shares:
                     used[share.node] += share.cpus
                     memory[share.node] += share.memory_mib
+                    gpus[share.node] += share.gpus
             if job.state in FINAL:
                 assert job.end is not None
                 assert not any(step.live for step in job.steps.values())
         for name, node in machine.nodes.items():
             assert used[name] == node.used_cpus <= node.cpus
             assert memory[name] == node.used_memory_mib <= node.memory_mib
+            assert sorted(gpus[name]) == sorted(set(gpus[name])) == list(node.used_gpus)
             assert {i for i in node.jobs} <= machine.active
         for key in self.alive:
             assert key[0] in machine.active, f"{key} lives on without its job"
+
+    def _check_step_gpus(self, job: Job) -> None:
+        """Assert that steps have only GPUs of their job, and each one alone unless they overlap."""
+        for share in job.shares:
+            given: list[int] = []
+            for step in job.steps.values():
+                if step.gpu_ids and share.node in step.live:
+                    mine = step.gpu_ids[step.nodes.index(share.node)]
+                    assert set(mine) <= set(share.gpus)
+                    given += [] if step.overlap else mine
+            assert len(given) == len(set(given)), f"{job.job_id} gives {given} on {share.node}"

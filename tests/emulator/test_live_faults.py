@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import time
 from pathlib import Path
 
-from hpckit.emulator import control
+from hpckit.emulator import control, launch
 
-from .conftest import Bench, end_all, until
+from .conftest import FAST, Bench, end_all, until
 
 
 def _daemon_pid(bench: Bench) -> int:
@@ -89,14 +90,23 @@ def test_no_kill_keeps_the_steps_on_other_nodes(bench: Bench) -> None:
 
 
 def test_commands_say_that_the_controller_is_down_and_jobs_go_on(own: Bench) -> None:
-    job = own.submit("sleep 0.5; echo done")
-    control.controller_down(4.5, name="own")
-    time.sleep(0.1)  # it replies first, then closes its door
+    os.mkfifo(own.work / "gate")
+    job = own.submit("echo up; read line < gate; echo $line")
+    own.wait_text(f"slurm-{job}.out", "up")
+    control.controller_down(3600, name="own")  # it replies first, then closes its door
+    until(lambda: "closed" if not launch.answers(str(own.cluster.state_dir)) else "")
     done = own.run("squeue")
     assert done.returncode == 1
     assert "slurm_load_jobs error: Unable to contact slurm controller" in done.stderr
+    (own.work / "gate").write_text("done\n")
     own.wait_text(f"slurm-{job}.out", "done")
     assert own.wait_state(job) == "COMPLETED"
+
+
+def test_a_controller_that_was_away_comes_back(own: Bench) -> None:
+    control.controller_down(2, name="own")
+    until(lambda: "closed" if not launch.answers(str(own.cluster.state_dir)) else "")
+    assert own.ask("squeue", "-h") == ""  # it waits for three seconds
 
 
 def test_time_runs_faster_when_told_to(own: Bench) -> None:
@@ -115,14 +125,23 @@ def test_too_much_memory_ends_a_job_as_out_of_memory(bench: Bench) -> None:
     assert bench.ask("sacct", "-nXP", "-o", "ExitCode", "-j", str(job)).strip() == "0:125"
 
 
-def test_preemption_takes_a_node_after_the_grace_time(bench: Bench) -> None:
+def test_preemption_takes_a_node_after_the_grace_time(own: Bench, tmp_path: Path) -> None:
+    low = control.PartitionConfig(name="low", priority_tier=0, grace_s=600.0)
+    config = dataclasses.replace(FAST, partitions=(*FAST.partitions[:2], low))
     script = "srun bash -c 'trap \"echo warned\" TERM; echo up; while :; do sleep 0.1; done'"
-    low = bench.submit(script, "-N4", "--exclusive", "-p", "low", "--open-mode=append")
-    until(lambda: "yes" if bench.output(low).count("up") == 4 else "")
-    high = bench.submit("echo mine", "-p", "main")
-    assert bench.wait_state(high) == "COMPLETED"
-    assert bench.output(low).partition("srun:")[0].count("warned") == 4
-    assert "DUE TO PREEMPTION" in bench.output(low)
+    try:
+        patient = Bench(control.up(config, name="patient"), tmp_path)
+        victim = patient.submit(script, "-N4", "--exclusive", "-p", "low", "--open-mode=append")
+        until(lambda: "yes" if patient.output(victim).count("up") == 4 else "")
+        taker = patient.submit("echo mine", "-p", "main")
+        until(lambda: "yes" if patient.output(victim).count("warned") == 4 else "")
+        assert patient.state(victim) == "RUNNING"
+        assert patient.state(taker) == "PENDING"
+        control.time_scale(600, name="patient")  # the grace time ends in a second
+        assert patient.wait_state(taker) == "COMPLETED"
+        assert "DUE TO PREEMPTION" in patient.output(victim)
+    finally:
+        end_all("patient")
 
 
 def test_reclaim_takes_jobs_back_and_requeues_them(own: Bench) -> None:

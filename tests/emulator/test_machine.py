@@ -167,7 +167,7 @@ def test_what_a_partition_does_not_allow_waits(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"cpus_per_task": 3}, {"mem_per_node_mib": 4001}, {"gpus_per_node": 1},
+    [{"cpus_per_task": 3}, {"mem_per_node_mib": 4001}, {"gpus_per_node": 3},
      {"features": ("fast",)}, {"partitions": ("none",)}, {"nodelist": ("x",)}],
 )  # fmt: skip
 def test_what_no_node_has_is_refused(world: World, changes: dict[str, object]) -> None:
@@ -200,6 +200,25 @@ def test_steps_wait_while_the_jobs_cpus_are_busy(world: World) -> None:
     steps.create(world.machine, job, steps.StepRequest(name="d", ntasks=1), world.now)
     with pytest.raises(Refusal, match="More processors"):
         steps.create(world.machine, job, steps.StepRequest(name="e", ntasks=3), world.now)
+
+
+def test_steps_share_out_the_gpus_of_their_job(world: World) -> None:
+    job = world.submit(ntasks=2, gpus_per_node=2)
+
+    def step(**wanted: int) -> list[list[int]]:
+        request = steps.StepRequest(name="s", ntasks=1, exact=True, **wanted)
+        made = steps.create(world.machine, job, request, world.now)
+        world.settle()
+        return made.gpu_ids
+
+    assert step(gpus_per_node=1) == [[0]]
+    with pytest.raises(Refusal, match="busy"):
+        step(gpus=2)
+    with pytest.raises(Refusal, match=r"gres_per_node=gpu:3 is more than .* gres_per_node=gpu:2"):
+        step(gpus_per_node=3)
+    assert step(gpus_per_node=1) == [[1]]
+    world.end((job.job_id, 0, "0", "n1"))
+    assert step(gpus_per_task=1) == [[0]]
 
 
 def test_a_recovered_machine_knows_what_the_first_one_knew(world: World) -> None:

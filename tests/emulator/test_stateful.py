@@ -31,12 +31,14 @@ class EmulatedSlurm(RuleBasedStateMachine):
         target=jobs, nodes=st.integers(1, 4), cpus=st.integers(1, 2), limit=st.integers(1, 5),
         partition=st.sampled_from(["main", "low", "high"]), exclusive=st.booleans(),
         requeue=st.booleans(), no_kill=st.booleans(), memory=st.sampled_from([-1, 0, 100, 4000]),
+        gpus=st.sampled_from([0, 0, 1, 2]),
     )  # fmt: skip
     def submit(self, *, nodes: int, cpus: int, limit: int, partition: str, exclusive: bool,
-               requeue: bool, no_kill: bool, memory: int) -> int:  # fmt: skip
+               requeue: bool, no_kill: bool, memory: int, gpus: int) -> int:  # fmt: skip
         job = self.world.submit(
             min_nodes=nodes, cpus_per_task=cpus, time_limit_min=limit, partitions=(partition,),
             exclusive=exclusive, requeue=requeue, no_kill=no_kill, mem_per_node_mib=memory,
+            gpus_per_node=gpus,
         )  # fmt: skip
         self.submitted.add(job.job_id)
         return job.job_id
@@ -77,12 +79,12 @@ class EmulatedSlurm(RuleBasedStateMachine):
         finally:
             self.world.settle()
 
-    @rule(job=jobs, overlap=st.booleans(), exact=st.booleans())
-    def step(self, job: int, overlap: bool, exact: bool) -> None:
+    @rule(job=jobs, overlap=st.booleans(), exact=st.booleans(), gpus=st.integers(-1, 2))
+    def step(self, job: int, overlap: bool, exact: bool, gpus: int) -> None:
         found = self.world.machine.jobs.get(job)
         if found is None:
             return
-        request = steps.StepRequest(name="s", overlap=overlap, exact=exact)
+        request = steps.StepRequest(name="s", overlap=overlap, exact=exact, gpus_per_node=gpus)
         try:
             steps.create(self.world.machine, found, request, self.world.now)
         except Refusal:
