@@ -77,7 +77,11 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What of one measured run is needed here; times are seconds."""
+    """What of one measured run is needed here; times are seconds.
+
+    `slots` are the tasks that can really run at a time, fewer than workers times cpus where
+    the nodes share CPUs.
+    """
 
     case: str
     size: int
@@ -85,7 +89,10 @@ class Sample(msgspec.Struct, frozen=True):
     workers: int
     task_s: float
     slots: int
+    cpus: int = 1
     undisturbed: bool = True
+    tasks_lost: int = 0
+    recorded_twice: int = 0
 
 
 class WorkerLine(msgspec.Struct, frozen=True):
@@ -171,21 +178,26 @@ class Bench:
         found = {s.slots for s in self.body.samples if s.workers == workers}
         return max(found) if found else None
 
-    @property
-    def shared_cpus(self) -> int | None:
-        """The CPUs that all workers share, or None where each node has its own."""
-        own = self.body.place is not None and self.body.place.kind == "slurm"
-        return None if own else self.body.machine.cpus
-
     def crowded(self, workers: int) -> bool:
-        """Whether so many workers have more slots than there are CPUs for them."""
-        shared = self.shared_cpus
-        return shared is not None and (self.slots(workers) or workers) > shared
+        """Whether so many workers share CPUs: fewer slots than they have cores together."""
+        return any(
+            sample.workers == workers and sample.slots < workers * sample.cpus
+            for sample in self.body.samples
+        )
 
     def fair_workers(self, figures: Iterable[Figure] | None = None) -> int:
         """Return the largest number of workers that is not crowded, else the smallest."""
         numbers = {figure.workers for figure in (figures or self.figures)}
         return max((n for n in numbers if not self.crowded(n)), default=min(numbers))
+
+    def total(self, figure: Figure, loss: str) -> int:
+        """Return the sum over a figure's runs of `tasks_lost` or `recorded_twice`."""
+        group = (figure.case, figure.size, figure.workers, figure.undisturbed)
+        return sum(
+            getattr(sample, loss)
+            for sample in self.body.samples
+            if (sample.case, sample.size, sample.workers, sample.undisturbed) == group
+        )
 
     def cases(self) -> list[str]:
         """Return the cases that were measured, in the order of `CASES`."""

@@ -158,7 +158,7 @@ def scaling(bench: Bench) -> Canvas | None:
         return None
     note = (
         "Bars: 95 % confidence intervals. Hollow and dotted: the engine by itself. "
-        "Shaded: more slots than this machine has CPUs, where no engine can gain."
+        "Shaded: more workers than this machine has CPUs for, where none can gain."
     )
     canvas = new_canvas(bench, "scaling by workers", note, (1.6 + 4.2 * len(sizes), 4.6))
     panels = canvas.subplots(1, len(sizes), squeeze=False)[0]
@@ -214,16 +214,16 @@ def _points(figures: Sequence[Figure], case: str) -> list[tuple[int, Interval]]:
 def _ideal_line(axes: Axes, bench: Bench, size: int, workers: Sequence[int]) -> float:
     """Draw what slots without any overhead would do; return its highest point.
 
-    Nodes that share this machine cannot do more than its CPUs: there the line is flat.
+    Nodes that share this machine's CPUs have no more slots than these: there the line is flat.
     """
     task_s = bench.task_s(size)
-    per_worker = (bench.slots(workers[-1]) or workers[-1]) / workers[-1]
+    slots = [bench.slots(n) or n for n in workers]
     if not task_s:
         return 0.0
-    most = bench.shared_cpus or float("inf")
-    bend = most / per_worker
-    xs = sorted({0.0, *map(float, workers), *([bend] if bend < workers[-1] else [])})
-    ys = [min(x * per_worker, most) / task_s for x in xs]
+    own = slots[0] / workers[0]  # slots of a worker that shares with nobody
+    bend = slots[-1] / own
+    xs = [0.0, *([bend] if bend < workers[-1] else []), float(workers[-1])]
+    ys = [min(x * own, slots[-1]) / task_s for x in xs]
     axes.plot(xs, ys, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     axes.annotate("ideal", (xs[-1], ys[-1]), (0, 4), textcoords="offset points", fontsize=8,
                   color=INK, ha="right")  # fmt: skip

@@ -19,7 +19,7 @@ SCHEMA: Final = "hpckit.bench-summary/1"
 _NONE: Final = "-"
 _Row = Sequence[str]
 #: Measures that only mean something where workers were taken away.
-LOSSES: Final = ("reclaimed", "redone", "wasted_core_s", "tasks_lost", "recorded_twice")
+LOSSES: Final = ("reclaimed", "redone", "wasted_core_s")
 
 
 def main(
@@ -121,10 +121,10 @@ def noise(bench: Bench) -> list[str]:
 
 
 def crowded_words(bench: Bench) -> str:
-    """Return what to think of rows with more slots than CPUs."""
+    """Return what to think of workers that share CPUs."""
     return (
-        f"more slots than this machine's {bench.shared_cpus} CPUs: tasks wait for each other, "
-        "which counts as overhead here and says nothing about a cluster"
+        f"these workers share the {bench.body.machine.cpus} CPUs of one machine, and are held "
+        "against so many tasks at a time; more workers can gain nothing here"
     )
 
 
@@ -206,7 +206,8 @@ def losses(bench: Bench) -> list[list[str]]:
             [figure.case, str(figure.workers),
              seconds(was) if was else _NONE, seconds(now) if now else _NONE,
              f"x{now / was:.2f}" if now and was else _NONE,
-             *(plain(figure.measures.get(name), _LOSS_UNITS.get(name, count)) for name in LOSSES)]
+             *(plain(figure.measures.get(name), _LOSS_UNITS.get(name, count)) for name in LOSSES),
+             *(str(bench.total(figure, name)) for name in ("tasks_lost", "recorded_twice"))]
         )  # fmt: skip
     return rows
 

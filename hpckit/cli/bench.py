@@ -218,11 +218,20 @@ def _run(
 
 
 @app.command("summary")
-def summary(out: Out = Path("results"), as_json: Json = False) -> int:
+def summary(
+    out: Out = Path("results"),
+    write_docs: Annotated[
+        bool, typer.Option("--write-docs", help="Fill the figures into a checkout's documents.")
+    ] = False,
+    check_docs: Annotated[
+        bool, typer.Option("--check", help="Only compare the documents with the results.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """Gather what was measured into one table, and draw it.
 
     Example: hpckit bench summary
     """
     from hpckit.bench.summary import main
 
-    return main(out, as_json)
+    return main(out, as_json, write_docs=write_docs, check_docs=check_docs)

@@ -124,7 +124,7 @@ def test_cases_with_other_numbers_of_tasks_are_not_compared(tmp_path: Path) -> N
         main(tmp_path, False)
 
 
-def test_noise_and_slots_without_a_cpu_are_told(
+def test_noise_and_workers_that_share_cpus_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = a_document()
@@ -133,7 +133,7 @@ def test_noise_and_slots_without_a_cpu_are_told(
     main(tmp_path, False)
     text = capsys.readouterr().out
     assert "  noisy: load 3.1 before it began\n" in text
-    assert "  * more slots than this machine's 2 CPUs" in text
+    assert "  * these workers share the 2 CPUs of one machine" in text
 
 
 def test_numbers_have_three_digits() -> None:
