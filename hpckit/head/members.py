@@ -149,6 +149,7 @@ class Members:
 
     def _came(self, worker: WorkerInfo) -> None:
         say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
+        self._reasons.came(worker)
         self._record.note(
             Joined(
                 t=time.time(),

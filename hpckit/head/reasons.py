@@ -17,9 +17,12 @@ from hpckit.run.events import Joined
 from hpckit.slurm.jobs import job_history
 from hpckit.slurm.scontrol import show_nodes
 from hpckit.slurm.states import UNKNOWN, JobState
+from hpckit.spec.worker import WorkerInfo
 
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 60.0
+#: Not Slurm's word, which has none: the job goes on, and another process is its worker there.
+KILLED: Final = "KILLED"
 GIVE_UP_S: Final = 900.0  # longer than any SlurmdTimeout: then nobody knows
 
 History = Mapping[str, tuple[JobState, ...]]
@@ -49,6 +52,7 @@ class Reasons:
         self._ask = ask
         self._clock = clock
         self._gone: list[Gone] = []
+        self._replaced: list[Gone] = []
         self._slurm: Background[tuple[History, set[str]]] = Background(
             first_pause_s=FIRST_PAUSE_S, longest_pause_s=LONGEST_PAUSE_S, clock=clock
         )
@@ -60,10 +64,20 @@ class Reasons:
             self._gone.append(gone)
             self._slurm.hurry()
 
+    def came(self, worker: WorkerInfo) -> None:
+        """Note that a worker came: one that was started anew tells how the one before it went."""
+        if not worker.again:
+            return
+        place = (worker.job_id, worker.node)
+        self._replaced += [g for g in self._gone if (g.job_id, g.node) == place]
+        self._gone = [g for g in self._gone if (g.job_id, g.node) != place]
+
     def poll(self) -> list[tuple[str, str]]:
         """Return workers and the reasons that have become known; never waits."""
         answer = self._slurm.take()
-        found = self._settle(*(answer or ({}, set())))
+        found = [(gone.worker, KILLED) for gone in self._replaced]
+        self._replaced.clear()
+        found += self._settle(*(answer or ({}, set())))
         if self._gone and self._slurm.due:
             ids = sorted({gone.job_id for gone in self._gone})
             nodes = sorted({gone.node for gone in self._gone})

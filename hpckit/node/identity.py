@@ -9,9 +9,13 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from typing import Final
 
 from hpckit.spec.plan import Plan
 from hpckit.spec.worker import WorkerInfo
+
+#: How often the worker's process was started anew on this node in this life of the job.
+AGAIN: Final = "HPCKIT_WORKER_AGAIN"
 
 
 def job_id(env: Mapping[str, str]) -> str:
@@ -26,14 +30,22 @@ def node_name(env: Mapping[str, str]) -> str:
 
 
 def worker_name(env: Mapping[str, str], pid: int) -> str:
-    """Return ``JOBID[_TASK][rRESTART]-NODE``, outside Slurm ``pidPID-NODE``.
+    """Return ``JOBID[_TASK][rRESTART][kKILLED]-NODE``, outside Slurm ``pidPID-NODE``.
 
-    The restart count makes the name of a requeued job's worker a new one.
+    The counts give a new name to the worker of a requeued job, and to one that takes the place
+    of a worker that was killed.
     """
     restarts = env.get("SLURM_RESTART_COUNT", "0")
     restarted = f"r{restarts}" if restarts not in ("", "0") else ""
+    killed = f"k{started_again(env)}" if started_again(env) else ""
     job = job_id(env)
-    return f"{job}{restarted}-{node_name(env)}" if job else f"pid{pid}-{node_name(env)}"
+    return f"{job}{restarted}{killed}-{node_name(env)}" if job else f"pid{pid}-{node_name(env)}"
+
+
+def started_again(env: Mapping[str, str]) -> int:
+    """Return how often the worker's process was started anew (`hpckit.node.supervisor`)."""
+    value = env.get(AGAIN, "")
+    return int(value) if value.isdigit() else 0
 
 
 def ends_at(env: Mapping[str, str], walltime_s: int, started_at: float) -> float:
@@ -61,4 +73,5 @@ def worker_info(plan: Plan, *, name: str = "") -> WorkerInfo:
         memory_mib=plan.worker.memory_mib,
         gpus=plan.worker.gpus,
         ends_at=ends_at(env, plan.worker.walltime_s, time.time()),
+        again=started_again(env),
     )

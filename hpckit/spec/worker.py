@@ -30,6 +30,7 @@ class WorkerInfo:
     memory_mib: int
     gpus: int = 0
     ends_at: float = 0.0  # Unix time when its job ends; 0: not known
+    again: int = 0  # how often its process was killed and started anew in this life of its job
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> WorkerInfo:

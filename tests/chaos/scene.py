@@ -147,6 +147,8 @@ def worker_of(process: psutil.Process) -> str:
         job = f"{env['SLURM_ARRAY_JOB_ID']}_{env['SLURM_ARRAY_TASK_ID']}"
     restarts = env.get("SLURM_RESTART_COUNT", "0")
     again = f"r{restarts}" if restarts not in ("", "0") else ""
+    killed = env.get("HPCKIT_WORKER_AGAIN", "")
+    again += f"k{killed}" if killed else ""
     return f"{job}{again}-{env.get('SLURMD_NODENAME', '')}"
 
 

@@ -41,7 +41,7 @@ hpckit.head)
     note "head" "$3"
     until [ -e "$3/stop" ] || [ "$term$dismissed" = yesyes ]; do sleep 0.1; done
     exit 1 ;;
-hpckit.node.worker)
+hpckit.node.worker | hpckit.node.supervisor)
     trap 'note "worker TERM" "$3"; exit 0' TERM
     note "worker" "$3"
     while :; do sleep 0.1; done ;;

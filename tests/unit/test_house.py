@@ -28,7 +28,8 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 def test_a_worker_starts_with_the_standard_library_alone() -> None:
     heavy = {"pydantic", "msgspec", "rich", "typer", "jinja2", "psutil", "ray", "submitit", "numpy"}
-    code = "import sys, hpckit.node.worker; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, hpckit.node.worker, hpckit.node.supervisor; "
+    code += "print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ AROUND = Surroundings(run="r", memory_mib=100, timeout_s=9)
              "SLURM_RESTART_COUNT": "2", "SLURMD_NODENAME": "n3"},
             "57_3r2-n3",
         ),
+        ({"SLURM_JOB_ID": "57", "SLURMD_NODENAME": "n3", "HPCKIT_WORKER_AGAIN": "2"}, "57k2-n3"),
         ({"SLURMD_NODENAME": "n3", "SLURM_RESTART_COUNT": "0"}, "pid9-n3"),
     ],
 )  # fmt: skip
@@ -43,7 +45,7 @@ def test_a_workers_name_says_which_job_which_start_and_which_node(
     env: dict[str, str], name: str
 ) -> None:
     assert worker_name(env, 9) == name
-    assert job_id(env) == name.partition("-")[0].partition("r")[0].replace("pid9", "")
+    assert job_id(env) == re.split("[rk-]", name)[0].replace("pid9", "")
 
 
 def test_the_end_is_taken_from_slurm_where_it_says_it() -> None:
