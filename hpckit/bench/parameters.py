@@ -69,7 +69,7 @@ class Parameters:
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "baseline": {"tasks": (400, 50), "sizes": (16, 128), "workers": (1,), "repeats": 3},
     "slurm": {"tasks": (40,), "sizes": (128,), "workers": (1, 2, 4), "cpus": 1, "repeats": 3},
-    "spot": {"tasks": (60,), "sizes": (192,), "workers": (2,), "cpus": 1, "repeats": 2},
+    "spot": {"tasks": (50,), "sizes": (192,), "workers": (2,), "cpus": 1, "repeats": 2},
 }
 
 

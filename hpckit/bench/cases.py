@@ -1,0 +1,138 @@
+"""The cases of each scenario, and how each is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hpckit.bench import machine, reclaims, through, without
+from hpckit.bench.load import Load
+from hpckit.bench.parameters import Parameters, joins
+from hpckit.bench.place import Place
+from hpckit.bench.sample import Case, Ran
+from hpckit.errors import InputError
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a scenario is asked for beyond its parameters.
+
+    Attributes:
+        parameters: checked.
+        say: prints a line of progress.
+        spot_partition, preempt_partition: on a real Slurm; "" looks for them.
+    """
+
+    parameters: Parameters
+    say: Say
+    spot_partition: str = ""
+    preempt_partition: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run to be done: a case, a size, and how to do it."""
+
+    case: Case
+    load: Load
+    act: Callable[[str, int], Ran]  # given a name for it, and the repeat
+    optional: bool = False  # somebody else's tool: that it fails is worth a note, no more
+
+
+def choose_runs(asked: Asked, where: Place, loads: Sequence[Load]) -> tuple[list[Run], list[str]]:
+    """Return what to run in each repeat, and what is not installed."""
+    parameters = asked.parameters
+    if parameters.scenario == "spot":
+        return _spot_runs(asked, where, loads), []
+    if parameters.scenario == "slurm":
+        cases = _hpckit_cases(parameters, where)
+        return [_hpckit_run(where, case, load) for load in loads for case in cases], []
+    ways, missing = without.available(parameters.backends)
+    runs: list[Run] = []
+    for load in loads:
+        runs += [_hpckit_run(where, case, load) for case in _hpckit_cases(parameters, where)]
+        runs += [
+            _plain_run(where, way, _case(parameters, where, workers, way), load, parameters.port)
+            for workers in parameters.workers for way in ways
+        ]  # fmt: skip
+    return runs, missing
+
+
+def _case(parameters: Parameters, where: Place, workers: int, way: without.Plain | str) -> Case:
+    own = isinstance(way, str)
+    return Case(
+        name=f"hpckit-{way}" if isinstance(way, str) else way.case,
+        engine=way if isinstance(way, str) else way.engine,
+        hpckit=own,
+        workers=workers,
+        cpus=parameters.cpus,
+        slots=where.slots(workers, parameters.cpus, machine.cpu_count()),
+    )
+
+
+def _hpckit_cases(parameters: Parameters, where: Place) -> list[Case]:
+    if parameters.scenario != "baseline":
+        alone = [name for name in parameters.backends if not joins(name)]
+        if alone:
+            raise InputError(f"{', '.join(alone)} works on one node: only `baseline` measures it")
+    return [
+        _case(parameters, where, workers, engine)
+        for workers in parameters.workers for engine in parameters.backends
+    ]  # fmt: skip
+
+
+def _hpckit_run(where: Place, case: Case, load: Load) -> Run:
+    def act(name: str, _repeat: int) -> Ran:
+        return through.run(through.Through(place=where, name=name), case, load)
+
+    return Run(case, load, act)
+
+
+def _plain_run(where: Place, way: without.Plain, case: Case, load: Load, port: int) -> Run:
+    def act(name: str, _repeat: int) -> Ran:
+        return without.run(way, case, load, where.root / name, port)
+
+    return Run(case, load, act, optional=bool(way.get))
+
+
+def _spot_runs(asked: Asked, where: Place, loads: Sequence[Load]) -> list[Run]:
+    """Return each case undisturbed and reclaimed; both in the same partition."""
+    if where.kind == "emulated":
+        spot, preempt = asked.spot_partition or "spot", ""
+    else:
+        spot, preempt = reclaims.find_partitions(asked.spot_partition, asked.preempt_partition)
+        asked.say(f"workers in partition {spot}, reclaimed by jobs of {preempt}")
+    runs = []
+    for load in loads:
+        for case in _hpckit_cases(asked.parameters, where):
+            for undisturbed in (True, False):
+                own = Case(**{**vars(case), "undisturbed": undisturbed})
+                runs.append(_spot_run(asked.parameters, where, own, load, (spot, preempt)))
+    return runs
+
+
+def _spot_run(
+    parameters: Parameters, where: Place, case: Case, load: Load, partitions: tuple[str, str]
+) -> Run:
+    spot, preempt = partitions
+    between_s = parameters.life_s / case.workers
+
+    def taking(seed: int) -> reclaims.Reclaims:
+        if where.kind == "emulated":
+            return reclaims.EmulatedReclaims(3600 / between_s, parameters.grace_s, seed, spot)
+        return reclaims.SlurmReclaims(between_s, seed, preempt, where.root)
+
+    def act(name: str, repeat: int) -> Ran:
+        if case.undisturbed:
+            how = through.Through(place=where, name=name, partition=spot)
+            return through.run(how, case, load)
+        taker = taking(parameters.seed + repeat)
+        how = through.Through(place=where, name=name, partition=spot, watch=taker.look)
+        try:
+            return through.run(how, case, load)
+        finally:
+            taker.stop()
+
+    return Run(case, load, act)

@@ -1,0 +1,116 @@
+"""The document of a scenario: docs/schemas.md, hpckit.bench/1."""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hpckit.bench import machine
+from hpckit.bench.cases import Run
+from hpckit.bench.checks import check, correctness
+from hpckit.bench.load import Load
+from hpckit.bench.parameters import Parameters
+from hpckit.bench.place import Place
+from hpckit.bench.sample import Ran, sample
+from hpckit.bench.statistics import figures
+
+SCHEMA: Final = "hpckit.bench/1"
+_STRETCH: Final = 1.3  # of a task among others over one alone: from here on it is worth a word
+
+
+@dataclass
+class Measured:
+    """All that was measured."""
+
+    runs: list[tuple[Run, int, Ran]] = field(default_factory=list)
+    before: dict[int, list[float]] = field(default_factory=dict)
+    after: dict[int, list[float]] = field(default_factory=dict)
+    busy: list[float] = field(default_factory=list)
+    load_averages: list[float] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # others' tools that failed, by case
+
+    def task_s(self, size: int) -> float:
+        """Return what a task of a size takes by itself."""
+        return statistics.median([*self.before[size], *self.after[size]])
+
+
+def make_document(
+    parameters: Parameters,
+    where: Place,
+    loads: Sequence[Load],
+    measured: Measured,
+    missing: Sequence[str],
+) -> dict[str, Any]:
+    samples = [
+        sample(run.case, run.load, ran, repeat=repeat, task_s=measured.task_s(run.load.size))
+        for run, repeat, ran in measured.runs
+    ]
+    checks, incomparable = correctness(samples)
+    if parameters.scenario == "spot":
+        taken = sum(one["reclaimed"] for one in samples)
+        checks.append(check("workers reclaimed, at least", taken, 1, passed=taken >= 1))
+    words = machine.noise(measured.busy, measured.before, measured.after)
+    busy, loads_seen = measured.busy, measured.load_averages
+    return {
+        "schema": SCHEMA,
+        "scenario": parameters.scenario,
+        "place": where.to_dict(),
+        "when": datetime.datetime.now(datetime.UTC).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"
+        ),
+        "machine": {
+            **machine.describe(), "load_before": loads_seen[0], "load_after": loads_seen[1],
+            "busy_before": round(busy[0], 2), "busy_after": round(busy[1], 2),
+            "noisy": bool(words), "noise": words,
+        },
+        "versions": machine.versions(loads[0]),
+        "parameters": parameters.to_dict(),
+        "missing": list(missing),
+        "notes": [*_notes(where, samples), *measured.failed.values()],
+        "checks": checks,
+        "samples": samples,
+        "figures": figures(
+            [one for one in samples if one["size"] not in incomparable], parameters.seed
+        ),
+        "timelines": _timelines(parameters.scenario, measured),
+    }  # fmt: skip
+
+
+def _notes(where: Place, samples: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what a reader of the figures should know."""
+    notes = []
+    shared = sorted(
+        {one["workers"] for one in samples if one["slots"] < one["workers"] * one["cpus"]}
+    )
+    if shared:
+        notes.append(
+            f"the emulated nodes share {machine.cpu_count()} CPUs: the ideal with "
+            f"{', '.join(map(str, shared))} workers is that of {machine.cpu_count()} slots"
+        )
+    ratios = [one["mean_task_s"] / one["task_s"] for one in samples if one["mean_task_s"]]
+    if where.kind == "slurm" and ratios and statistics.median(ratios) > _STRETCH:
+        notes.append(
+            f"among others, a task took {statistics.median(ratios):.1f} times as long as alone on "
+            "this machine: the nodes are slower, or share CPUs; the efficiency shows that too"
+        )
+    return notes
+
+
+def _timelines(scenario: str, measured: Measured) -> list[dict[str, Any]]:
+    """Return one run's timeline for each case: of the most workers, and the most reclaims."""
+    if scenario == "baseline":
+        return []
+    best: dict[tuple[str, bool], tuple[Run, Ran]] = {}
+    for run, _, ran in measured.runs:
+        key = (run.case.name, run.case.undisturbed)
+        rank = (run.case.workers, ran.losses.reclaimed)
+        held = best.get(key)
+        if held is None or rank > (held[0].case.workers, held[1].losses.reclaimed):
+            best[key] = (run, ran)
+    return [
+        {"case": name, "undisturbed": undisturbed, "workers": list(ran.workers)}
+        for (name, undisturbed), (_, ran) in best.items()
+    ]

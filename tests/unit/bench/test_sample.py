@@ -1,0 +1,50 @@
+"""What follows from a run's times."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpckit.bench.place import Place
+
+from .samples import make
+
+
+def test_the_measures_follow_from_the_times() -> None:
+    # 100 tasks of 50 ms on two slots: 2.5 s at best; they took 4 s, from 2 s on.
+    found = make()
+    assert found["makespan_s"] == 6.5
+    assert found["start_up_s"] == 2.0
+    assert found["work_s"] == 4.0
+    assert found["throughput_per_s"] == 25.0
+    assert found["ideal_s"] == 2.5
+    assert found["efficiency"] == 0.625
+    assert found["overhead_per_task_ms"] == pytest.approx(30.0)
+
+
+def test_a_run_at_the_ideal_has_no_overhead() -> None:
+    found = make(last_end=1004.5)
+    assert found["efficiency"] == 1.0
+    assert found["overhead_per_task_ms"] == 0.0
+
+
+def test_the_schemas_keys_are_all_there() -> None:
+    wanted = {
+        "case", "engine", "hpckit", "repeat", "size", "task_s", "tasks", "workers", "cpus",
+        "slots", "makespan_s", "start_up_s", "work_s", "throughput_per_s", "overhead_per_task_ms",
+        "ideal_s", "efficiency", "head_memory_mib", "worker_memory_mib", "bytes_moved", "digest",
+        "undisturbed", "reclaimed", "tasks_lost", "recorded_twice", "redone", "wasted_core_s",
+    }  # fmt: skip
+    assert wanted <= make().keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "workers", "slots"), [("emulated", 1, 1), ("emulated", 4, 2), ("slurm", 4, 4)]
+)
+def test_emulated_nodes_share_the_cpus_of_the_machine(
+    kind: str, workers: int, slots: int, tmp_path: object
+) -> None:
+    where = Place(
+        kind=kind, version="22.05.8", nodes=4, cpus_per_node=2, site="", slurm_bin="",
+        root=tmp_path,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert where.slots(workers, 1, 2) == slots
