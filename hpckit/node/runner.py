@@ -169,7 +169,7 @@ class ResidentRunner:
             return  # the client has gone while it waited for a slot
         stream.settimeout(None)  # `Cut` asks with MSG_DONTWAIT, which a time limit would undo
         bundle = Bundle.from_json(line)
-        if reason := self.lifetime.refusal(bundle.expected_s):
+        if reason := self.lifetime.refusal(bundle.expected_s, len(bundle.tasks)):
             self._closing.wait(_REFUSAL_S)
             self._answer(stream, refuse(bundle, slot.worker, reason).to_json())
             return
@@ -180,6 +180,9 @@ class ResidentRunner:
             self.on_start(bundle.id)
             cut = Cut(stream, self.over, self.outlives_client)
             result = run_bundle(bundle, slot, cut)
+            for done in result.results:
+                if done.ok:
+                    self.lifetime.observe(done.wall_s)
             if not cut.abandoned:
                 self._answer(stream, result.to_json())
         finally:

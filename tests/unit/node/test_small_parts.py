@@ -64,6 +64,17 @@ def test_work_that_does_not_fit_into_the_time_left_is_refused_in_words() -> None
     assert Lifetime(0).refusal(10**9) == ""
 
 
+def test_a_bundle_sent_before_anything_was_measured_is_judged_by_the_tasks_here() -> None:
+    life = Lifetime(time.time() + 40)
+    assert life.refusal(0, tasks=2) == ""
+    life.observe(20.0)
+    assert life.refusal(0, tasks=1) == ""
+    assert "s left of the walltime" in life.refusal(0, tasks=2)
+    for _ in range(20):
+        life.observe(1.0)
+    assert life.refusal(0, tasks=2) == ""
+
+
 def test_gigabytes_of_output_are_kept_as_head_and_tail_with_what_was_dropped() -> None:
     capture = Capture(10, 20)
     capture.feed(b"beginning " + b"x" * 5)
