@@ -18,32 +18,34 @@ from hpckit.slurm.states import JobState
 from hpckit.spec.plan import Retries
 from hpckit.spec.units import human_duration
 
-_OVER: Final = {
-    "done": "every task is done",
-    "cancelled": "it was cancelled; `hpckit resume` goes on with it",
-    "stopped": "it stopped; `hpckit resume` goes on with it",
-}
+_GO_ON: Final = "`hpckit resume` goes on with it"
 
 
 def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
     """Return what holds the run up, most important first; what goes well, if nothing does."""
-    if status.word in _OVER:
-        return [status.why or _OVER[status.word]]
+    if status.word == "done":
+        return ["every task is done"]
+    if status.word in ("cancelled", "stopped"):
+        why = status.why or ("it was cancelled" if status.word == "cancelled" else "it stopped")
+        return [f"{why}; {_GO_ON}"]
     if status.word == "failed":
-        left = f", {status.record.left} were not run" if status.record.left else ""
-        return [f"{status.counts.failed} tasks have failed for good{left}: see `hpckit failures`"]
+        return _failed(status)
     if status.word == "waiting":
         return _head_waits(status)
     here = [r.joined for r in status.record.workers.values() if r.left is None]
-    lines = [] if here else ["the head runs, but no worker is here"]
+    lines = [status.why] if status.why else []
+    lines += [] if here else ["the head runs, but no worker is here"]
     lines += _worker_jobs(status)
-    if status.record.noted:
-        lines.append(status.record.noted.text)
+    lines += _noted(status)
     lines += _too_small(status) if here else []
     lines += _too_short(status, now or time.time()) if here else []
     if lines:
         return lines
-    return [f"it runs: {len(here)} workers are here, {status.counts.running} tasks are running"]
+    running = status.counts.running
+    return [
+        f"it runs: {_some(len(here), 'worker')} {_is(len(here))} here, "
+        f"{_some(running, 'task')} {_is(running)} running"
+    ]
 
 
 def explain_task(status: RunStatus, index: int, now: float | None = None) -> list[str]:
@@ -62,18 +64,27 @@ def explain_task(status: RunStatus, index: int, now: float | None = None) -> lis
     for kind, count in used.items():
         if kind == "lost" and count:
             most = status.plan.retries.poison_after
-            lines.append(f"{count} workers went while they ran it; after {most} it is poison")
+            went = f"{_some(count, 'worker')} went while running it"
+            lines.append(f"{went}; after {most} it is poison")
         elif count:
-            lines.append(f"{count} attempts ended in {kind}; {_budget(status.plan.retries, kind)}")
+            attempts = _some(count, "attempt")
+            lines.append(
+                f"{attempts} ended in {kind}; {_left_of(status.plan.retries, kind, count)}"
+            )
     if status.word != "running":
         return [*lines, *explain_run(status, now)]
     held_up = explain_run(status, now)
     ahead = sum(1 for i in range(index) if record.status[i] not in (DONE, FAILED))
-    return [
-        *lines,
-        f"it waits for its turn or runs now: {ahead} tasks before it are open",
-        *held_up,
-    ]
+    before = f"{_some(ahead, 'task')} before it {_is(ahead)} open"
+    return [*lines, f"it waits for its turn or runs now: {before}", *held_up]
+
+
+def _failed(status: RunStatus) -> list[str]:
+    failed, left = status.counts.failed, status.record.left
+    have = "has" if failed == 1 else "have"
+    not_run = f", {left} {'was' if left == 1 else 'were'} not run" if left else ""
+    said = f"{_some(failed, 'task')} {have} failed for good{not_run}: see `hpckit failures`"
+    return [said, status.why] if status.why else [said]
 
 
 def _head_waits(status: RunStatus) -> list[str]:
@@ -94,7 +105,18 @@ def _worker_jobs(status: RunStatus) -> list[str]:
     for job_id, state in status.slurm.items():
         if job_id.partition("_")[0] in ids and job_id not in joined and _waits(state):
             waiting[state.reason] += 1
-    return [f"{n} worker jobs wait; {in_words(reason)}" for reason, n in waiting.most_common()]
+    return [
+        f"{_some(n, 'worker job')} {'waits' if n == 1 else 'wait'}; {in_words(reason)}"
+        for reason, n in waiting.most_common()
+    ]
+
+
+def _noted(status: RunStatus) -> list[str]:
+    """Return what the head noted last, unless a worker has joined since: then it is settled."""
+    noted = status.record.noted
+    if noted is None or any(r.joined.t > noted.t for r in status.record.workers.values()):
+        return []
+    return [noted.text]
 
 
 def _waits(state: JobState) -> bool:
@@ -105,13 +127,13 @@ def _too_small(status: RunStatus) -> list[str]:
     """Say so when no worker that is here can hold a task."""
     needs = status.plan.surroundings
     here = [r.joined for r in status.record.workers.values() if r.left is None]
-    cores, memory = max(w.cores for w in here), max(w.memory_mib for w in here)
-    if cores < needs.cores or memory < needs.memory_mib:
-        return [
-            f"no worker is large enough: a task needs {needs.cores} cores and "
-            f"{needs.memory_mib} MiB, the largest worker has {cores} and {memory}"
-        ]
-    return []
+    if any(w.cores >= needs.cores and w.memory_mib >= needs.memory_mib for w in here):
+        return []
+    cores, memory = max((w.cores, w.memory_mib) for w in here)
+    return [
+        f"no worker is large enough: a task needs {_some(needs.cores, 'core')} and "
+        f"{needs.memory_mib} MiB, the largest worker has {cores} and {memory}"
+    ]
 
 
 def _too_short(status: RunStatus, now: float) -> list[str]:
@@ -131,7 +153,23 @@ def _too_short(status: RunStatus, now: float) -> list[str]:
 
 
 def _budget(retries: Retries, kind: str) -> str:
+    if kind == "poison":
+        return "such a task is not tried again"
     most = getattr(retries, kind, 0)
-    return (
-        f"its budget for {kind} is used up ({most} retries)" if most else f"{kind} has no retries"
-    )
+    if not most:
+        return f"{kind} has no retries"
+    return f"its budget for {kind} is used up ({most} {'retry' if most == 1 else 'retries'})"
+
+
+def _left_of(retries: Retries, kind: str, used: int) -> str:
+    """Return how many more tries a waiting task has for this kind of failure."""
+    left = max(0, getattr(retries, kind, 0) - used)
+    return f"of its budget for {kind}, {left} {'retry is' if left == 1 else 'retries are'} left"
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
