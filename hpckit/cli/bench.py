@@ -195,7 +195,7 @@ def _run(
     scenario: str, asked: dict[str, Any], out: Path, *, as_json: bool, **partitions: str
 ) -> int:
     """Measure, write what was measured, and show it; 1 if a check fails."""
-    from hpckit.bench import machine, parameters, store, text
+    from hpckit.bench import cases, machine, parameters, store, text
     from hpckit.bench import scenario as scenarios
     from hpckit.cli.interrupt import when_interrupted
     from hpckit.engines.choose import installed
@@ -206,7 +206,7 @@ def _run(
     )
     store.ready(out)
     with when_interrupted(lambda: "interrupted; nothing is written, and nothing left running"):
-        document = scenarios.measure(scenarios.Asked(parameters=found, say=say.note, **partitions))
+        document = scenarios.measure(cases.Asked(parameters=found, say=say.note, **partitions))
         paths = store.write(document, out)
     if as_json:
         say.document(document)
