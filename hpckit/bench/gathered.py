@@ -210,7 +210,8 @@ class Bench:
         if place is None:
             return "this machine"
         words = {"emulated": "emulated Slurm", "slurm": "Slurm"}.get(place.kind, place.kind)
-        shape = f", {place.nodes} nodes of {place.cpus_per_node} CPUs" if place.nodes else ""
+        nodes = f"{place.nodes} node{'s' * (place.nodes != 1)}"
+        shape = f", {nodes} of {place.cpus_per_node} CPUs" if place.nodes else ""
         return f"{words} {place.version or ''}".rstrip() + shape
 
 
@@ -224,15 +225,10 @@ def gather(results: Path) -> list[Bench]:
     """Read whatever scenarios are there, and refuse what cannot be compared.
 
     Raises:
-        InputError: nothing is there, it is of another form, or of unequal measurements.
+        InputError: a document is of another form, or of unequal measurements.
         StorageError: a file cannot be read.
     """
     found = [bench for name in COMMANDS if (bench := read_bench(results, name))]
-    if not found:
-        raise InputError(
-            f"nothing was measured yet: no bench-*.json in {results}",
-            hint="hpckit bench baseline && hpckit bench slurm && hpckit bench spot",
-        )
     for bench in found:
         refuse_mixed(bench)
     for one, other in combinations(found, 2):

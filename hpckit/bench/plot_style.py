@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 from hpckit.bench.gathered import Bench
@@ -22,6 +23,7 @@ COLOURS: Final = {
     "parallel": "#009E73",
     "hyperqueue": "#CC79A7",
 }
+_LETTERS_PER_INCH: Final = 14  # of a note below a picture
 _OTHER: Final = "#999999"
 INK: Final = "#222222"
 FAINT: Final = "#BBBBBB"
@@ -67,7 +69,7 @@ def colour(case: str) -> str:
 
 
 def _title(bench: Bench, text: str) -> str:
-    noisy = "   [NOISY MACHINE]" if bench.body.machine.noisy else ""
+    noisy = " [noisy]" if bench.body.machine.noisy else ""
     return f"{bench.name} ({bench.where}): {text}{noisy}"
 
 
@@ -76,6 +78,13 @@ def new_canvas(bench: Bench, text: str, note: str, size: tuple[float, float]) ->
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=size, layout="constrained")
-    canvas.suptitle(_title(bench, text), x=0.01, ha="left", fontsize=11, fontweight="bold")
+    note = fill(note, width=int(size[0] * _LETTERS_PER_INCH))
+    canvas.suptitle(
+        fill(_title(bench, text), int(size[0] * 11)),
+        x=0.01,
+        ha="left",
+        fontsize=11,
+        fontweight="bold",
+    )
     canvas.supxlabel(note, x=0.01, ha="left", fontsize=8, color="#555555")
     return canvas

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hpckit.bench.gathered import Bench, Figure, Interval, gather, in_order, missing
+from hpckit.errors import InputError
+from hpckit.run.rundir import write_atomically
 from hpckit.spec.units import human_bytes, human_duration
 
 SCHEMA: Final = "hpckit.bench-summary/1"
@@ -40,19 +42,35 @@ def main(
     if check_docs:
         return _check_docs(results)
     found = gather(results)
+    failed = _summarise(found, results, as_json=as_json) if found else 0
+    if write_docs:
+        _fill_docs(results)
+    if not found:
+        raise InputError(
+            f"nothing was measured yet: no bench-*.json in {results}",
+            hint="hpckit bench baseline && hpckit bench slurm && hpckit bench spot",
+        )
+    return 1 if failed else 0
+
+
+def _summarise(found: Sequence[Bench], results: Path, *, as_json: bool) -> int:
+    """Write and print the summary, draw the pictures; return how many checks failed."""
     text = render(found)
-    (results / "summary.txt").write_text(text)
+    write_atomically(results / "summary.txt", text, mode=0o644)
     pictures, trouble = _draw(found, results / "pictures")
     document = to_document(found, pictures)
     sys.stdout.write(json.dumps(document, indent=2) + "\n" if as_json else text)
     if trouble:
         sys.stderr.write(trouble + "\n")
-    if write_docs:
-        from hpckit.bench.figures import write_documents
+    failed: int = document["failed"]
+    return failed
 
-        for line in write_documents(results):
-            sys.stderr.write(line + "\n")
-    return 1 if document["failed"] else 0
+
+def _fill_docs(results: Path) -> None:
+    from hpckit.bench.figures import write_documents
+
+    for line in write_documents(results):
+        sys.stderr.write(line + "\n")
 
 
 def _check_docs(results: Path) -> int:

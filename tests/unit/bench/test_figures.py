@@ -122,6 +122,16 @@ def test_what_waits_for_a_measurement_is_told_with_its_command_and_is_no_fault(
     ]
 
 
+def test_documents_are_filled_also_where_no_scenario_was_measured(results: Path) -> None:
+    (results / "bench-baseline.json").unlink()
+    path = page(
+        results, '<!-- figure: reclaim check="ray: makespan by the ideal" --><!-- /figure -->'
+    )
+    with pytest.raises(InputError, match="nothing was measured yet"):
+        main(results, False, write_docs=True)
+    assert "-->1.44<!--" in path.read_text()
+
+
 def test_the_disturbed_runs_have_a_table_and_figures(results: Path) -> None:
     write(results, "spot", a_document("spot"))
     assert filled(results, "spot hpckit-ray reclaimed redone") == "3"
