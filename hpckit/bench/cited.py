@@ -96,7 +96,7 @@ class Source:
     def _one(self, what: str) -> Value:
         name, *words = shlex.split(what)
         if words and words[0].startswith("check="):
-            return self._check(name, words[0].removeprefix("check="))
+            return self._check(name, words[0].removeprefix("check="), limit=words[1:] == ["limit"])
         bench = self.bench(name)
         chosen = selectors(words)
         plain = [word for word in words if "=" not in word and word != "reclaimed"]
@@ -106,7 +106,7 @@ class Source:
             raise InputError("needs a case and a measure, or check=, or a key of the document")
         return _measured(bench, plain[0], plain[1], chosen)
 
-    def _check(self, name: str, wanted: str) -> Value:
+    def _check(self, name: str, wanted: str, *, limit: bool) -> Value:
         paths = [self._results / f"bench-{name}.json", self._results / f"{name}.json"]
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
@@ -116,7 +116,7 @@ class Source:
         checks = {check["name"]: check for check in json.loads(path.read_bytes())["checks"]}
         if wanted not in checks:
             raise InputError(f"{path.name} has no check {wanted!r};{did_you_mean(wanted, checks)}")
-        value = checks[wanted]["value"]
+        value = checks[wanted]["limit" if limit else "value"]
         number = value if isinstance(value, int | float) else None
         return Value(number, three(value) if isinstance(value, float) else str(value))
 

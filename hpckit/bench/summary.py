@@ -44,7 +44,7 @@ def main(
     found = gather(results)
     failed = _summarise(found, results, as_json=as_json) if found else 0
     if write_docs:
-        _fill_docs(results)
+        failed += _fill_docs(results)
     if not found:
         raise InputError(
             f"nothing was measured yet: no bench-*.json in {results}",
@@ -66,11 +66,15 @@ def _summarise(found: Sequence[Bench], results: Path, *, as_json: bool) -> int:
     return failed
 
 
-def _fill_docs(results: Path) -> None:
-    from hpckit.bench.figures import write_documents
+def _fill_docs(results: Path) -> int:
+    """Fill the documents; return how much in them is wrong now: claims that do not hold."""
+    from hpckit.bench.figures import check_documents, write_documents
 
-    for line in write_documents(results):
+    lines = write_documents(results)
+    verdict = check_documents(results)
+    for line in (*lines, *verdict.faults, verdict.last_line()):
         sys.stderr.write(line + "\n")
+    return len(verdict.faults)
 
 
 def _check_docs(results: Path) -> int:
