@@ -13,9 +13,10 @@ the JSON in `results/`, and `check_documents` tells where both disagree. The for
 
 The first word names the file: `results/bench-NAME.json`, else `results/NAME.json`. A size is a
 number, `least` or `most`; so are workers, and `fair`: the most that have a CPU for each slot.
-`reclaimed` means the disturbed runs, and `limit` behind a check what it was held against. A statistic is median, low, high, spread, interval or full.
-Two figures with ` / ` between them are their ratio. A claim shows nothing: it fails the check
-when it does not hold, so that words beside figures cannot go stale either.
+`reclaimed` means the disturbed runs, and `limit` behind a check what it was held against. A
+statistic is median, low, high, spread, interval or full. Two figures with ` / ` between them are
+their ratio. A claim shows nothing: it fails the check when it does not hold, so that words beside
+figures cannot go stale either.
 """
 
 from __future__ import annotations
