@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from hpckit.errors import HpckitError
+from hpckit.node.log import say
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ class Background(Generic[T]):
         first_pause_s: between the first two questions.
         longest_pause_s: between later ones; each pause is half as long again as the one before.
         clock: monotonic, seconds.
+        about: what is asked, in words, for the head's log; ``""``: failures are not told there.
     """
 
     def __init__(
@@ -32,9 +34,12 @@ class Background(Generic[T]):
         first_pause_s: float,
         longest_pause_s: float,
         clock: Callable[[], float] = time.monotonic,
+        about: str = "",
     ) -> None:
         self._first_pause_s, self._longest_pause_s = first_pause_s, longest_pause_s
         self._clock = clock
+        self._about = about
+        self._away = False  # whether the last question failed
         self._pool = ThreadPoolExecutor(1)
         self._answer: Future[T] | None = None
         self._pause_s = first_pause_s
@@ -69,10 +74,22 @@ class Background(Generic[T]):
             return None
         answer, self._answer, self.error = self._answer, None, None
         try:
-            return answer.result()
+            found = answer.result()
         except HpckitError as error:
             self.error = error
+            self._tell(error.message.partition("\n")[0])
             return None
+        self._tell("")
+        return found
+
+    def _tell(self, trouble: str) -> None:
+        """Say that a question failed and when it is asked again, or that it is answered again."""
+        if self._about and trouble:
+            pause_s = max(0.0, self._next_at - self._clock())
+            say(f"cannot ask {self._about}, again in {pause_s:.0f} s: {trouble}")
+        elif self._about and self._away:
+            say(f"Slurm answers again {self._about}")
+        self._away = bool(trouble)
 
     def close(self) -> None:
         """Ask no more; an answer that is under way is not waited for."""

@@ -45,7 +45,10 @@ class Elasticity:
         self._outdated = False  # whether the question under way was asked before a submission
         self._coming: int | None = None  # None: Slurm has not been asked since it mattered
         self._states: Background[Mapping[str, JobState]] = Background(
-            first_pause_s=FIRST_PAUSE_S, longest_pause_s=LONGEST_PAUSE_S, clock=clock
+            first_pause_s=FIRST_PAUSE_S,
+            longest_pause_s=LONGEST_PAUSE_S,
+            clock=clock,
+            about="how the workers' jobs are",
         )
         self._submitting: Background[int] = Background(
             first_pause_s=SUBMIT_PAUSE_S, longest_pause_s=SUBMIT_PAUSE_S, clock=clock

@@ -54,7 +54,10 @@ class Reasons:
         self._gone: list[Gone] = []
         self._replaced: list[Gone] = []
         self._slurm: Background[tuple[History, set[str]]] = Background(
-            first_pause_s=FIRST_PAUSE_S, longest_pause_s=LONGEST_PAUSE_S, clock=clock
+            first_pause_s=FIRST_PAUSE_S,
+            longest_pause_s=LONGEST_PAUSE_S,
+            clock=clock,
+            about="how workers ended",
         )
 
     def went(self, joined: Joined) -> None:
