@@ -11,12 +11,13 @@ from typing import Final
 
 from hpckit.bench.place import CLUSTER
 from hpckit.errors import InputError, SchedulerError
-from hpckit.run.jobs import read_jobs
+from hpckit.run.jobs import HEAD_ROLES, read_jobs
 from hpckit.run.rundir import RunDir
 from hpckit.slurm.command import run_slurm
 from hpckit.slurm.jobs import job_states
 from hpckit.slurm.sbatch import sbatch, scancel
 from hpckit.slurm.scontrol import parse_pairs, show_nodes
+from hpckit.slurm.states import JobState
 
 _HELD_S: Final = 3  # how long a job that goes before ours keeps its node
 _BETWEEN_LOOKS_S: Final = 1.0
@@ -146,7 +147,7 @@ class SlurmReclaims(Reclaims):
     directory: Path
     _random: random.Random = field(init=False)
     _next: float = 0.0
-    _jobs: list[str] = field(default_factory=list)
+    _jobs: dict[str, str] = field(default_factory=dict)  # and the node that each wants
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -162,27 +163,36 @@ class SlurmReclaims(Reclaims):
         now = time.monotonic()
         if not self._next:
             self._next = now + self._random.expovariate(1 / self.mean_s) if running else 0.0
-            return
-        if now < self._next:
-            return
-        ids = [job.job_id for job in read_jobs(run_dir)]
-        states = job_states(ids, slurm_bin="")
-        workers = {job.job_id for job in read_jobs(run_dir) if job.role == "workers"}
-        running_now = [s for s in states.values() if s.state == "RUNNING" and s.nodes]
-        victims = [s for s in running_now if s.job_id.partition("_")[0] in workers]
-        if not victims:
-            self._next = now + _BETWEEN_LOOKS_S
-            return
-        node = self._random.choice(sorted(s.nodes[0] for s in victims))
-        beside = sum(node in s.nodes for s in running_now if s not in victims)  # the head
+        elif now >= self._next:
+            waits = self._random.expovariate(1 / self.mean_s)
+            self._next = now + (waits if self._take(run_dir) else _BETWEEN_LOOKS_S)
+
+    def _take(self, run_dir: RunDir) -> bool:
+        """Submit a job that wants the node of a running worker; return whether there is one."""
+        jobs = read_jobs(run_dir)
+        states = job_states([*(job.job_id for job in jobs), *self._jobs], slurm_bin="")
+        held = {self._jobs[key] for key, s in states.items() if key in self._jobs and _lives(s)}
+        running = [s for s in states.values() if s.state == "RUNNING" and s.nodes]
+        workers = {job.job_id for job in jobs if job.role == "workers"}
+        victims = [s for s in running if s.job_id.partition("_")[0] in workers]
+        nodes = sorted({s.nodes[0] for s in victims} - held)
+        if not nodes:
+            return False
+        node = self._random.choice(nodes)
+        heads = {job.job_id for job in jobs if job.role in HEAD_ROLES}
+        beside = sum(node in s.nodes and s.job_id in heads for s in running)
         cpus = show_nodes(node, slurm_bin="")[0].cpus - beside
         words = [f"--partition={self.partition}", f"--nodelist={node}", "--ntasks=1"]
         words += [f"--cpus-per-task={cpus}", "--mem=50", "--time=1", "--output=/dev/null"]
-        self._jobs.append(sbatch(self.script, slurm_bin="", args=words))
-        self._next = now + self._random.expovariate(1 / self.mean_s)
+        self._jobs[sbatch(self.script, slurm_bin="", args=words)] = node
+        return True
 
     def stop(self) -> None:
         """Cancel what has not ended."""
         if self._jobs:
             with contextlib.suppress(SchedulerError):
-                scancel(self._jobs, slurm_bin="")
+                scancel(list(self._jobs), slurm_bin="")
+
+
+def _lives(state: JobState) -> bool:
+    return state.phase in ("waiting", "running")

@@ -86,6 +86,7 @@ def sample(case: Case, load: Load, ran: Ran, *, repeat: int, task_s: float) -> d
         "overhead_per_task_ms": round(overhead_s * 1000, 3),
         "ideal_s": round(ideal_s, 4),
         "efficiency": round(ideal_s / work_s, 4),
+        "capacity_used": _capacity_used(case, ran, load.tasks * task_s),
         "head_memory_mib": _rounded(ran.head_mib),
         "worker_memory_mib": _rounded(ran.worker_mib),
         "bytes_moved": ran.moved,
@@ -95,6 +96,16 @@ def sample(case: Case, load: Load, ran: Ran, *, repeat: int, task_s: float) -> d
         "undisturbed": case.undisturbed,
         **{**vars(ran.losses), "wasted_core_s": round(ran.losses.wasted_core_s, 3)},
     }  # fmt: skip
+
+
+def _capacity_used(case: Case, ran: Ran, work_s: float) -> float | None:
+    """Return which part of the core-seconds of the workers that were there were the tasks' work.
+
+    They count from when they joined until they left, or the last task ended.
+    """
+    last = ran.last_end - ran.began
+    there_s = sum(max(0.0, min(w["end_s"], last) - w["start_s"]) for w in ran.workers)
+    return round(work_s / (there_s * case.cpus), 4) if there_s else None
 
 
 def _rounded(value: float | None) -> float | None:

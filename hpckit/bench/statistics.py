@@ -13,7 +13,7 @@ CONFIDENCE: Final = 0.95
 MEASURES: Final = (
     "makespan_s", "start_up_s", "work_s", "throughput_per_s", "overhead_per_task_ms", "ideal_s",
     "efficiency", "head_memory_mib", "worker_memory_mib", "bytes_moved", "reclaimed", "redone",
-    "wasted_core_s",
+    "wasted_core_s", "capacity_used",
 )  # fmt: skip
 #: Samples that agree in these are repeats of one another.
 SAME: Final = ("case", "size", "workers", "undisturbed")

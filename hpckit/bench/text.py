@@ -22,6 +22,7 @@ _MEMORY: Final[Sequence[Column]] = (
 _SPOT: Final[Sequence[Column]] = (
     ("makespan s", "makespan_s", ".1f"),
     ("efficiency", "efficiency", ".2f"),
+    ("capacity used", "capacity_used", ".2f"),
     ("reclaimed", "reclaimed", ".0f"),
     ("done again", "redone", ".0f"),
     ("wasted core s", "wasted_core_s", ".2f"),

@@ -26,7 +26,8 @@ from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import read_snapshot
 from hpckit.run.state import RunState
 from hpckit.run.status import FINAL, read_status
-from hpckit.slurm.jobs import job_history
+from hpckit.slurm.jobs import job_history, job_states
+from hpckit.slurm.sbatch import scancel
 
 _LOOK_S: Final = 0.1
 _ASK_S: Final = 5.0  # between two questions to the scheduler, which the journal mostly answers
@@ -127,26 +128,29 @@ def _follow(run_dir: RunDir, tasks: int, watch: Watch | None) -> None:
 
 
 def _let_jobs_leave(run_dir: RunDir, place: Place) -> None:
-    """Wait until no job of the run is left, so that the next finds the nodes free."""
+    """Wait until no job of the run is left, so that the next finds the nodes free.
+
+    A worker that was reclaimed at the very end is requeued, and has nothing to come back for.
+    """
     deadline = time.monotonic() + _LEAVE_S
     ids = [job.job_id for job in read_jobs(run_dir)]
-    while time.monotonic() < deadline:
-        lives = job_history(ids, slurm_bin=place.slurm_bin)
-        if all(history[-1].phase == "ended" for history in lives.values() if history):
+    while True:
+        states = job_states(ids, slurm_bin=place.slurm_bin).values()
+        waiting = [state.job_id for state in states if state.phase == "waiting"]
+        running = [state.job_id for state in states if state.phase == "running"]
+        late = time.monotonic() > deadline
+        if waiting or (late and running):
+            scancel([*waiting, *(running if late else ())], slurm_bin=place.slurm_bin)
+        if late or not (waiting or running):
             return
         time.sleep(_LOOK_S)
-    _cancel(run_dir.root.name, place)
 
 
 def _end(how: Through) -> None:
     """End what an interrupted or failed run has left; an emulated cluster goes as a whole."""
     if how.place.kind == "slurm":
-        _cancel(how.name, how.place)
-
-
-def _cancel(name: str, place: Place) -> None:
-    with contextlib.suppress(HpckitError):
-        hpckit(["cancel", name, "--json"], place.env, place.root)
+        with contextlib.suppress(HpckitError):
+            hpckit(["cancel", how.name, "--json"], how.place.env, how.place.root)
 
 
 def _ran(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hpckit.bench.place import Place
+from hpckit.bench.sample import sample
 
-from .samples import make
+from .samples import case, load, make, ran
 
 
 def test_the_measures_follow_from_the_times() -> None:
@@ -25,6 +26,17 @@ def test_a_run_at_the_ideal_has_no_overhead() -> None:
     found = make(last_end=1004.5)
     assert found["efficiency"] == 1.0
     assert found["overhead_per_task_ms"] == 0.0
+
+
+def test_the_capacity_that_was_there_is_what_the_work_is_held_against() -> None:
+    # Two cores for 2 s, and for the last 1.5 s: 7 core-seconds, of which 5 were work.
+    workers = [{"start_s": 1.0, "end_s": 3.0}, {"start_s": 4.5, "end_s": 9.0}]
+    found = sample(case(), load(), ran(workers=workers), repeat=0, task_s=0.05)
+    assert found["capacity_used"] == pytest.approx(5 / 7, abs=1e-4)
+
+
+def test_where_nobody_tells_of_workers_the_capacity_is_unknown() -> None:
+    assert make("plain-ray")["capacity_used"] is None
 
 
 def test_the_schemas_keys_are_all_there() -> None:
