@@ -7,7 +7,7 @@ replay of the journal comes to the same state.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,7 +16,7 @@ from hpckit.head.sizing import Sizer
 from hpckit.run.events import NO_OUTPUT, Explained, Lost, Returned, Row
 from hpckit.run.spool import Spooled
 from hpckit.run.state import INNOCENT, WAITING, RunState
-from hpckit.spec.plan import Plan
+from hpckit.spec.plan import Plan, Retries
 from hpckit.spec.task import OK, Bundle, BundleResult, Task, TaskResult
 
 Blame = Literal["nobody", "slurm", "task"]
@@ -243,9 +243,7 @@ class Ledger:
 
     def _spent(self, result: TaskResult) -> bool:
         """Whether the budget for this kind of failure is used up."""
-        used = self.state.used.get(result.index)
-        budget = getattr(self._plan.retries, result.kind, 0)
-        return (used[result.kind] if used else 0) >= budget
+        return spent(self._plan.retries, self.state.used.get(result.index), result.kind)
 
     def _next_try(self, ready: Ready, result: TaskResult) -> Ready:
         memory = ready.memory_mib
@@ -271,35 +269,67 @@ class Ledger:
         )  # fmt: skip
 
 
+def spent(retries: Retries, used: Counter[str] | None, kind: str) -> bool:
+    """Whether a task that has failed so often before has no retry left for this failure."""
+    return (used[kind] if used else 0) >= getattr(retries, kind, 0)
+
+
 def credit_spools(
+    plan: Plan,
     state: RunState,
     spooled: Iterable[Spooled],
+    *,
     incarnation: int,
     store: Store,
     now: float,
 ) -> Iterator[Lost]:
     """Yield events for what runners finished under an earlier head and could not deliver.
 
+    A failure is a recorded attempt too, as it would have been had it arrived.
+
     Args:
+        plan: the run's plan: its retries.
         state: the replayed state; each event is applied to it.
-        spooled: what the spools hold.
+        spooled: what the spools hold; it is gone through once.
         incarnation: this head's number.
         store: keeps a result's output.
         now: Unix time, seconds.
     """
-    found: dict[tuple[str, str], list[TaskResult]] = {}
+    news = [each for each in spooled if _is_news(state, each)]
+    news.sort(key=lambda each: each.result.kind != OK)  # a success counts before any failure
     taken: set[int] = set()
-    for worker, bundle, result in ((s.worker, s.bundle, s.result) for s in spooled):
-        valid = 0 <= result.index < state.tasks and result.kind == OK
-        if not valid or result.index in taken or state.status[result.index] != WAITING:
-            continue
-        if int(bundle.partition("-")[0]) < state.reset_at.get(result.index, 0):
-            continue  # from before a `resume` that wants it run again
-        taken.add(result.index)
-        found.setdefault((worker, bundle), []).append(result)
+    found: dict[tuple[str, str], list[TaskResult]] = {}
+    for each in news:
+        if each.result.index not in taken:
+            taken.add(each.result.index)
+            found.setdefault((each.worker, each.bundle), []).append(each.result)
     for (worker, bundle), results in found.items():
-        rows = [Row.of(r, final=True, output_at=store(r)) for r in results]
+        rows = []
+        for result in results:
+            final = result.ok or spent(plan.retries, state.used.get(result.index), result.kind)
+            rows.append(Row.of(result, final=final, output_at=store(result)))
         why = "its head ended before the bundle came back"
         event = Lost(t=now, bundle=bundle, worker=worker, why=why, rows=rows)
         state.apply(event, incarnation)
         yield event
+
+
+def _is_news(state: RunState, spooled: Spooled) -> bool:
+    """Whether the journal does not know a spooled result yet.
+
+    Spools hold what was delivered, too. A failure is news if it is of a later attempt than the
+    last that was recorded, and began later: numbers of attempts alone are given again when Slurm
+    has cleared a task of its worker's end.
+    """
+    result = spooled.result
+    if not 0 <= result.index < state.tasks or state.status[result.index] != WAITING:
+        return False
+    reset_at = state.reset_at.get(result.index, 0)
+    if int(spooled.bundle.partition("-")[0]) < reset_at:
+        return False  # from before a `resume` that wants it run again
+    if result.kind in (OK, "lost"):
+        return result.kind == OK
+    last = state.last.get(result.index)
+    if last is None or last.incarnation < reset_at:
+        return True
+    return result.attempt > last.row.attempt and round(result.started_at, 3) > last.row.started_at

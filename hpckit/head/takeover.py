@@ -84,7 +84,9 @@ def take_over(run_dir: RunDir, plan: Plan, me: Whoami) -> Taken:
     number = journal.incarnation
     state = load_state(run_dir, plan.tasks)  # again: nothing can be added before it now
     output = OutputWriter(run_dir, number)
-    credited = credit_spools(state, read_spools(run_dir), number, output.append, time.time())
+    credited = credit_spools(
+        plan, state, read_spools(run_dir), incarnation=number, store=output.append, now=time.time()
+    )
     if events := list(credited):
         output.sync()
         journal.append(*events)

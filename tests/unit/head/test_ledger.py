@@ -1,4 +1,5 @@
 import random
+from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -167,23 +168,63 @@ def opened(incarnation: int, again: list[int]) -> Opened:
     )  # fmt: skip
 
 
+def credit(state: RunState, *spooled: Spooled, **plan: object) -> list[Lost]:
+    made = make_plan(tasks=state.tasks, **plan)
+    found = credit_spools(made, state, spooled, incarnation=2, store=lambda _: NO_OUTPUT, now=5.0)
+    return list(found)
+
+
 def test_a_new_head_credits_what_runners_finished_and_could_not_deliver() -> None:
     state = RunState(4)
     state.status[1] = DONE
-    spooled = [Spooled("w", "1-7", make_result(i)) for i in (0, 1, 2)]
-    failed = Spooled("w", "1-8", make_result(3, "error"))
-    events = list(credit_spools(state, [*spooled, failed], 2, lambda _: NO_OUTPUT, 5.0))
+    events = credit(state, *(Spooled("w", "1-7", make_result(i)) for i in (0, 1, 2)))
     assert [row.index for event in events for row in event.rows] == [0, 2]
     assert state.done == 3
     assert state.status[3] == WAITING
+
+
+def test_a_spooled_failure_is_a_recorded_attempt_and_final_when_no_retry_is_left() -> None:
+    state = RunState(2)
+    failed = [Spooled("w", "1-8", make_result(i, "error", started_at=3.0)) for i in range(2)]
+    state.used[1] = Counter(error=1)
+    (event,) = credit(state, *failed, retries=Retries(error=1))
+    assert [(row.index, row.final) for row in event.rows] == [(0, False), (1, True)]
+    assert (state.status[0], state.status[1]) == (WAITING, FAILED)
+    assert state.used[0]["error"] == 1
+    ledger = Ledger(
+        make_plan(tasks=2, retries=Retries(error=1)), state, make_tasks(2), 2, lambda _: NO_OUTPUT
+    )
+    assert take(ledger).attempts == (2,)
+
+
+def test_a_spooled_failure_that_was_delivered_is_not_counted_again() -> None:
+    ledger = new_ledger(1, retries=Retries(error=5))
+    first = make_result(0, "error", started_at=3.0004)
+    ledger.returned(back(take(ledger), first), 4.0)
+    state = ledger.state
+    assert not credit(state, Spooled("w1", "1-1", first), retries=Retries(error=5))
+    earlier = make_result(0, "error", attempt=3, started_at=2.0)  # its number was given again
+    assert not credit(state, Spooled("w1", "1-0", earlier), retries=Retries(error=5))
+    second = make_result(0, "error", attempt=2, started_at=6.0)
+    assert len(credit(state, Spooled("w1", "1-2", second), retries=Retries(error=5))) == 1
+    assert state.used[0]["error"] == 2
+
+
+def test_a_spooled_success_counts_before_a_failure_and_what_is_lost_not_at_all() -> None:
+    state = RunState(2)
+    failed = Spooled("w", "1-8", make_result(0, "error"))
+    done = Spooled("v", "1-9", make_result(0, attempt=2))
+    assert [e.worker for e in credit(state, failed, done)] == ["v"]
+    assert state.done == 1
+    assert not credit(state, Spooled("w", "1-8", make_result(1, "lost")))
 
 
 def test_a_task_that_resume_runs_again_is_not_credited_from_before() -> None:
     state = RunState(1)
     state.status[0] = DONE
     state.apply(opened(2, again=[0]), 2)
-    old = Spooled("w", "1-1", make_result(0))
-    assert not list(credit_spools(state, [old], 2, lambda _: NO_OUTPUT, 5.0))
+    for kind in ("ok", "error"):
+        assert not credit(state, Spooled("w", "1-1", make_result(0, kind)))
     assert state.status[0] == WAITING
 
 
