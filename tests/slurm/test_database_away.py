@@ -1,0 +1,94 @@
+"""The accounting database is down in the middle of a run on the real Slurm."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import journal
+from tests.support.place import Place, await_true, removed, user_environment
+from tests.support.realslurm import RealSlurm, breakable_slurm  # noqa: F401
+
+pytestmark = pytest.mark.slurm
+
+BAG = """
+[task]
+command = ["sh", "-c", "echo {number} >> ran; while [ ! -e go ]; do sleep 0.1; done"]
+[each]
+number = { range = "1-8" }
+"""
+
+
+@pytest.fixture
+def slurm(breakable_slurm: RealSlurm) -> Iterator[RealSlurm]:  # noqa: F811
+    yield breakable_slurm
+    breakable_slurm.faults.mend()
+
+
+@pytest.fixture
+def breakable_place(slurm: RealSlurm) -> Iterator[Place]:
+    root = Path(tempfile.mkdtemp(prefix="database-", dir=slurm.shared_dir))
+    env = {k: v for k, v in slurm.env.items() if not k.startswith("HPCKIT_")}
+    env["PATH"] = f"{slurm.bin_dir}{os.pathsep}{env['PATH']}"
+    found = Place("slurm", root, user_environment(root, env))
+    try:
+        yield found
+    finally:
+        slurm.faults.mend()
+        found.end_all_runs()
+        removed(root)
+
+
+@pytest.mark.timeout(400)
+def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_waits_for_it(
+    slurm: RealSlurm, breakable_place: Place
+) -> None:
+    place, root = breakable_place, breakable_place.directory("bag")
+    run_dir = Path(place.env["HPCKIT_RUNS"]) / "away"
+    (root / "bag.toml").write_text(BAG)
+    words = ["--backend", "workqueue", "--shape", "array", "--nodes", "2", "--max-workers", "2"]
+    asked = ["bag.toml", "--site", place.site, "--name", "away", *words]
+    place.hpckit("submit", *asked, cwd=root).expect(0)
+    ran = root / "ran"
+    await_true("tasks run", lambda: ran.exists() and len(ran.read_text().split()) >= 2, 120)
+    await_true("both joined", lambda: len(journal.of_kind(run_dir, "joined")) >= 2, 60)
+
+    slurm.faults.stop_database()
+    gone = journal.of_kind(run_dir, "joined")[0]
+    plain = {"PATH": "/usr/bin:/bin", "HOME": "/root"}
+    subprocess.run([str(slurm.bin_dir / "scancel"), gone["job_id"]], env=plain, check=True)
+    await_true("it is missed", lambda: journal.of_kind(run_dir, "left"), 60)
+    head = next(
+        job["job_id"]
+        for job in map(json.loads, (run_dir / "jobs.jsonl").read_text().splitlines())
+        if job["role"] == "head"
+    )
+    log = run_dir / "logs" / f"head-{head}.log"
+    await_true("asked in vain", lambda: "cannot ask how workers ended" in log.read_text(), 60)
+    status = place.status("away")
+    assert status["state"] == "running"
+    assert (status["counts"]["done"], status["counts"]["failed"]) == (0, 0)
+    assert not journal.of_kind(run_dir, "explained")
+    (root / "go").touch()
+    done = lambda: journal.ended_tasks(run_dir) == 8  # noqa: E731
+    await_true("every task is done without the database", done, 120)
+
+    slurm.faults.start_database()
+    assert place.hpckit("wait", "away").code == 0
+    rows = journal.final_rows(run_dir)
+    assert {index: [row[2] for row in found] for index, found in rows.items()} == {
+        index: ["ok"] for index in range(8)
+    }
+
+    def reason() -> bool:
+        workers = place.status("away")["workers"]
+        said = {worker["name"]: worker["end_reason"] for worker in workers}
+        return str(said[gone["worker"]]).startswith("CANCELLED")
+
+    await_true("Slurm's word for it", reason, 90)
