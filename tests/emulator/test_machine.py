@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hpckit.emulator.core import admin, running, steps
+from hpckit.emulator.core import admin, running, steps, turn
+from hpckit.emulator.core.model import StepRequest
 from hpckit.emulator.core.refusal import Refusal
 
 from .harness import World
@@ -52,7 +53,7 @@ def test_the_warning_reaches_shell_or_steps(
     world: World, batch: bool, steps_heard: list[str]
 ) -> None:
     job = world.submit(time_limit_min=2, warn_signal=12, warn_lead_s=30, warn_batch=batch)
-    steps.create(world.machine, job, steps.StepRequest(name="s"), world.now)
+    steps.create(world.machine, job, StepRequest(name="s"), world.now)
     world.settle()
     world.wait(89)
     assert not world.heard
@@ -63,7 +64,7 @@ def test_the_warning_reaches_shell_or_steps(
 def test_preemption_warns_the_steps_and_requeues_after_the_grace_time(world: World) -> None:
     world.stubborn = True
     low = world.submit(partitions=("low",), min_nodes=4, exclusive=True)
-    steps.create(world.machine, low, steps.StepRequest(name="s", min_nodes=4), world.now)
+    steps.create(world.machine, low, StepRequest(name="s", min_nodes=4), world.now)
     world.settle()
     high = world.submit(partitions=("high",), exclusive=True)
     assert {(s.step_id, s.signals) for s in world.heard} == {("0", (18, 15))}
@@ -147,7 +148,7 @@ def test_a_held_job_waits_for_its_release(world: World) -> None:
 
 def test_begin_is_kept_to_the_second(world: World) -> None:
     job = world.submit(begin=world.now + 90)
-    assert world.machine.deadline(world.now) == world.now + 90
+    assert turn.deadline(world.machine, world.now) == world.now + 90
     world.wait(89)
     assert (job.state, job.reason) == ("PENDING", "BeginTime")
     world.wait(1)
@@ -190,23 +191,23 @@ def test_a_drained_node_finishes_its_jobs_and_takes_no_more(world: World) -> Non
 
 def test_steps_wait_while_the_jobs_cpus_are_busy(world: World) -> None:
     job = world.submit(ntasks=2)
-    one = steps.create(world.machine, job, steps.StepRequest(name="a", ntasks=2), world.now)
+    one = steps.create(world.machine, job, StepRequest(name="a", ntasks=2), world.now)
     world.settle()
     with pytest.raises(Refusal, match="busy"):
-        steps.create(world.machine, job, steps.StepRequest(name="b", ntasks=1), world.now)
-    steps.create(world.machine, job, steps.StepRequest(name="c", overlap=True), world.now)
+        steps.create(world.machine, job, StepRequest(name="b", ntasks=1), world.now)
+    steps.create(world.machine, job, StepRequest(name="c", overlap=True), world.now)
     world.settle()
     world.end((job.job_id, 0, one.step_id, "n1"))
-    steps.create(world.machine, job, steps.StepRequest(name="d", ntasks=1), world.now)
+    steps.create(world.machine, job, StepRequest(name="d", ntasks=1), world.now)
     with pytest.raises(Refusal, match="More processors"):
-        steps.create(world.machine, job, steps.StepRequest(name="e", ntasks=3), world.now)
+        steps.create(world.machine, job, StepRequest(name="e", ntasks=3), world.now)
 
 
 def test_steps_share_out_the_gpus_of_their_job(world: World) -> None:
     job = world.submit(ntasks=2, gpus_per_node=2)
 
     def step(**wanted: int) -> list[list[int]]:
-        request = steps.StepRequest(name="s", ntasks=1, exact=True, **wanted)
+        request = StepRequest(name="s", ntasks=1, exact=True, **wanted)
         made = steps.create(world.machine, job, request, world.now)
         world.settle()
         return made.gpu_ids
@@ -242,4 +243,4 @@ def test_finished_jobs_are_forgotten_in_time(world: World) -> None:
     assert job.job_id in world.machine.jobs
     world.wait(2)
     assert not world.machine.jobs
-    assert world.machine.deadline(world.now) is None
+    assert turn.deadline(world.machine, world.now) is None

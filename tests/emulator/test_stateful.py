@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from hpckit.emulator.core import admin, running, steps
-from hpckit.emulator.core.model import FINAL
+from hpckit.emulator.core.model import FINAL, StepRequest
 from hpckit.emulator.core.refusal import Refusal
 
 from .harness import World
@@ -84,7 +84,7 @@ class EmulatedSlurm(RuleBasedStateMachine):
         found = self.world.machine.jobs.get(job)
         if found is None:
             return
-        request = steps.StepRequest(name="s", overlap=overlap, exact=exact, gpus_per_node=gpus)
+        request = StepRequest(name="s", overlap=overlap, exact=exact, gpus_per_node=gpus)
         try:
             steps.create(self.world.machine, found, request, self.world.now)
         except Refusal:

@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from hpckit.emulator import control, launch, paths, wire
-from hpckit.emulator.core.model import Request
-from hpckit.emulator.core.steps import StepRequest
+from hpckit.emulator.core.model import Request, StepRequest
 from hpckit.emulator.daemon import handlers, views
 from hpckit.errors import SchedulerError
 

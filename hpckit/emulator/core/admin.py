@@ -6,14 +6,12 @@ Sources: scancel(1), scontrol(1).
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpckit.emulator.core import dependency, formats, hostlist, running
+from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import BATCH, CANCELLED, FINAL, PENDING, RUNNING, Job
 from hpckit.emulator.core.refusal import Refusal
-
-if TYPE_CHECKING:
-    from hpckit.emulator.core.machine import Machine
 
 
 def select(machine: Machine, text: str) -> list[tuple[Job, list[int]]]:

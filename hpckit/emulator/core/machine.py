@@ -1,19 +1,19 @@
 """The state machine: jobs, nodes, and what happens to them. No I/O; time comes as an argument.
 
-Every public method takes ``now`` (epoch seconds of the cluster's clock), changes the state and
-appends to `effects` what the process layer has to do. The rules live beside this module:
-`scheduling` (who starts where), `running` (steps, ends, requeues), `admin` (what operators do).
+Here is what is known. The rules that change it live beside this module, each a function of the
+machine and ``now`` (epoch seconds of the cluster's clock), and append to `effects` what the process
+layer has to do: `turn` (what is due), `scheduling` (who starts where), `running` (ends, requeues),
+`steps`, `admin` (what operators do).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from hpckit.emulator.config import ClusterConfig, PartitionConfig
-from hpckit.emulator.core import arrays, dependency, hostlist, model, placement, running, scheduling
+from hpckit.emulator.core import arrays, booking, dependency, hostlist, model, placement
 from hpckit.emulator.core.effects import Effect
 from hpckit.emulator.core.model import FINAL, PENDING, Job, Node, Request
 from hpckit.emulator.core.refusal import TEXT, Refusal
@@ -64,6 +64,10 @@ class Machine:
         """Return the partition of a job that names none."""
         chosen = [p for p in self.config.partitions if p.default]
         return (chosen or list(self.config.partitions))[0]
+
+    def partitions_of(self, job: Job) -> list[PartitionConfig]:
+        """Return the partitions that a job asked for."""
+        return [self.partitions[n] for n in job.request.partitions] or [self.default_partition()]
 
     def partition_nodes(self, partition: PartitionConfig) -> list[str]:
         """Return the names of a partition's nodes, in order."""
@@ -210,60 +214,6 @@ class Machine:
         self.touch(job)
         return job
 
-    # -- time ------------------------------------------------------------------------------
-
-    def advance(self, now: float) -> None:
-        """Do all that is due at `now`, then start what fits."""
-        for name, when in list(self.pending_failures.items()):
-            if now >= when:
-                del self.pending_failures[name]
-                running.node_noticed_dead(self, name, now)
-        for job_id in sorted(self.active):
-            running.enforce(self, self.jobs[job_id], now)
-        self._forget(now)
-        if self.stale or self._something_due(now):
-            self.stale = False
-            scheduling.start_what_fits(self, now)
-            self.stale = False
-
-    def _something_due(self, now: float) -> bool:
-        return any(0 < when <= now for when in self._waiting_times())
-
-    def _waiting_times(self) -> Iterator[float]:
-        for job_id in self.queue:
-            job = self.jobs[job_id]
-            if job.eligible is None and not job.hold:
-                yield max(job.request.begin, job.not_before)
-            if "+" in job.dependency:
-                yield from scheduling.delayed_starts(self, job)
-
-    def _forget(self, now: float) -> None:
-        age = self.config.min_job_age_s
-        while self.finished and self.finished[0][0] + age <= now:
-            _, job_id, restart = self.finished.popleft()
-            job = self.jobs.get(job_id)
-            if job is None or job.state not in FINAL or job.restarts != restart:
-                continue
-            family = self.arrays.get(job.array_job_id)
-            if family is not None:
-                if any(self.jobs[i].state not in FINAL for i in family if i in self.jobs):
-                    self.finished.append((now, job_id, restart))
-                    break
-                family.remove(job_id)
-                if not family:
-                    del self.arrays[job.array_job_id]
-            del self.jobs[job_id]
-
-    def deadline(self, now: float) -> float | None:
-        """Return when `advance` has to be called next, or None when only events matter."""
-        times = list(self.pending_failures.values())
-        for job_id in self.active:
-            times += running.due_times(self, self.jobs[job_id])
-        times += [when for when in self._waiting_times() if when > now]
-        if self.finished:
-            times.append(self.finished[0][0] + self.config.min_job_age_s)
-        return min(times, default=None)
-
     # -- recovery --------------------------------------------------------------------------
 
     def restore(self, jobs: list[dict[str, Any]], next_job_id: int) -> None:
@@ -279,7 +229,7 @@ class Machine:
                 self.finished.append((job.end or 0.0, job.job_id, job.restarts))
             else:
                 self.active.add(job.job_id)
-                scheduling.occupy(self, job)
+                booking.occupy(self.nodes, job)
         self.finished = deque(sorted(self.finished))
         self.next_job_id = max([next_job_id, *(i + 1 for i in self.jobs)])
         self.submitted = self.next_job_id

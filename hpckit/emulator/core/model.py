@@ -125,6 +125,31 @@ class Share:
     gpus: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRequest:
+    """What one srun wants of its job's nodes."""
+
+    name: str
+    ntasks: int = 0
+    min_nodes: int = 0
+    max_nodes: int = 0
+    ntasks_per_node: int = 0
+    cpus_per_task: int = 0
+    memory_mib: int = -1
+    gpus: int = -1  # over all nodes; -1: not asked for
+    gpus_per_node: int = -1
+    gpus_per_task: int = 0
+    nodelist: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    distribution: str = ""
+    overlap: bool = False
+    exact: bool = False
+    overcommit: bool = False
+    kill_on_bad_exit: bool = False
+    no_kill: bool = False
+    wait_s: int = 0
+
+
 @dataclass(slots=True)
 class Step:
     """One step of a job: the batch script, or what one srun started.

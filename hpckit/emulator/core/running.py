@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import math
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpckit.emulator.config import PartitionConfig
-from hpckit.emulator.core import formats, scheduling
+from hpckit.emulator.core import booking, formats
 from hpckit.emulator.core.effects import JobChanged, Launch, Signal, StepOver, Vanish
+from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import (
     BATCH,
     CANCELLED,
@@ -40,9 +41,6 @@ from hpckit.emulator.core.model import (
     to_json,
 )  # fmt: skip
 
-if TYPE_CHECKING:
-    from hpckit.emulator.core.machine import Machine
-
 _STOP = (int(signal.SIGCONT), int(signal.SIGTERM))
 _KILL = (int(signal.SIGKILL),)
 _END_REASON = {TIMEOUT: "TimeLimit", FAILED: "NonZeroExitCode", OUT_OF_MEMORY: "OutOfMemory"}
@@ -57,11 +55,11 @@ def start(
     machine: Machine, job: Job, shares: list[Share], partition: PartitionConfig, now: float
 ) -> None:
     """Give a job its nodes and start its batch script on the first of them."""
-    job.time_limit_min = scheduling.limit_of(machine, job, partition)
+    job.time_limit_min = booking.limit_of(job, partition)
     job.partition = partition.name
     job.shares, job.start, job.state, job.reason = shares, now, RUNNING, "None"
     job.eligible = job.eligible if job.eligible is not None else now
-    scheduling.occupy(machine, job)
+    booking.occupy(machine.nodes, job)
     machine.queue.discard(job.job_id)
     machine.active.add(job.job_id)
     machine.touch(job)
@@ -284,7 +282,7 @@ def end_job(machine: Machine, job: Job, status: tuple[int, int], now: float) -> 
 def _finish_if_empty(machine: Machine, job: Job, now: float) -> None:
     if job.state != COMPLETING or any(step.live for step in job.steps.values()):
         return
-    scheduling.release(machine, job)
+    booking.release(machine.nodes, job)
     machine.active.discard(job.job_id)
     job.state = job.ending
     job.kill_at = job.preempt_at = None

@@ -8,16 +8,12 @@ do not delay that (sched/backfill). Reasons: squeue(1) *JOB REASON CODES*.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from hpckit.emulator.config import PartitionConfig
-from hpckit.emulator.core import dependency, hostlist, placement, running
+from hpckit.emulator.core import booking, dependency, hostlist, placement, running
+from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import COMPLETING, RUNNING, Job, Share
 from hpckit.emulator.core.placement import Free
-
-if TYPE_CHECKING:
-    from hpckit.emulator.core.machine import Machine
 
 UNAVAILABLE = (
     "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
@@ -32,40 +28,6 @@ class _Reservation:
 
     def allows(self, shares: list[Share], end: float) -> bool:
         return end <= self.start or not self.nodes.intersection(s.node for s in shares)
-
-
-def occupy(machine: Machine, job: Job) -> None:
-    """Book what a job holds on its nodes."""
-    for share in job.shares:
-        node = machine.nodes[share.node]
-        node.used_cpus += share.cpus
-        node.used_memory_mib += share.memory_mib
-        node.used_gpus = tuple(sorted(node.used_gpus + share.gpus))
-        node.jobs.add(job.job_id)
-        node.exclusive = node.exclusive or job.request.exclusive
-
-
-def release(machine: Machine, job: Job) -> None:
-    """Give back what a job holds."""
-    for share in job.shares:
-        node = machine.nodes[share.node]
-        if job.job_id not in node.jobs:
-            continue
-        node.used_cpus -= share.cpus
-        node.used_memory_mib -= share.memory_mib
-        node.used_gpus = tuple(g for g in node.used_gpus if g not in share.gpus)
-        node.jobs.discard(job.job_id)
-        node.exclusive = False
-
-
-def delayed_starts(machine: Machine, job: Job) -> Iterator[float]:
-    """Yield the times at which ``after:ID+minutes`` conditions come true."""
-    conditions, _ = dependency.parse(job.dependency)
-    for condition in conditions:
-        for other in machine.named(condition) if condition.delay_min else ():
-            began = other.start if other.start is not None else other.end
-            if began is not None:
-                yield began + 60 * condition.delay_min
 
 
 def start_what_fits(machine: Machine, now: float) -> None:
@@ -85,15 +47,10 @@ def start_what_fits(machine: Machine, now: float) -> None:
 
 def _in_order(machine: Machine) -> list[Job]:
     def key(job: Job) -> tuple[int, int, int, int]:
-        tier = max(p.priority_tier for p in partitions_of(machine, job))
+        tier = max(p.priority_tier for p in machine.partitions_of(job))
         return (-tier, -job.priority, job.array_job_id or job.job_id, job.array_task_id)
 
     return sorted((machine.jobs[i] for i in machine.queue), key=key)
-
-
-def partitions_of(machine: Machine, job: Job) -> list[PartitionConfig]:
-    """Return the partitions that a job asked for."""
-    return [machine.partitions[n] for n in job.request.partitions] or [machine.default_partition()]
 
 
 def _not_eligible(machine: Machine, job: Job, now: float) -> str:
@@ -116,20 +73,13 @@ def _not_eligible(machine: Machine, job: Job, now: float) -> str:
     return ""
 
 
-def limit_of(machine: Machine, job: Job, partition: PartitionConfig) -> int:
-    """Return the minutes that a job may run in a partition; -1 for no limit."""
-    if job.time_limit_min:
-        return job.time_limit_min
-    return partition.default_time_min or partition.max_time_min
-
-
 def _try(machine: Machine, job: Job, reservations: dict[str, _Reservation], now: float) -> str:
     """Start a job, or all tasks of an array that fit; return the reason why some still wait."""
     while True:
         if _throttled(machine, job):
             return "JobArrayTaskLimit"
         reason = ""
-        for partition in partitions_of(machine, job):
+        for partition in machine.partitions_of(job):
             found = _place(machine, job, partition, reservations, now)
             if isinstance(found, str):
                 reason = reason or found
@@ -161,7 +111,7 @@ def _place(
 ) -> list[Share] | str:
     if not partition.up:
         return "PartitionDown"
-    limit = limit_of(machine, job, partition)
+    limit = booking.limit_of(job, partition)
     if partition.max_time_min >= 0 and not 0 <= limit <= partition.max_time_min:
         return "PartitionTimeLimit"
     need = placement.need_of(job.request)

@@ -7,13 +7,8 @@ sees its own. Source: srun(1) ``--gres``, ``--gpus``, ``--gpus-per-node``, ``--g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from hpckit.emulator.core.model import BATCH, Job, Step
+from hpckit.emulator.core.model import BATCH, Job, Step, StepRequest
 from hpckit.emulator.core.refusal import TEXT, Refusal
-
-if TYPE_CHECKING:
-    from hpckit.emulator.core.steps import StepRequest
 
 
 def check(job: Job, request: StepRequest) -> None:

@@ -7,41 +7,12 @@ Source: srun(1) ``--ntasks``, ``--distribution``, ``--exact``, ``--overlap``,
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hpckit.emulator.core import running, step_gpus
 from hpckit.emulator.core.effects import Launch
-from hpckit.emulator.core.model import BATCH, RUNNING, Job, Step
+from hpckit.emulator.core.machine import Machine
+from hpckit.emulator.core.model import BATCH, RUNNING, Job, Step, StepRequest
 from hpckit.emulator.core.refusal import Refusal
-
-if TYPE_CHECKING:
-    from hpckit.emulator.core.machine import Machine
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepRequest:
-    """What one srun wants of its job's nodes."""
-
-    name: str
-    ntasks: int = 0
-    min_nodes: int = 0
-    max_nodes: int = 0
-    ntasks_per_node: int = 0
-    cpus_per_task: int = 0
-    memory_mib: int = -1
-    gpus: int = -1  # over all nodes; -1: not asked for
-    gpus_per_node: int = -1
-    gpus_per_task: int = 0
-    nodelist: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    distribution: str = ""
-    overlap: bool = False
-    exact: bool = False
-    overcommit: bool = False
-    kill_on_bad_exit: bool = False
-    no_kill: bool = False
-    wait_s: int = 0
 
 
 def create(machine: Machine, job: Job, request: StepRequest, now: float) -> Step:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpckit.emulator.core import running
 from hpckit.emulator.core.model import RUNNING
 from hpckit.emulator.core.refusal import Refusal
-
-if TYPE_CHECKING:
-    from hpckit.emulator.daemon.server import Client, Server
+from hpckit.emulator.daemon.server import Client, Server
 
 
 def shutdown(server: Server, client: Client, _message: dict[str, Any]) -> None:

@@ -8,21 +8,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hpckit.emulator import wire
 from hpckit.emulator.core import admin, arrays, formats, hostlist, model, placement, running, steps
 from hpckit.emulator.core.refusal import Refusal
 from hpckit.emulator.daemon import faults, stdio, submission, views
 from hpckit.emulator.daemon.launcher import StepPlan
+from hpckit.emulator.daemon.server import Client, Server
 
-if TYPE_CHECKING:
-    from hpckit.emulator.daemon.server import Client, Server
-
-Handler = Callable[["Server", "Client", dict[str, Any]], None]
+Handler = Callable[[Server, Client, dict[str, Any]], None]
 
 
 def serve(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """Answer one request."""
+    """Answer one request, now or as late as a slow controller does."""
+    try:
+        if message.get("op") != "shutdown":  # which every version must be able to ask for
+            wire.check_version(message, server.config.name)
+    except wire.OtherVersion:
+        theirs = message.get("wire", 1)
+        text = f"this daemon speaks version {wire.VERSION} of the wire, not {theirs}"
+        client.reply({"error": "version", "text": text})
+        return
+    if server.delay_s and message.get("op") not in AT_ONCE:
+        server.after(server.delay_s, lambda: _answer(server, client, message))
+    else:
+        _answer(server, client, message)
+
+
+def _answer(server: Server, client: Client, message: dict[str, Any]) -> None:
     handler = HANDLERS.get(message.get("op", ""))
     if handler is None:
         client.reply({"error": "unknown", "text": f"Unknown request {message.get('op')!r}"})
@@ -219,7 +233,7 @@ def step(server: Server, client: Client, message: dict[str, Any]) -> None:
     for name in ("nodelist", "exclude"):
         wanted[name] = tuple(hostlist.expand(wanted.get(name, "")))
     try:
-        made = steps.create(machine, job, steps.StepRequest(**wanted), server.clock.now())
+        made = steps.create(machine, job, model.StepRequest(**wanted), server.clock.now())
     except (Refusal, ValueError):
         for number in numbers:
             os.close(number)

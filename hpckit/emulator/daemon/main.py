@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 
 from hpckit.emulator.config import ClusterConfig
-from hpckit.emulator.daemon import namespace
+from hpckit.emulator.daemon import handlers, namespace
 from hpckit.emulator.daemon.server import Server
 
 
@@ -35,9 +35,8 @@ def serve(state_dir: str) -> None:
     try:
         namespace.become_subreaper("slurmctld")
         block = about["address_block"]
-        server = Server(
-            directory, ClusterConfig.from_json(about["config"]), address_block=(block[0], block[1])
-        )
+        config = ClusterConfig.from_json(about["config"])
+        server = Server(directory, config, address_block=(block[0], block[1]), serve=handlers.serve)
         server.listen()
         gc.collect()
         gc.freeze()  # keepers are forked from here: leave shared pages alone

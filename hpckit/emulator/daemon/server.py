@@ -20,7 +20,7 @@ from typing import Any
 
 from hpckit.emulator import paths, wire
 from hpckit.emulator.config import ClusterConfig
-from hpckit.emulator.core import effects, model, running, steps
+from hpckit.emulator.core import effects, model, running, steps, turn
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.daemon.clock import Clock
 from hpckit.emulator.daemon.launcher import Handle, Key, Launcher
@@ -28,6 +28,8 @@ from hpckit.emulator.daemon.store import Store
 
 _HOME_CHECK_S = 30.0  # how often a daemon looks whether its directory still exists
 _ORPHAN_PATIENCE_S = 5.0  # how long keepers of a former daemon may take to report
+
+Serve = Callable[["Server", "Client", dict[str, Any]], None]
 
 
 class Client:
@@ -58,12 +60,24 @@ class Client:
 
 
 class Server:
-    """A running emulated cluster."""
+    """A running emulated cluster.
+
+    Args:
+        state_dir: its directory.
+        config: its shape.
+        address_block: the x and y of its nodes' 127.x.y.*.
+        serve: answers one request of a client.
+    """
 
     def __init__(
-        self, state_dir: Path, config: ClusterConfig, *, address_block: tuple[int, int]
+        self,
+        state_dir: Path,
+        config: ClusterConfig,
+        *,
+        address_block: tuple[int, int],
+        serve: Serve,
     ) -> None:
-        self.state_dir, self.config = state_dir, config
+        self.state_dir, self.config, self._serve = state_dir, config, serve
         self.machine = Machine(config, address_block=address_block)
         self.store = Store(str(state_dir / "slurm.sqlite"))
         self.clock = Clock(config.time_scale, self.store.fact("clock_offset") or 0.0)
@@ -175,7 +189,7 @@ class Server:
 
     def _timeout(self) -> float | None:
         times = [when - time.monotonic() for when, _ in self.timers]
-        due = self.machine.deadline(self.clock.now())
+        due = turn.deadline(self.machine, self.clock.now())
         if due is not None:
             times.append(self.clock.real_delay(due) + 0.001)
         return max(0.0, min(times)) if times else None
@@ -195,7 +209,7 @@ class Server:
         """Let the machine move on, carry out what it wants, write down what changed."""
         machine = self.machine
         while True:
-            machine.advance(self.clock.now())
+            turn.advance(machine, self.clock.now())
             todo = machine.take_effects()
             self._record()
             if not todo:
@@ -387,27 +401,11 @@ class Server:
                 if message.get("op") == "keeper":
                     self.adopt(client, message)
                     return
-                self._serve(client, message)
+                self._serve(self, client, message)
             if not alive:
                 self._drop(client)
                 return
         self._flush(client)
-
-    def _serve(self, client: Client, message: dict[str, Any]) -> None:
-        from hpckit.emulator.daemon import handlers
-
-        try:
-            if message.get("op") != "shutdown":  # which every version must be able to ask for
-                wire.check_version(message, self.config.name)
-        except wire.OtherVersion:
-            theirs = message.get("wire", 1)
-            text = f"this daemon speaks version {wire.VERSION} of the wire, not {theirs}"
-            client.reply({"error": "version", "text": text})
-            return
-        if self.delay_s and message.get("op") not in handlers.AT_ONCE:
-            self.after(self.delay_s, lambda: handlers.serve(self, client, message))
-        else:
-            handlers.serve(self, client, message)
 
     def _flush(self, client: Client) -> None:
         number = client.sock.fileno()
