@@ -33,6 +33,13 @@ def test_a_killed_daemon_finds_its_jobs_again(own: Bench) -> None:
     assert own.wait_state(waits) == "COMPLETED"
 
 
+def test_a_job_whose_number_was_told_outlives_the_daemon_s_end(own: Bench) -> None:
+    for _ in range(6):  # a reply that went out before the record lost one job in four
+        job = own.submit("true", "--hold")
+        os.kill(_daemon_pid(own), signal.SIGKILL)
+        assert own.ask("squeue", "-h", "-o", "%i %r", "-j", str(job)) == f"{job} JobHeldUser\n"
+
+
 def test_jobs_that_died_with_the_daemon_are_node_failures(own: Bench) -> None:
     job = own.submit("echo $PPID $$ > pids; sleep 600", "--no-requeue")
     own.wait_text("pids", " ")

@@ -404,8 +404,7 @@ class Server:
                 self._serve(self, client, message)
             if not alive:
                 self._drop(client)
-                return
-        self._flush(client)
+        # No reply leaves from here: `settle` sends it, after what it tells of is in the store.
 
     def _flush(self, client: Client) -> None:
         number = client.sock.fileno()
