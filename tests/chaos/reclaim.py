@@ -104,7 +104,7 @@ def _take_back_until_the_end(place: ChaosPlace, name: str) -> None:
     while not journal.of_kind(run_dir, "ended"):
         assert time.monotonic() < deadline, f"{name} is not over after {LONGEST_S:.0f} s"
         jobs = control.status(place.place.site)["jobs"]
-        now = max(0, int(jobs.get("RUNNING", 0)) - 1)  # less the head
+        now = max(0, int(jobs["running"]) - 1)  # less the head
         if now != running:
             running, seed = now, seed + 1
             control.reclaim(
@@ -125,11 +125,13 @@ def _account(place: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
     ideal_s = ideal_end(until_warned, SLOTS, work_s) - began
     with_grace_s = ideal_end(lives, SLOTS, work_s) - began
     starts = len((root / "ran").read_text().split())
+    reclaimed = sum(life.state == "PREEMPTED" for life in lives)
+    assert reclaimed, "no worker was taken back: nothing was measured"
     late = _start_ups(run_dir, lives)
     return {
         "tasks": len(rows),
         "done": sum(row[2] == "ok" for row in rows),
-        "reclaimed": sum(life.state == "PREEMPTED" for life in lives),
+        "reclaimed": reclaimed,
         "redone_share": round((starts - len(rows)) / len(rows), 4),
         "makespan_s": round(ended - began, 1),
         "ideal_s": round(ideal_s, 1),
