@@ -61,8 +61,12 @@ def wrong_outputs(root: Path, tasks: int) -> list[str]:
             continue
         if text != wanted:
             found.append(f"task {index}: its output is {text[:20]!r}")
-    strays = {p.name for p in (root / "out").iterdir()} - {str(i) for i in range(tasks)}
-    return found + [f"a stray file out/{name}" for name in sorted(strays)]
+    return found
+
+
+def strays(root: Path) -> list[Path]:
+    """Return what lies beside the outputs; the head sweeps last of all, after the run's end."""
+    return [path for path in sorted((root / "out").iterdir()) if not path.name.isdigit()]
 
 
 def starts(root: Path) -> Counter[int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.chaos.bag import strays
 from tests.chaos.scene import Scene
 
 
@@ -59,7 +60,7 @@ def _listening(ports: set[int]) -> list[str]:
 
 
 def _temporary(scene: Scene) -> list[str]:
-    found = [p for p in scene.run_dir.rglob(".*") if p.is_file()]
+    found = [p for p in scene.run_dir.rglob(".*") if p.is_file()] + strays(scene.root)
     if scene.place.kind == "emulated":  # else each node has its own, which goes with the node
         found += list(scene.place.node_tmp.glob("hpckit-node-*"))
     return [f"file {path}" for path in found]
