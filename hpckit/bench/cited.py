@@ -30,6 +30,7 @@ _STATISTICS: Final = ("median", "low", "high", "spread", "interval", "full")
 #: How a measure is written: by its name, else by how its name ends.
 _UNITS: Final[Mapping[str, Callable[[float], str]]] = {
     "efficiency": percent,
+    "capacity_used": percent,
     "bytes_moved": human_bytes,
     "throughput_per_s": per_second,
     "_ms": milliseconds,
@@ -170,7 +171,7 @@ def _measured(bench: Bench, case: str, what: str, chosen: Mapping[str, str]) -> 
 
 def written(interval: Interval, statistic: str, unit: Callable[[float], str]) -> Value:
     """Return a statistic of an interval, with its unit."""
-    around = between(interval, unit, " to ")
+    around = between(interval, unit)
     if statistic == "interval":
         return Value(None, around)
     if statistic == "full":

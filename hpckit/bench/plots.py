@@ -77,10 +77,11 @@ def lengths(bench: Bench) -> Canvas | None:
     sizes = sorted({figure.size for figure in chosen})[:_MOST_LENGTHS]
     cases = in_order(figure.case for figure in chosen)
     text = f"makespan and overhead, {workers} worker{'s' * (workers != 1)}"
-    note = (
-        f"Dots: medians of {max(figure.n for figure in chosen)} runs; bars: their 95 % confidence "
-        "intervals. Hollow: the engine by itself, without hpckit. To the left is better."
+    n = max(figure.n for figure in chosen)
+    dots = (
+        f"medians of {n} runs; bars: their 95 % confidence intervals" if n > 1 else "one run each"
     )
+    note = f"Dots: {dots}. Hollow: the engine by itself, without hpckit. To the left is better."
     canvas = new_canvas(bench, text, note, (2.4 + 3.6 * len(sizes), 1.7 + 0.62 * len(cases)))
     axes = canvas.subplots(2, len(sizes), squeeze=False, sharey=True)
     for column, size in enumerate(sizes):

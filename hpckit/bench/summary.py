@@ -21,7 +21,7 @@ SCHEMA: Final = "hpckit.bench-summary/1"
 _NONE: Final = "-"
 _Row = Sequence[str]
 #: Measures that only mean something where workers were taken away.
-LOSSES: Final = ("reclaimed", "redone", "wasted_core_s")
+LOSSES: Final = ("reclaimed", "redone", "wasted_core_s", "capacity_used")
 
 
 def main(
@@ -210,7 +210,7 @@ def added_by_hpckit(bench: Bench) -> list[list[str]]:
 _ADDED: Final = (">task", ">workers", ">alone", ">with hpckit", ">difference")
 LOSS_HEAD: Final = (
     "case", ">workers", ">undisturbed", ">reclaimed", ">longer", ">reclaims", ">run again",
-    ">wasted", ">lost", ">twice",
+    ">wasted", ">used", ">lost", ">twice",
 )  # fmt: skip
 
 
@@ -276,7 +276,10 @@ def _magnitude(value: float) -> int:
     return int(f"{value:.2e}".partition("e")[2])
 
 
-_LOSS_UNITS: Final[Mapping[str, Callable[[float], str]]] = {"wasted_core_s": seconds}
+_LOSS_UNITS: Final[Mapping[str, Callable[[float], str]]] = {
+    "wasted_core_s": seconds,
+    "capacity_used": percent,
+}
 
 
 def plain(interval: Interval | None, unit: Callable[[float], str]) -> str:
@@ -285,17 +288,17 @@ def plain(interval: Interval | None, unit: Callable[[float], str]) -> str:
 
 
 def full(interval: Interval | None, unit: Callable[[float], str]) -> str:
-    """Return the median and its confidence interval: ``"4.20 s (4.00-4.50)"``."""
+    """Return the median and its confidence interval: ``"4.20 s (4.00 to 4.50)"``."""
     if interval is None:
         return _NONE
-    return f"{unit(interval.median)} ({between(interval, unit, '-').removesuffix(_tail(unit))})"
+    return f"{unit(interval.median)} ({between(interval, unit).removesuffix(_tail(unit))})"
 
 
-def between(interval: Interval, unit: Callable[[float], str], word: str) -> str:
+def between(interval: Interval, unit: Callable[[float], str]) -> str:
     """Return the confidence interval, its unit said once: ``"4.00 to 4.50 s"``."""
     low, high = unit(interval.low), unit(interval.high)
     number, _, tail = high.rpartition(" ")
-    return f"{low.removesuffix(' ' + tail) if number else low}{word}{high}"
+    return f"{low.removesuffix(' ' + tail) if number else low} to {high}"
 
 
 def _tail(unit: Callable[[float], str]) -> str:

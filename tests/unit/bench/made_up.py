@@ -39,6 +39,7 @@ def a_run(case: str, size: int, workers: int, *, undisturbed: bool = True) -> di
         "bytes_moved": None, "digest": "ab12", "undisturbed": undisturbed,
         "reclaimed": 0 if undisturbed else 5, "tasks_lost": 0, "recorded_twice": 0,
         "redone": 0 if undisturbed else 3, "wasted_core_s": 0.0 if undisturbed else 1.7,
+        "capacity_used": 0.9 if undisturbed else 0.8,
     }  # fmt: skip
 
 
