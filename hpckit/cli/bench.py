@@ -77,6 +77,31 @@ Backends = Annotated[
     ),
 ]  # fmt: skip
 
+Seeds = Annotated[Any, _one("--seeds", "The same as --repeats: each has the next seed.", least=1)]
+
+
+def _seconds(name: str, words: str) -> Any:
+    return typer.Option(name, metavar="S", parser=_real_number(name), help=words)
+
+
+Life = Annotated[
+    Any,
+    _seconds("--life", "A worker is reclaimed after so many seconds on average. [default: 20]"),
+]
+Grace = Annotated[
+    Any,
+    _seconds("--grace", "Emulated: from a reclaim's warning to the end of the job. [default: 0]"),
+]
+SpotPartition = Annotated[
+    str, typer.Option("--spot-partition", metavar="NAME", help="The workers' partition.")
+]
+PreemptPartition = Annotated[
+    str,
+    typer.Option(
+        "--preempt-partition", metavar="NAME", help="Real Slurm: one that goes before it."
+    ),
+]
+
 
 @app.command("baseline")
 def baseline(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -142,34 +167,13 @@ def spot(  # noqa: PLR0913, PLR0917 - one parameter for each option
     cpus: Cpus = None,
     port: Port = None,
     repeats: Repeats = None,
-    seeds: Annotated[
-        Any, _one("--seeds", "The same as --repeats: each has the next seed.", least=1)
-    ] = None,
+    seeds: Seeds = None,
     seed: Seed = None,
     backends: Backends = None,
-    life: Annotated[
-        Any,
-        typer.Option(
-            "--life", metavar="S", parser=_real_number("--life"),
-            help="A worker is reclaimed after so many seconds on average. [default: 20]",
-        ),
-    ] = None,
-    grace: Annotated[
-        Any,
-        typer.Option(
-            "--grace", metavar="S", parser=_real_number("--grace"),
-            help="Seconds between a reclaim's warning and its end, emulated. [default: 0]",
-        ),
-    ] = None,
-    spot_partition: Annotated[
-        str, typer.Option("--spot-partition", metavar="NAME", help="The workers' partition.")
-    ] = "",
-    preempt_partition: Annotated[
-        str,
-        typer.Option(
-            "--preempt-partition", metavar="NAME", help="One that goes before it (real Slurm)."
-        ),
-    ] = "",
+    life: Life = None,
+    grace: Grace = None,
+    spot_partition: SpotPartition = "",
+    preempt_partition: PreemptPartition = "",
     out: Out = Path("results"),
     as_json: Json = False,
 ) -> int:  # fmt: skip
