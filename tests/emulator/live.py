@@ -179,10 +179,21 @@ class LiveSlurm(RuleBasedStateMachine):
 
     @rule(now=st.sampled_from([False, False, True]))  # else it would be half of all moves
     def kills_the_daemon(self, now: bool) -> None:
-        if not now:
-            return
+        if now:
+            self._kill_the_daemon(self._daemon())
+
+    @rule(target=jobs, script=st.sampled_from(SCRIPTS), now=st.sampled_from([False, False, True]))
+    def submits_before_a_crash(self, script: str, now: bool) -> Any:
+        """Submit, and kill the daemon as soon as it has told the job's number."""
+        daemon = self._daemon()
+        job = self.submit([], script)
+        if now and isinstance(job, int):
+            self._kill_the_daemon(daemon)
+        return job
+
+    def _kill_the_daemon(self, pid: int) -> None:
         self.tally.count["daemons killed"] += 1
-        os.kill(self._daemon(), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while control.find(NAME) is not None and time.monotonic() < deadline:
             time.sleep(0.005)
