@@ -82,6 +82,8 @@ def make_document(
 def _notes(where: Place, samples: Sequence[dict[str, Any]]) -> list[str]:
     """Return what a reader of the figures should know."""
     notes = []
+    if where.nodes == 1 and where.kind == "emulated":
+        notes.append("the emulated node has one CPU more than the workers take: for the head")
     shared = sorted(
         {one["workers"] for one in samples if one["slots"] < one["workers"] * one["cpus"]}
     )

@@ -67,7 +67,7 @@ Port = Annotated[
 ]
 Repeats = Annotated[Any, _one("--repeats", "How often each case is run.", least=1)]
 Seed = Annotated[
-    Any, _one("--seed", "Of arrays, order, reclaims and intervals. [default: 1]", least=0)
+    Any, _one("--seed", "Of arrays, order, reclaims, intervals. [default: 1; spot: 3]", least=0)
 ]
 Backends = Annotated[
     Any,
@@ -86,7 +86,7 @@ def _seconds(name: str, words: str) -> Any:
 
 Life = Annotated[
     Any,
-    _seconds("--life", "A worker is reclaimed after so many seconds on average. [default: 20]"),
+    _seconds("--life", "A worker is reclaimed after so many seconds on average. [default: 40]"),
 ]
 Grace = Annotated[
     Any,
