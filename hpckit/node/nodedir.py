@@ -18,7 +18,7 @@ PREFIX: Final = "hpckit-node-"
 #: What `tempfile.mkdtemp` makes of it. Nothing else is ever swept: whoever uses hpckit may
 #: well have directories in /tmp whose names begin with hpckit.
 _OURS: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
-#: Younger ones may be in the making: there, and not locked yet.
+#: Younger ones may be in the making: there, empty, and not locked yet.
 _YOUNG_S: Final = 5.0
 
 
@@ -67,7 +67,8 @@ def sweep(parent: str) -> None:
 def _remove_if_left(entry: os.DirEntry[str]) -> None:
     with contextlib.suppress(OSError):
         status = entry.stat(follow_symlinks=False)
-        if status.st_uid != os.getuid() or time.time() - status.st_mtime < _YOUNG_S:
+        young = time.time() - status.st_mtime < _YOUNG_S
+        if status.st_uid != os.getuid() or (young and not os.listdir(entry.path)):  # noqa: PTH208
             return
         handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:

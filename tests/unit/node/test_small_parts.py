@@ -219,6 +219,16 @@ def test_directories_of_ended_workers_are_swept_and_those_of_living_ones_are_not
     assert not living.path.exists()
 
 
+def test_a_young_directory_is_let_be_only_while_it_is_empty_and_may_be_in_the_making(
+    tmp_path: Path,
+) -> None:
+    making, killed = (tmp_path / f"{PREFIX}{name}" for name in ("making12", "killed12"))
+    making.mkdir()
+    (killed / "tasks").mkdir(parents=True)
+    sweep(str(tmp_path))
+    assert list(tmp_path.iterdir()) == [making]
+
+
 def test_a_node_of_a_real_cluster_offers_no_loopback_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
