@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from hpckit.bench import machine, reclaims, through, without
 from hpckit.bench.load import Load
-from hpckit.bench.parameters import Parameters, joins
+from hpckit.bench.parameters import Parameters
 from hpckit.bench.place import Place
 from hpckit.bench.sample import Case, Ran
-from hpckit.errors import InputError
 
 Say = Callable[[str], None]
 
@@ -73,10 +72,6 @@ def _case(parameters: Parameters, where: Place, workers: int, way: without.Plain
 
 
 def _hpckit_cases(parameters: Parameters, where: Place) -> list[Case]:
-    if parameters.scenario != "baseline":
-        alone = [name for name in parameters.backends if not joins(name)]
-        if alone:
-            raise InputError(f"{', '.join(alone)} works on one node: only `baseline` measures it")
     return [
         _case(parameters, where, workers, engine)
         for workers in parameters.workers for engine in parameters.backends

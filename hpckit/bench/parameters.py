@@ -142,6 +142,12 @@ def _check(found: Parameters) -> None:
             "slots of the workers",
             hint="Every slot should have one task at least: give more --tasks.",
         )
+    alone = [name for name in found.backends if not joins(name)]
+    if alone and found.scenario != "baseline":
+        raise InputError(
+            f"{', '.join(alone)} works on one node: only `hpckit bench baseline` measures it",
+            hint="Leave it out of --backends.",
+        )
     if not (math.isfinite(found.life_s) and found.life_s >= 1):
         raise InputError(f"--life is {found.life_s:g}, but must be a second at least")
     if not (math.isfinite(found.grace_s) and 0 <= found.grace_s <= 3600):

@@ -73,6 +73,11 @@ def test_the_pool_is_measured_when_it_is_asked_for() -> None:
     assert choose_backends(("pool", "ray"), ("ray", "pool")) == ("ray", "pool")
 
 
+def test_the_pool_is_refused_where_there_are_several_nodes() -> None:
+    with pytest.raises(InputError, match="pool works on one node"):
+        asked("slurm", backends=("pool",))
+
+
 def test_an_unknown_engine_is_refused_with_a_suggestion() -> None:
     with pytest.raises(InputError, match="Did you mean 'workqueue'"):
         choose_backends(("workqeue",), ("workqueue", "pool"))
