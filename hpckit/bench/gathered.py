@@ -37,9 +37,9 @@ CASES: Final = (
     "parallel",
     "hyperqueue",
 )
-_EQUAL_ALWAYS: Final = ("tolerance", "seed")
+_EQUAL_ALWAYS: Final = ("tolerance",)
 #: What emulated and real runs of one scenario must have in common besides.
-_EQUAL_IN_SCENARIO: Final = ("tasks", "tasks_by_size", "size", "workers", "cpus")
+_EQUAL_IN_SCENARIO: Final = ("seed", "tasks", "tasks_by_size", "size", "workers", "cpus")
 _EQUAL_MACHINE: Final = ("cpus", "memory_mib", "model")
 _GROUP: Final = ("case", "size", "workers", "undisturbed", "n")
 
@@ -294,7 +294,7 @@ def refuse_mixed(bench: Bench) -> None:
 def refuse_unequal(one: Bench, other: Bench) -> None:
     """Compare what was measured with what; name the first thing that differs.
 
-    Scenarios may differ in tasks, sizes, workers and repeats: every row of a table names its
+    Scenarios may differ in seed, tasks, sizes, workers and repeats: every row of a table names its
     own. The emulated and the real run of one scenario may not.
 
     Raises:
