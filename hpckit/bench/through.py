@@ -75,7 +75,7 @@ def run(how: Through, case: Case, load: Load) -> Ran:
         moved = received() - before if how.place.kind == "emulated" else None
         _let_jobs_leave(run_dir, how.place)
     except BaseException:
-        _end(how)
+        _end(how, run_dir)
         raise
     ran = _ran(run_dir, load, directory, began=began, memory=memory, moved=moved)
     for path in (directory, run_dir.root):
@@ -146,11 +146,16 @@ def _let_jobs_leave(run_dir: RunDir, place: Place) -> None:
         time.sleep(_LOOK_S)
 
 
-def _end(how: Through) -> None:
-    """End what an interrupted or failed run has left; an emulated cluster goes as a whole."""
+def _end(how: Through, run_dir: RunDir | None) -> None:
+    """End what an interrupted or failed run has left; an emulated cluster goes as a whole.
+
+    The run directory stays, for whoever wants to know what failed.
+    """
     if how.place.kind == "slurm":
         with contextlib.suppress(HpckitError):
             hpckit(["cancel", how.name, "--json"], how.place.env, how.place.root)
+            if run_dir is not None:
+                _let_jobs_leave(run_dir, how.place)
 
 
 def _ran(
