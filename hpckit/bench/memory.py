@@ -7,6 +7,7 @@ another network namespace; what runs elsewhere is not seen, and stays unknown.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import defaultdict
@@ -20,7 +21,7 @@ import psutil
 Role = Literal["head", "worker", ""]
 #: Given name and command line, whether a process begins a head's or a worker's tree.
 Roles = Callable[[str, Sequence[str]], Role]
-_PAUSE_S: Final = 0.25  # a look costs 1 to 2 ms for each process
+_PAUSES_S: Final = (0.25, 0.25, 0.5)  # a look costs 1 to 2 ms for each process; the last goes on
 _TASK: Final = "compress_task"
 _YOUNG_S: Final = 3.0  # a process that was only just forked may still look like its parent
 
@@ -64,7 +65,8 @@ class Memory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(_PAUSE_S):
+        pauses = itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
+        while not self._over.wait(next(pauses)):
             self.look()
 
     def look(self) -> None:

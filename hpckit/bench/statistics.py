@@ -53,7 +53,7 @@ def summed_up(values: Sequence[float], seed: int) -> dict[str, float]:
 
 
 def figures(samples: Iterable[Mapping[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """Return the figures of the samples, in the order in which their groups first come."""
+    """Return the figures of the samples: by size and workers, hpckit first, undisturbed first."""
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for sample in samples:
         groups.setdefault(tuple(sample[key] for key in SAME), []).append(sample)
@@ -66,4 +66,9 @@ def figures(samples: Iterable[Mapping[str, Any]], seed: int) -> list[dict[str, A
             values = [sample[measure] for sample in group if sample[measure] is not None]
             row[measure] = summed_up(values, seed) if values else None
         found.append(row)
-    return found
+    return sorted(found, key=_place)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    case = (not row["hpckit"], row["case"], not row["undisturbed"])
+    return (row["size"], row["workers"], *case)

@@ -63,6 +63,13 @@ def test_disturbed_and_undisturbed_runs_are_not_repeats_of_one_another() -> None
     assert [row["undisturbed"] for row in found] == [True, False]
 
 
+def test_figures_stand_in_the_same_order_whoever_was_run_first() -> None:
+    samples = [make("plain-ray"), make("hpckit-ray", size=96), make("hpckit-ray")]
+    assert [(row["size"], row["case"]) for row in figures(samples, seed=1)] == [
+        (16, "hpckit-ray"), (16, "plain-ray"), (96, "hpckit-ray"),
+    ]  # fmt: skip
+
+
 def test_what_was_not_measured_is_null_in_the_figure() -> None:
     assert figures([make(), make()], seed=1)[0]["head_memory_mib"] is None
 
