@@ -1,0 +1,112 @@
+"""The document that is written, and its text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpckit.bench.cases import Run
+from hpckit.bench.document import Measured, make_document
+from hpckit.bench.parameters import make_parameters
+from hpckit.bench.place import Place
+from hpckit.bench.sample import Ran
+from hpckit.bench.store import file_names, write
+from hpckit.bench.text import render, table
+
+from .samples import case, load, ran
+
+WORKERS = [{"name": "7_0", "start_s": 1.0, "end_s": 6.0, "state": "COMPLETED", "tasks": []}]
+
+
+def measured(*runs: tuple[str, Ran]) -> Measured:
+    """Return runs of equal bags by the names of their cases, measured on a quiet machine."""
+    found = Measured(
+        before={16: [0.05, 0.05]}, after={16: [0.05, 0.05]}, busy=[0.0, 0.1],
+        load_averages=[0.2, 1.5],
+    )  # fmt: skip
+    for name, one in runs:
+        found.runs.append((Run(case(name), load(), lambda _name, _repeat: ran()), 0, one))
+    return found
+
+
+def document(found: Measured, scenario: str = "slurm") -> dict[str, Any]:
+    asked = {"backends": ("workqueue", "ray"), "sizes": (16,), "tasks": (100,)}
+    where = Place(
+        kind="emulated", version="22.05.8", nodes=4, cpus_per_node=2, site="bench", slurm_bin="",
+        root=Path("/nowhere"),
+    )  # fmt: skip
+    parameters = make_parameters(scenario, asked, cpus=2)
+    return make_document(parameters, where, [load()], found, ["HyperQueue: get it"])
+
+
+def test_the_document_has_what_the_schema_says(tmp_path: Path) -> None:
+    both = measured(("hpckit-workqueue", ran(workers=WORKERS)), ("hpckit-ray", ran()))
+    paths = write(document(both), tmp_path)
+    assert [path.name for path in paths] == ["bench-slurm.json", "slurm_sim_summary.txt"]
+    body = json.loads(paths[0].read_text())
+    assert body["schema"] == "hpckit.bench/1"
+    assert body["place"]["kind"] == "emulated"
+    assert body["when"].endswith("Z")
+    assert {"cpus", "memory_mib", "model", "kernel", "python", "noisy", "noise"} <= body[
+        "machine"
+    ].keys()
+    assert body["versions"].keys() == {
+        "hpckit", "ray", "workqueue", "parallel", "hyperqueue", "zfp",
+    }  # fmt: skip
+    assert [figure["case"] for figure in body["figures"]] == ["hpckit-ray", "hpckit-workqueue"]
+    assert body["figures"][0]["makespan_s"].keys() == {"median", "low", "high", "spread"}
+    assert body["timelines"][0]["workers"] == WORKERS
+    assert not body["machine"]["noisy"]
+
+
+def test_the_text_tells_the_checks_and_what_was_not_there() -> None:
+    text = render(document(measured(("hpckit-ray", ran()))))
+    assert "100 tasks of size 16, 50.0 ms each alone; n = 1" in text
+    assert "ok   tasks lost: 0 (limit 0)" in text
+    assert "not installed, so not measured: HyperQueue: get it" in text
+    assert "the machine was quiet" in text
+
+
+def test_unequal_outputs_get_no_figures_and_are_named() -> None:
+    runs = measured(("hpckit-workqueue", ran()), ("hpckit-ray", ran(digest="another")))
+    found = document(runs)
+    assert found["figures"] == []
+    failed = [check["name"] for check in found["checks"] if not check["pass"]]
+    assert failed == [
+        "size 16: the outputs of all cases are the same: not so hpckit-workqueue, hpckit-ray"
+    ]
+    assert "MISS size 16" in render(found)
+
+
+def test_a_noisy_machine_is_told() -> None:
+    runs = measured(("hpckit-ray", ran()))
+    runs.busy[0] = 900.0
+    runs.after[16] = [0.08]
+    noise = document(runs)["machine"]["noise"]
+    assert len(noise) == 2
+    assert "others kept 900.0 of" in noise[0]
+    assert "50.0 ms before and 80.0 ms after" in noise[1]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "kind", "names"),
+    [
+        ("baseline", "emulated", ("bench-baseline.json", "benchmark_summary.txt")),
+        ("spot", "emulated", ("bench-spot.json", "spot_sim_summary.txt")),
+        ("slurm", "slurm", ("bench-slurm-real.json", "slurm_real_summary.txt")),
+        ("spot", "slurm", ("bench-spot-real.json", "spot_real_summary.txt")),
+    ],
+)
+def test_the_files_tell_scenario_and_slurm(
+    scenario: str, kind: str, names: tuple[str, str]
+) -> None:
+    assert file_names(scenario, kind) == names
+
+
+def test_a_table_has_its_numbers_to_the_right() -> None:
+    assert table(["case", "n"], [["a", "10"], ["bcd", "2"]]) == [
+        "case   n", "----  --", "a     10", "bcd    2",
+    ]  # fmt: skip
