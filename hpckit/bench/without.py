@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import random
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from hpckit.errors import EngineError
 
 _LONGEST_S: Final = 900.0
 _END_S: Final = 8.0  # that a script has to end what it has started
+_ALONE: Final = ("unshare", "--map-root-user", "--net", "--")
 _CUT_OFF: Final = ("RAY_", "WORK_QUEUE_", "SLURM_", "HPCKIT_HEAD", "PARALLEL")
 
 
@@ -40,24 +42,40 @@ class Plain:
         case: its name in the results.
         engine: likewise.
         script: in `hpckit.bench.plain`.
-        needs: a program on PATH, or "".
-        get: how to get it.
+        here: whether it can be run on this machine.
+        get: how to get it; "" where hpckit itself knows whether it has it.
+        alone: whether it listens without a secret, and so gets a network of its own.
     """
 
     case: str
     engine: str
     script: str
-    needs: str
-    get: str
+    here: Callable[[], bool]
+    get: str = ""
+    alone: bool = False
+
+
+def _has_parallel() -> bool:
+    return shutil.which("parallel") is not None
+
+
+def _has_hyperqueue() -> bool:
+    """Whether its package is here, and a user of this machine may make a network namespace."""
+    if importlib.util.find_spec("hyperqueue") is None or shutil.which("unshare") is None:
+        return False
+    return not subprocess.run([*_ALONE, "true"], capture_output=True, check=False).returncode
 
 
 PLAINS: Final = (
-    Plain("plain-workqueue", "workqueue", "workqueue.py", "work_queue_worker", ""),
-    Plain("plain-ray", "ray", "on_ray.py", "", ""),
-    Plain("parallel", "parallel", "parallel.py", "parallel", "GNU parallel: apt install parallel"),
+    Plain("plain-workqueue", "workqueue", "workqueue.py", lambda: True),
+    Plain("plain-ray", "ray", "on_ray.py", lambda: True),
     Plain(
-        "hyperqueue", "hyperqueue", "on_hyperqueue.py", "hq",
-        "HyperQueue: put `hq` of github.com/It4innovations/hyperqueue/releases on PATH",
+        "parallel", "parallel", "parallel.py", _has_parallel, "GNU parallel: apt install parallel"
+    ),
+    Plain(
+        "hyperqueue", "hyperqueue", "on_hyperqueue.py", _has_hyperqueue,
+        "HyperQueue: pip install 'hpckit[bench]', where users may make network namespaces",
+        alone=True,
     ),
 )  # fmt: skip
 
@@ -69,7 +87,7 @@ def available(backends: Sequence[str]) -> tuple[list[Plain], list[str]]:
         if not way.get:
             if way.engine in backends:
                 found.append(way)
-        elif shutil.which(way.needs):
+        elif way.here():
             found.append(way)
         else:
             missing.append(way.get)
@@ -100,7 +118,7 @@ def run(way: Plain, case: Case, load: Load, directory: Path, port: int) -> Ran:
         digest=digest(directory),
         head_mib=memory.head_mib,
         worker_mib=memory.worker_mib,
-        moved=received() - before,
+        moved=None if way.alone else received() - before,
         losses=Losses(tasks_lost=load.tasks - said["done"]),
     )
     shutil.rmtree(directory, ignore_errors=True)
@@ -142,6 +160,8 @@ def _command(
         env |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
     path = directory / "config.json"
     path.write_text(json.dumps(config))
+    if way.alone:
+        python = [*_ALONE, *python]
     return [*python, str(Path(plain.__file__).parent / way.script), str(path)], env
 
 

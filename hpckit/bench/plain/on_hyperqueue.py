@@ -1,79 +1,72 @@
-"""HyperQueue: a server, one worker, one array with a task for each command.
+"""HyperQueue: a server and one worker in this process, one task for each command.
 
-https://it4innovations.github.io/hyperqueue/stable/jobs/arrays/ . Server and workers prove
-themselves with keys in the server's directory, which is private.
+Through its Python package, which holds both (https://pypi.org/project/hyperqueue). What it starts
+listens on every interface and without a key, which nobody else may reach: this script has to be
+started in a network namespace of its own, ``unshare --net``, and refuses to run elsewhere.
 """
 
-import datetime
+import contextlib
+import fcntl
 import json
-import shlex
+import os
 import signal
-import subprocess
+import socket
+import struct
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-START_S = 30.0
-ENTRY = 'eval "$HQ_ENTRY"'
+import hyperqueue
+import psutil
+from hyperqueue.cluster import WorkerConfig
+
+#: HyperQueue's Python package tells no times: the tasks that come first note when they began.
+NOTING = 'date +%s.%N > "$0"; exec "$@"'
+SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1  # netdevice(7)
 
 
 def main() -> None:
     """Run the commands of the file that is the argument."""
+    be_alone()
     config = json.loads(Path(sys.argv[1]).read_text())
-    directory = Path(config["directory"])
-    hq = ["hq", "--server-dir", str(directory / "hq")]
-    lines = directory / "lines"
-    lines.write_text("".join(shlex.join(command) + "\n" for command in config["commands"]))
-    server = started([*hq, "server", "start", "--host", "127.0.0.1"], directory / "server.log")
-    worker = None
-    try:
-        await_file(directory / "hq" / "hq-current" / "access.json")
-        words = ["worker", "start", "--cpus", str(config["slots"])]
-        worker = started([*hq, *words], directory / "worker.log")
-        words = ["submit", "--each-line", str(lines), "--stdout", "none", "--stderr", "none"]
-        words += ["--wait", "--", "sh", "-c", ENTRY]
-        subprocess.run([*hq, *words], stdout=subprocess.DEVNULL, check=False)
-        known = time.time()
-        words = ["--output-mode", "json", "task", "list", "1"]
-        said = subprocess.run([*hq, *words], capture_output=True, text=True, check=True).stdout
-    finally:
-        for process in filter(None, (worker, server)):
-            process.terminate()
-            process.wait()
-    sys.stdout.write(json.dumps({**account(json.loads(said)["1"]), "known": known}) + "\n")
-
-
-def started(argv: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a process in the background."""
-    with log.open("wb") as stream:
-        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
-
-
-def await_file(path: Path) -> None:
-    """Wait until the server has written how it can be found."""
-    deadline = time.monotonic() + START_S
-    while not path.exists():
-        if time.monotonic() > deadline:
-            sys.exit(f"the server has not written {path} within {START_S:.0f} s")
-        time.sleep(0.02)
-
-
-def account(tasks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the times of the tasks that ran, and how many ended well."""
-    ran = [task for task in tasks if "started_at" in task and "finished_at" in task]
-    return {
-        "first_start": min(unix(task["started_at"]) for task in ran),
-        "last_end": max(unix(task["finished_at"]) for task in ran),
-        "done": sum(task["state"] == "finished" for task in ran),
+    directory, slots = Path(config["directory"]), config["slots"]
+    job = hyperqueue.Job(max_fails=None)
+    for number, command in enumerate(config["commands"]):
+        noting = ["sh", "-c", NOTING, str(directory / f"begun.{number}")]
+        job.program([*noting, *command] if number < slots else command, stdout=None, stderr=None)
+    with contextlib.redirect_stdout(sys.stderr):  # it draws tables and bars
+        known, failed = run(job, directory / "hq", slots)
+    done = {
+        "first_start": min(float(path.read_text()) for path in directory.glob("begun.*")),
+        "last_end": max(path.stat().st_mtime for path in (directory / "out").iterdir()),
+        "known": known,
+        "done": len(config["commands"]) - failed,
     }
+    sys.stdout.write(json.dumps(done) + "\n")
 
 
-def unix(text: str) -> float:
-    """Return the Unix time of ``2026-11-21T20:42:40.123456789Z``."""
-    return datetime.datetime.fromisoformat(text).timestamp()
+def be_alone() -> None:
+    """Bring up the loopback interface of a namespace that has no other."""
+    others = [name for name, of in psutil.net_if_stats().items() if of.isup and name != "lo"]
+    if others:
+        sys.exit(f"not in a network namespace of its own: it has {', '.join(others)}")
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
+
+
+def run(job: hyperqueue.Job, directory: Path, slots: int) -> tuple[float, int]:
+    """Run the job; return when its end was known, and how many tasks failed.
+
+    HyperQueue's package asks for the end once a second.
+    """
+    directory.mkdir(mode=0o700)
+    with hyperqueue.LocalCluster(str(directory), WorkerConfig(cores=slots)) as cluster:
+        client = cluster.client()
+        submitted = client.submit(job)
+        client.wait_for_jobs([submitted], raise_on_error=False)
+        return time.time(), len(client.get_failed_tasks(submitted))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     main()
