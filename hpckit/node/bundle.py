@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hpckit.node.atomic import Partials, partials_of
 from hpckit.node.call import WarmInterpreter
 from hpckit.node.cut import Cut
-from hpckit.node.execute import Runner, run_command
+from hpckit.node.execute import Shared, run_command
 from hpckit.node.lifetime import Lifetime
 from hpckit.node.spool import Spool
 from hpckit.node.surroundings import NotPossible, SlotPlace, prepare
@@ -21,7 +21,7 @@ class Slot:
 
     worker: str
     place: SlotPlace
-    shared: Runner
+    shared: Shared
     lifetime: Lifetime
     spool: Spool
     interpreter: WarmInterpreter

@@ -14,7 +14,7 @@ from typing import Any, Final
 from hpckit.node import callee
 from hpckit.node.capture import last_object
 from hpckit.node.cut import Cut
-from hpckit.node.execute import Runner, captures, end_task, limits_of
+from hpckit.node.execute import Shared, captures, end_task, limits_of
 from hpckit.node.orphans import TOKEN
 from hpckit.node.processes import descendants_of, kill_all
 from hpckit.node.pump import DRAIN_BYTES, Exit, Pump
@@ -40,7 +40,7 @@ class WarmInterpreter:
         self._replies = -1
 
     def call(
-        self, task: Task, attempt: int, around: Surroundings, place: Place, cut: Cut, shared: Runner
+        self, task: Task, attempt: int, around: Surroundings, place: Place, cut: Cut, shared: Shared
     ) -> TaskResult:
         """Call the task's function in `place`; every outcome is a result."""
         started_at, started = time.time(), time.monotonic()
@@ -131,7 +131,7 @@ class WarmInterpreter:
         return self._process
 
     def _exchange(
-        self, pump: Pump, task: Task, around: Surroundings, place: Place, cut: Cut, shared: Runner
+        self, pump: Pump, task: Task, around: Surroundings, place: Place, cut: Cut, shared: Shared
     ) -> tuple[str, int, dict[str, Any]]:
         """Send the request and wait; return the cut's reason, a wait status and the reply."""
         assert self._process

@@ -26,7 +26,7 @@ _TOO_LONG: Final = (errno.E2BIG, errno.ENAMETOOLONG, errno.EINVAL)
 
 
 @dataclass(frozen=True)
-class Runner:
+class Shared:
     """What all tasks of a worker share."""
 
     orphans: Orphans
@@ -35,15 +35,15 @@ class Runner:
 
 
 def run_command(
-    task: Task, attempt: int, around: Surroundings, place: Place, cut: Cut, runner: Runner
+    task: Task, attempt: int, around: Surroundings, place: Place, cut: Cut, shared: Shared
 ) -> TaskResult:
     """Run the task's command in `place`; every outcome is a result, nothing is raised."""
     started_at, started = time.time(), time.monotonic()
-    runner.orphans.task_starts(place.token)  # before: its orphans may come at once
+    shared.orphans.task_starts(place.token)  # before: its orphans may come at once
     try:
         child = _start([*around.launch, *task.argv], place)
     except NotPossible as error:
-        runner.orphans.task_ended(place.token)
+        shared.orphans.task_ended(place.token)
         return TaskResult(
             index=task.index,
             attempt=attempt,
@@ -52,7 +52,7 @@ def run_command(
             message=str(error),
         )
     out, err = captures(around)
-    reason, usage, status = _see_through(child, around, place, cut, runner, (out, err))
+    reason, usage, status = _see_through(child, around, place, cut, shared, (out, err))
     wall_s = time.monotonic() - started
     code = os.waitstatus_to_exitcode(status)
     ending = Ending(
@@ -63,7 +63,7 @@ def run_command(
         ended_at=started_at + wall_s,
         stderr=err.text(),
     )
-    kind, message = judge(task, around, ending, runner.warned, runner.oom)
+    kind, message = judge(task, around, ending, shared.warned, shared.oom)
     stdout = out.text()
     return TaskResult(
         index=task.index,
@@ -123,7 +123,7 @@ def _see_through(
     around: Surroundings,
     place: Place,
     cut: Cut,
-    runner: Runner,
+    shared: Shared,
     kept: tuple[Capture, Capture],
 ) -> tuple[str, Any, int]:
     """Wait for the child within its limits; return the cut's reason, its usage and status."""
@@ -131,14 +131,14 @@ def _see_through(
     pump = Pump({child.stdout.fileno(): kept[0], child.stderr.fileno(): kept[1]})
     end = Exit(child.pid)
     try:
-        limits = limits_of(around, child.pid, place.token, runner.orphans)
+        limits = limits_of(around, child.pid, place.token, shared.orphans)
         reason = pump.wait(end, limits, cut)
         if reason:
-            end_task(child.pid, place.token, pump, end, runner.orphans, gently=reason != "memory")
+            end_task(child.pid, place.token, pump, end, shared.orphans, gently=reason != "memory")
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)  # else Popen waits for it as well
     finally:
-        runner.orphans.task_ended(place.token)  # before the last read: they may write for ever
+        shared.orphans.task_ended(place.token)  # before the last read: they may write for ever
         pump.drain()
         end.close()
         child.stdout.close()

@@ -20,7 +20,7 @@ from hpckit.errors import EngineError
 from hpckit.node.bundle import Slot, refuse, run_bundle
 from hpckit.node.call import WarmInterpreter
 from hpckit.node.cut import Cut, Flag, Warned
-from hpckit.node.execute import Runner as Shared
+from hpckit.node.execute import Shared
 from hpckit.node.lifetime import Lifetime
 from hpckit.node.log import say
 from hpckit.node.orphans import Orphans
