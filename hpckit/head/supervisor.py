@@ -29,7 +29,7 @@ from hpckit.head import exits
 from hpckit.head.pulse import PULSE_FD, STUCK_S, Listener
 from hpckit.head.requeueing import requeue_patiently
 from hpckit.node.log import say
-from hpckit.node.processes import become_subreaper
+from hpckit.node.processes import become_subreaper, signal_name
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
@@ -196,10 +196,7 @@ def how_it_died(code: int) -> str:
         return "the loop was told to go, and the job was not"
     if code >= 0:
         return f"the loop ended with {code} and without a last word"
-    try:
-        return f"the loop was ended by {signal.Signals(-code).name}"
-    except ValueError:  # a real-time signal has no name
-        return f"the loop was ended by signal {-code}"
+    return f"the loop was ended by {signal_name(-code)}"
 
 
 def end_descendants() -> None:

@@ -104,6 +104,14 @@ def send(pids: Iterable[int], number: int) -> None:
             os.kill(pid, number)
 
 
+def signal_name(number: int) -> str:
+    """Return ``SIGSEGV`` and the like, or ``signal 35`` for a real-time one, which has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def reap(pid: int) -> bool:
     """Collect `pid` if it is a dead child of ours; return whether nothing is left of it."""
     try:

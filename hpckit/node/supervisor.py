@@ -20,7 +20,14 @@ from typing import Any, Final
 
 from hpckit.node.identity import AGAIN
 from hpckit.node.log import say
-from hpckit.node.processes import adopted_children, become_subreaper, descendants_of, kill_all, send
+from hpckit.node.processes import (
+    adopted_children,
+    become_subreaper,
+    descendants_of,
+    kill_all,
+    send,
+    signal_name,
+)
 
 #: Starts after a kill, within so long. A task that kills its worker is poison the third time.
 MOST: Final = 5
@@ -53,7 +60,7 @@ class Supervisor:
             code = self._one(again)
             if code >= 0 or self._told:
                 return code if code >= 0 else 128 - code
-            name = signal.Signals(-code).name
+            name = signal_name(-code)
             self._end_what_it_left()
             if not self._may_start():
                 say(f"the worker was killed by {name} again: {MOST} times in {WITHIN_S:.0f} s")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpckit.node.cut import Warned
+from hpckit.node.processes import signal_name
 from hpckit.node.pump import MEMORY, TIMEOUT
 from hpckit.spec.task import OK, Surroundings, Task
 
@@ -105,11 +106,3 @@ def _slurm_ended_it(ending: Ending, warned: Warned) -> bool:
     if by_warning:
         return warned.wait_near(ending.started_at, ending.ended_at, _WARNING_ARRIVES_S)
     return bool(warned.at) and ending.started_at <= warned.at <= ending.ended_at
-
-
-def signal_name(number: int) -> str:
-    """Return ``SIGSEGV`` and the like, or ``signal 63``."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

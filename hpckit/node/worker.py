@@ -27,7 +27,7 @@ from hpckit.node.linger import linger, should_linger
 from hpckit.node.log import say, speak_as
 from hpckit.node.makeroom import MakeRoom
 from hpckit.node.nodedir import NodeDir
-from hpckit.node.processes import become_subreaper
+from hpckit.node.processes import become_subreaper, signal_name
 from hpckit.node.rendezvous import PATIENCE_S, Rendezvous, RunIsOver, Watch
 from hpckit.node.runner import ResidentRunner, RunnerSettings
 from hpckit.node.session import Session, wait_readable
@@ -153,7 +153,7 @@ class Worker:
         return ""
 
     def _on_signal(self, number: int, _frame: Any) -> None:
-        name = signal.Signals(number).name
+        name = signal_name(number)
         if not self.warned.at:
             self.warned.signal = number
             self.warned.at = time.time()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hpckit.node.processes import signal_name
 from hpckit.run.events import Lost, Returned
 from hpckit.run.journal import replay
 from hpckit.run.output import read_output
@@ -35,12 +35,7 @@ class Failure:
     @property
     def signal_name(self) -> str:
         """``SIGSEGV``, or ``""`` when no signal ended it."""
-        if self.signal is None:
-            return ""
-        try:
-            return signal.Signals(self.signal).name
-        except ValueError:
-            return str(self.signal)
+        return "" if self.signal is None else signal_name(self.signal)
 
     @property
     def words(self) -> str:
