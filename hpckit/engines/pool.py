@@ -17,14 +17,14 @@ import time
 from collections import deque
 from typing import Any, Final
 
-from hpckit.engines.protocol import Lost, Returned
+from hpckit.engines.protocol import Lost, Returned, read_result
 from hpckit.errors import EngineError
 from hpckit.node.identity import worker_name
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.processes import descendants_of, send, wait_gone
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
-from hpckit.spec.task import Bundle, BundleResult
+from hpckit.spec.task import Bundle
 from hpckit.spec.worker import slots_for
 
 _START_S: Final = 30.0
@@ -189,12 +189,10 @@ class PoolEngine:
         self._calls.pop(call.bundle.id, None)
         if not part:
             return Lost(call.bundle.id, "the pool's agent has gone")
-        try:
-            result = BundleResult.from_json(b"".join(call.parts))
-        except (ValueError, TypeError, KeyError) as error:
-            return Lost(call.bundle.id, f"the result cannot be read: {error}")
-        self._in_vain = 0
-        return Returned(result)
+        event = read_result(call.bundle.id, b"".join(call.parts))
+        if isinstance(event, Returned):
+            self._in_vain = 0
+        return event
 
     def _close(self, call: _Call) -> None:
         with contextlib.suppress(KeyError, ValueError):

@@ -28,6 +28,14 @@ class Lost:
     why: str
 
 
+def read_result(bundle: str, text: str | bytes) -> Returned | Lost:
+    """Return what an engine brought back for a bundle; what cannot be read is lost."""
+    try:
+        return Returned(BundleResult.from_json(text))
+    except (ValueError, TypeError, KeyError) as error:
+        return Lost(bundle, f"its result cannot be read: {error}")
+
+
 class Engine(Protocol):
     """One engine on the head's side. Use: `start` once, then `submit` and `poll`, then `stop`.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from hpckit.engines.protocol import Lost, Returned
+from hpckit.engines.protocol import Lost, Returned, read_result
 from hpckit.errors import EngineError
 from hpckit.node import ray as node_ray
 from hpckit.node.nodedir import NodeDir
@@ -20,7 +20,7 @@ from hpckit.node.orphans import ENGINE_MARK
 from hpckit.node.processes import descendants_of, kill_all, marked, send, wait_gone
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
-from hpckit.spec.task import Bundle, BundleResult
+from hpckit.spec.task import Bundle
 
 _START_S: Final = 90.0
 _STOP_S: Final = 5.0
@@ -204,11 +204,10 @@ class RayEngine:
         bundle = self._bundles.pop(reference)
         self._references.pop(bundle, None)
         try:
-            return Returned(BundleResult.from_json(self._ray.get(reference)))
+            text = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             return Lost(bundle, _words(error))
-        except (ValueError, TypeError, KeyError) as error:
-            return Lost(bundle, f"its result cannot be read: {error}")
+        return read_result(bundle, text)
 
     def _look_at_head(self) -> None:
         now = time.monotonic()

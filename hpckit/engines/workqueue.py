@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from hpckit.engines.protocol import Lost, Returned
+from hpckit.engines.protocol import Lost, Returned, read_result
 from hpckit.engines.workqueue_binding import find_binding
 from hpckit.errors import EngineError
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.workqueue import PASSWORD
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
-from hpckit.spec.task import Bundle, BundleResult
+from hpckit.spec.task import Bundle
 
 #: A worker that is cut off is noticed after two of these.
 KEEPALIVE_S: Final = 10
@@ -186,10 +186,7 @@ class WorkQueueEngine:
         self._there.discard(bundle)
         if "lost" in message:
             return Lost(bundle, str(message["why"]))
-        try:
-            return Returned(BundleResult.from_json(result))
-        except (ValueError, TypeError, KeyError) as error:
-            return Lost(bundle, f"its result cannot be read: {error}")
+        return read_result(bundle, result)
 
     def _read(self, timeout_s: float) -> list[dict[str, Any]]:
         """Return the manager's next messages.
