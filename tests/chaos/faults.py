@@ -89,10 +89,11 @@ def time_limit(scene: Scene) -> Strike:
         scene.place.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")
         return Strike(f"TimeLimit=1 of worker job {job}", lambda: scene.life(job, "TIMEOUT"))
     job, before = scene.head_job(), scene.incarnations()
+    earlier = len(scene.lives(job, "REQUEUED", "TIMEOUT"))  # another fault may have requeued it
     scene.place.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")
 
     def evidence() -> str:
-        if not scene.life(job, "REQUEUED", "TIMEOUT"):
+        if len(scene.lives(job, "REQUEUED", "TIMEOUT")) <= earlier:
             return ""
         scene.place.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=20", check=False)
         return scene.new_head(before) or scene.life(job, "TIMEOUT")

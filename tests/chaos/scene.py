@@ -109,10 +109,15 @@ class Scene:
 
     def life(self, job: str, *states: str) -> str:
         """Return the life of a job, or of an element of it, that ended in one of `states`."""
-        for job_id, state, code in self.place.lives():
-            if (job_id == job or job_id.startswith(f"{job}_")) and state in states:
-                return f"sacct: {job_id} {state} {code}"
-        return ""
+        return next(iter(self.lives(job, *states)), "")
+
+    def lives(self, job: str, *states: str) -> list[str]:
+        """Return all of them: a job that was requeued has several."""
+        return [
+            f"sacct: {job_id} {state} {code}"
+            for job_id, state, code in self.place.lives()
+            if (job_id == job or job_id.startswith(f"{job}_")) and state in states
+        ]
 
     def logged(self, words: str) -> int:
         """Return how often something was said in the logs of the run's jobs."""
