@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from hpckit.engines.protocol import Lost, Returned, read_result
 from hpckit.errors import EngineError
 from hpckit.node.identity import worker_name
 from hpckit.node.nodedir import NodeDir
-from hpckit.node.processes import descendants_of, send, wait_gone
+from hpckit.node.processes import descendants_of, end_child
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle
@@ -152,16 +151,8 @@ class PoolEngine:
 
     def _stop_agent(self) -> None:
         agent, self._agent = self._agent, None
-        if agent is None:
-            return
-        family = descendants_of(agent.pid)
-        send([agent.pid], signal.SIGTERM)
-        try:
-            agent.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            send([agent.pid, *descendants_of(agent.pid)], signal.SIGKILL)
-            agent.wait()
-        send(wait_gone(family, 0.2), signal.SIGKILL)
+        if agent:
+            end_child(agent, descendants_of(agent.pid), leave_s=_STOP_S, rest_s=0.2)
 
     def _hand_out(self) -> None:
         while self._waiting and len(self._calls) < self._slots and self._agent:

@@ -17,7 +17,7 @@ from hpckit.errors import EngineError
 from hpckit.node import ray as node_ray
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.orphans import ENGINE_MARK
-from hpckit.node.processes import descendants_of, kill_all, marked, send, wait_gone
+from hpckit.node.processes import descendants_of, end_child, kill_all, marked, wait_gone
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle
@@ -130,12 +130,7 @@ class RayEngine:
         self._ray = None
         process, self._process = self._process, None
         if process:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_S)
-            send([process.pid] if process.poll() is None else [], signal.SIGKILL)
-            process.wait()
-            send(wait_gone(family, 1.0), signal.SIGKILL)
+            end_child(process, family, leave_s=_STOP_S, rest_s=1.0)
             self._end_marked()
         self._bundles.clear()
         self._references.clear()

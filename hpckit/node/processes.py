@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -145,3 +146,25 @@ def kill_all(find: Callable[[], list[int]], *, rounds: int = 20) -> list[int]:
         send(left, signal.SIGKILL)
         wait_gone(left, 1.0)
     return left
+
+
+def end_child(
+    child: subprocess.Popen[bytes], family: Iterable[int], *, leave_s: float, rest_s: float
+) -> None:
+    """End a child in order, then what is left of its descendants.
+
+    Args:
+        child: it hears SIGTERM, and SIGKILL with its descendants of then after `leave_s`.
+        family: its descendants of before, which nobody could find by it any more.
+        leave_s: how long it may take to leave.
+        rest_s: how long they may take after that.
+    """
+    child.terminate()
+    try:
+        child.wait(leave_s)
+    except subprocess.TimeoutExpired:
+        late = descendants_of(child.pid)
+        child.kill()
+        send(late, signal.SIGKILL)
+        child.wait()
+    send(wait_gone(family, rest_s), signal.SIGKILL)
