@@ -32,6 +32,9 @@ __all__ = [
     "slow_controller", "status", "time_scale", "up",
 ]  # fmt: skip
 SCHEMA = "hpckit.emulate/1"
+#: How much slower or faster than the machine's a cluster's clock may run: at a day in a second
+#: it reaches the last year that a time stamp can hold after a month.
+TIME_SCALES = (0.001, 86400.0)
 _DOWN_PATIENCE_S = 20.0
 _ANY_CODE = frozenset({"shutdown"})  # what a daemon of other code does too
 
@@ -55,6 +58,8 @@ class Cluster:
 def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
     """Start a cluster's daemon, or find it running.
 
+    Without `config`, one whose daemon was killed comes back with the sizes that it had.
+
     Raises:
         InputError: it is running with another configuration.
         SchedulerError: it does not start.
@@ -67,7 +72,7 @@ def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
     paths.make_private(paths.root())
     paths.make_private(directory)
     about = {
-        "config": replace(config or ClusterConfig(), name=name).to_json(),
+        "config": replace(config or _left_by_a_crash(directory), name=name).to_json(),
         "address_block": _address_block(directory),
     }
     temporary = Path(directory, f"config.json.{os.getpid()}")
@@ -83,6 +88,15 @@ def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
             hint=f"See {directory}/slurmctld.log.",
         )
     return found
+
+
+def _left_by_a_crash(directory: str) -> ClusterConfig:
+    """Return what a cluster was whose daemon ended without `down`; else the default."""
+    if not Path(directory, "down").exists():
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            about = json.loads(Path(directory, "config.json").read_text())
+            return ClusterConfig.from_json(about["config"])
+    return ClusterConfig()
 
 
 def _check_same(config: ClusterConfig | None, name: str) -> None:
@@ -301,9 +315,17 @@ def reclaim(
 
 
 def time_scale(factor: float, *, name: str = "local") -> None:
-    """Let the cluster's clock run `factor` times as fast as the machine's."""
-    if factor <= 0:
-        raise InputError(f"a time scale of {factor} cannot be", hint="Give a number above 0.")
+    """Let the cluster's clock run `factor` times as fast as the machine's.
+
+    Raises:
+        InputError: it is not within `TIME_SCALES`: time stamps would overflow.
+    """
+    least, most = TIME_SCALES
+    if not least <= factor <= most:
+        raise InputError(
+            f"FACTOR is {factor:g}, but must be a number within {least:g} and {most:g}",
+            hint="60 lets a minute pass in a second; 1 is the machine's own time.",
+        )
     _ask(name, {"op": "time_scale", "factor": factor})
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -59,6 +61,26 @@ def test_reclaim_and_time_scale(own: Bench) -> None:
     assert own.wait_state(limited) == "TIMEOUT"
 
 
+def test_a_cluster_whose_daemon_was_killed_comes_back_as_large_as_it_was(own: Bench) -> None:
+    control.down("own")
+    say("up", "--nodes", "2", "--cpus", "1")
+    os.kill(control.status("own")["pid"], signal.SIGKILL)
+    until(lambda: control.find("own") is None)
+    assert "own-n[1-2]" in say_in_shell("sinfo")
+    control.down("own")
+    assert len(control.status("own")["nodes"]) == 0
+    say("up")
+    assert len(control.status("own")["nodes"]) == 4
+
+
+def say_in_shell(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "hpckit.cli", "emulate", "shell", "--cluster", "own", "--", *words],
+        text=True, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
 def test_a_slow_controller_and_one_that_is_away(own: Bench) -> None:
     say("slow-controller", "30", "--for", "0.1s")
     until(lambda: "quick" if own.ask("squeue", "-h") == "" else "")  # 30 s would be too late
@@ -92,6 +114,7 @@ def test_a_slow_controller_and_one_that_is_away(own: Bench) -> None:
         ("controller-down soon", "SECONDS: cannot read 'soon' as a duration", '"90s"'),
         ("controller-down 0", "SECONDS: duration '0' is not a positive time", ""),
         ("time-scale 0", "FACTOR is '0', but must be a number above 0", ""),
+        ("time-scale 1e12", "FACTOR is 1e+12, but must be a number within 0.001 and 86400", ""),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_words(

@@ -40,6 +40,29 @@ def test_a_job_whose_number_was_told_outlives_the_daemon_s_end(own: Bench) -> No
         assert own.ask("squeue", "-h", "-o", "%i %r", "-j", str(job)) == f"{job} JobHeldUser\n"
 
 
+def test_a_node_that_dies_after_the_daemon_takes_its_jobs_along(own: Bench) -> None:
+    """A job is never in two lives: what ran on the node ends before it is requeued."""
+    life = 'exec 9> lock; flock -n 9 || echo twice; echo "$$" >> pids; sleep 300'
+    job = own.submit(life)
+    own.wait_text("pids", "\n")
+    os.kill(_daemon_pid(own), signal.SIGKILL)
+    own.ask("squeue")
+    node = own.ask("squeue", "-h", "-o", "%N", "-j", str(job)).strip()
+    control.kill_node(node, name="own")
+    until(lambda: len((own.work / "pids").read_text().split()) == 2)
+    assert own.output(job).split() == []
+    own.ask("scancel", str(job))
+
+
+def test_a_signal_to_a_job_of_a_former_daemon_is_not_lost(own: Bench) -> None:
+    job = own.submit("trap 'echo heard; exit 7' USR1; echo on > on; while :; do sleep 0.05; done")
+    own.wait_text("on", "on")
+    os.kill(_daemon_pid(own), signal.SIGKILL)
+    own.ask("scancel", "-b", "-s", "USR1", str(job))
+    assert own.wait_state(job) == "FAILED"
+    assert own.output(job).split() == ["heard"]
+
+
 def test_jobs_that_died_with_the_daemon_are_node_failures(own: Bench) -> None:
     job = own.submit("echo $PPID $$ > pids; sleep 600", "--no-requeue")
     own.wait_text("pids", " ")

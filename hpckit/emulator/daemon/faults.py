@@ -11,6 +11,8 @@ from hpckit.emulator.core.model import RUNNING
 from hpckit.emulator.core.refusal import Refusal
 from hpckit.emulator.daemon.server import Client, Server
 
+_LOOK_S = 0.05
+
 
 def shutdown(server: Server, client: Client, _message: dict[str, Any]) -> None:
     """End everything."""
@@ -23,6 +25,9 @@ def kill_node(server: Server, client: Client, message: dict[str, Any]) -> None:
     name = message["node"]
     if name not in server.machine.nodes:
         raise Refusal("invalid_node")
+    if server.awaits_keepers(name):  # else they would live on beside their jobs' next lives
+        server.after(_LOOK_S, lambda: kill_node(server, client, message))
+        return
     running.node_died(server.machine, name, server.clock.now(), reason="Not responding")
     client.reply({"ok": True})
 

@@ -58,6 +58,8 @@ class Launcher:
         self.bin_dir = state_dir / "bin"
         self.keepers: dict[Key, Handle] = {}
         self.plans: dict[tuple[int, str], StepPlan] = {}
+        #: Orders for keepers that a former daemon started; None when all have reported or are lost.
+        self.owed: dict[Key, list[dict[str, Any]]] | None = None
         self.namespaces = namespace.allowed()
         namespace.write_hosts(
             state_dir / "hosts", {n.name: n.address for n in machine.nodes.values()}
@@ -170,8 +172,11 @@ class Launcher:
     # -- signals -------------------------------------------------------------------------
 
     def tell(self, key: Key, message: dict[str, Any]) -> None:
-        """Send an order to a keeper; one that has gone is passed over."""
+        """Send an order to a keeper; one that has gone is passed over, one that has not reported
+        to this daemon yet will hear it then."""
         handle = self.keepers.get(key)
+        if handle is None and self.owed is not None:
+            self.owed.setdefault(key, []).append(message)
         if handle is not None and handle.channel is not None:
             with contextlib.suppress(OSError):
                 handle.channel.setblocking(True)
@@ -184,8 +189,7 @@ class Launcher:
         if handle is None:
             return
         if procs.start_time(handle.pid) == handle.started:
-            pids = procs.descendants(handle.pid)
-            procs.send([handle.pid, *pids], (signal.SIGKILL,))
+            procs.kill_family(handle.pid)
         if handle.channel is not None:
             handle.channel.close()
             handle.channel = None

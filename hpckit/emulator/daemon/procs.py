@@ -65,6 +65,32 @@ def kill_tree(root: int, *, patience_s: float = 5.0) -> None:
         time.sleep(0.002)
 
 
+def kill_family(root: int, *, patience_s: float = 0.5) -> None:
+    """End a keeper and all its descendants with SIGKILL; called by another process.
+
+    The keeper is stopped first and goes last: what is forked meanwhile, or has lost its parent,
+    comes to it and is found. When this returns, nothing of them holds a file or a lock any more.
+    """
+    send([root], (signal.SIGSTOP,))
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        left = [pid for pid in descendants(root) if not is_zombie(pid)]
+        if not left:
+            break
+        send(left, (signal.SIGKILL,))
+        time.sleep(0.001)
+    send([root], (signal.SIGKILL,))
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended, and nobody has asked how."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return text.rpartition(")")[2].split()[0] in "ZX"
+
+
 def resident_kib(pids: list[int]) -> int:
     """Return the resident memory of processes, what they share counted once for each."""
     total = 0

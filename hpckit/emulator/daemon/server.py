@@ -106,18 +106,17 @@ class Server:
                 node.dead = state["down"]
                 node.down, node.drain, node.reason = state["down"], state["drain"], state["reason"]
         if self.machine.active:
+            self.launcher.owed = {}
             deadline = time.monotonic() + _ORPHAN_PATIENCE_S
             self.timers.append((deadline, self._give_up_on_orphans))
 
     def _give_up_on_orphans(self) -> None:
         """What no keeper answers for was lost with the former daemon."""
         now = self.clock.now()
+        self.launcher.owed = None
         for job_id in sorted(self.machine.active):
             job = self.machine.jobs[job_id]
-            lost = [
-                (step, node) for step in job.steps.values() for node in list(step.live)
-                if (job_id, job.restarts, step.step_id, node) not in self.launcher.keepers
-            ]  # fmt: skip
+            lost = self._unheard(job)
             if not lost:
                 continue
             if any(step.step_id == model.BATCH for step, _ in lost):
@@ -129,6 +128,20 @@ class Server:
                 running.step_node_over(
                     self.machine, job_id, job.restarts, step.step_id, node, report, now
                 )
+
+    def _unheard(self, job: model.Job) -> list[tuple[model.Step, str]]:
+        """Return the steps of a job, and their nodes, of which no keeper has reported."""
+        return [
+            (step, node) for step in job.steps.values() for node in list(step.live)
+            if (job.job_id, job.restarts, step.step_id, node) not in self.launcher.keepers
+        ]  # fmt: skip
+
+    def awaits_keepers(self, name: str) -> bool:
+        """Whether steps on a node may live of which this daemon has not heard yet."""
+        if self.launcher.owed is None:
+            return False
+        jobs = (self.machine.jobs[job_id] for job_id in self.machine.nodes[name].jobs)
+        return any(node == name for job in jobs for _, node in self._unheard(job))
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -367,6 +380,8 @@ class Server:
         handle = Handle(key, pid, procs.start_time(pid), client.sock, client.inbox)
         self.launcher.keepers[key] = handle
         self.selector.register(client.sock, selectors.EVENT_READ, self._hear)
+        for order in (self.launcher.owed or {}).pop(key, []):
+            self.launcher.tell(key, order)
         if message["status"]:
             steps.task_over(
                 self.machine, key[0], key[1], key[2], message["status"], self.clock.now()
