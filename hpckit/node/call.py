@@ -60,31 +60,19 @@ class WarmInterpreter:
             shared.orphans.task_ended(place.token)
         wall_s = time.monotonic() - started
         code = reply.get("exit_code") if reply else os.waitstatus_to_exitcode(status)
-        ending = Ending(
-            cut=reason,
-            exit_code=code if code is None or code >= 0 else None,
-            signal=-code if code is not None and code < 0 else None,
-            started_at=started_at,
-            ended_at=started_at + wall_s,
-            stderr=err.text(),
-        )
+        ending = Ending.of(code, reason, started_at, wall_s, err.text())
         kind, message = judge(task, around, ending, shared.warned, shared.oom)
         if reply.get("kind") and not reason:
             kind = str(reply["kind"])
         stdout = out.text()
-        return TaskResult(
-            index=task.index,
-            attempt=attempt,
+        return ending.result(
+            task,
+            attempt,
             kind=kind,
-            exit_code=ending.exit_code,
-            signal=ending.signal,
-            started_at=started_at,
-            wall_s=wall_s,
+            message=message if kind == OK else reply.get("message") or message,
             cpu_s=reply.get("cpu_s", 0.0),
             max_rss_mib=reply.get("max_rss_mib", 0.0),
-            message=message if kind == OK else reply.get("message") or message,
             stdout=stdout,
-            stderr=ending.stderr,
             value=reply.get("value") or last_object(stdout),
         )
 

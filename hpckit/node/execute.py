@@ -55,29 +55,17 @@ def run_command(
     reason, usage, status = _see_through(child, around, place, cut, shared, (out, err))
     wall_s = time.monotonic() - started
     code = os.waitstatus_to_exitcode(status)
-    ending = Ending(
-        cut=reason,
-        exit_code=code if code >= 0 else None,
-        signal=-code if code < 0 else None,
-        started_at=started_at,
-        ended_at=started_at + wall_s,
-        stderr=err.text(),
-    )
+    ending = Ending.of(code, reason, started_at, wall_s, err.text())
     kind, message = judge(task, around, ending, shared.warned, shared.oom)
     stdout = out.text()
-    return TaskResult(
-        index=task.index,
-        attempt=attempt,
+    return ending.result(
+        task,
+        attempt,
         kind=kind,
-        exit_code=ending.exit_code,
-        signal=ending.signal,
-        started_at=started_at,
-        wall_s=wall_s,
+        message=message,
         cpu_s=usage.ru_utime + usage.ru_stime,
         max_rss_mib=usage.ru_maxrss / 1024,
-        message=message,
         stdout=stdout,
-        stderr=ending.stderr,
         value=last_object(stdout),
     )
 

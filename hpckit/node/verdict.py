@@ -6,11 +6,12 @@ import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hpckit.node.cut import Warned
 from hpckit.node.processes import signal_name
 from hpckit.node.pump import MEMORY, TIMEOUT
-from hpckit.spec.task import OK, Surroundings, Task
+from hpckit.spec.task import OK, Surroundings, Task, TaskResult
 
 _OUT_OF_MEMORY = re.compile(r"(?m)^(MemoryError\b|.*\bstd::bad_alloc\b)")
 _WARNING_ARRIVES_S = 0.5
@@ -23,9 +24,41 @@ class Ending:
     cut: str  # "" if by itself; TIMEOUT, MEMORY, or why it was cut short
     exit_code: int | None
     signal: int | None
-    started_at: float  # Unix time, as `ended_at`
-    ended_at: float
+    started_at: float  # Unix time
+    wall_s: float
     stderr: str
+
+    @classmethod
+    def of(
+        cls, code: int | None, cut: str, started_at: float, wall_s: float, stderr: str
+    ) -> Ending:
+        """Return the ending with this `code`, as `subprocess` gives it: negative for a signal."""
+        return cls(
+            cut=cut,
+            exit_code=code if code is None or code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            started_at=started_at,
+            wall_s=wall_s,
+            stderr=stderr,
+        )
+
+    @property
+    def ended_at(self) -> float:
+        """When it ended, Unix time."""
+        return self.started_at + self.wall_s
+
+    def result(self, task: Task, attempt: int, **rest: Any) -> TaskResult:
+        """Return the result of an attempt that ended so; `rest` is what else there is to say."""
+        return TaskResult(
+            index=task.index,
+            attempt=attempt,
+            exit_code=self.exit_code,
+            signal=self.signal,
+            started_at=self.started_at,
+            wall_s=self.wall_s,
+            stderr=self.stderr,
+            **rest,
+        )
 
 
 class OutOfMemory:

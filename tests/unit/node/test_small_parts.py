@@ -110,7 +110,7 @@ def test_a_json_object_on_the_last_line_is_the_tasks_value(text: str, found: obj
 
 def ending(**changes: object) -> Ending:
     values = {"cut": "", "exit_code": None, "signal": None, "started_at": 100.0,
-              "ended_at": 110.0, "stderr": ""}  # fmt: skip
+              "wall_s": 10.0, "stderr": ""}  # fmt: skip
     return Ending(**{**values, **changes})  # type: ignore[arg-type]
 
 
