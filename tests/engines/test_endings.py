@@ -1,6 +1,5 @@
 """How a worker ends: warned with all its tasks, out of time, killed, or left alone."""
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from hpckit.engines.pool import PoolEngine
 from hpckit.engines.protocol import Lost, Returned
 from hpckit.node.client import hand_over
-from hpckit.node.processes import descendants_of
+from hpckit.node.processes import descendants_of, send
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle, BundleResult, Surroundings
@@ -53,8 +52,7 @@ def test_a_preempted_worker_loses_the_running_task_and_nothing_else(tmp_path: Pa
             command(2, "true"),
         )
         head.poll_until(note.exists, "the task runs")
-        for pid in (*reversed(descendants_of(agent["pid"])), agent["pid"]):
-            os.kill(pid, signal.SIGTERM)
+        send((*reversed(descendants_of(agent["pid"])), agent["pid"]), signal.SIGTERM)
         event = head.collect(1)[0]
         assert isinstance(event, Returned)
         assert [(r.index, r.kind) for r in event.result.results] == [(0, "ok"), (1, "lost")]
@@ -70,8 +68,7 @@ def test_a_task_that_survives_the_warning_may_finish(tmp_path: Path) -> None:
         script = f"trap '' TERM; touch '{note}'; sleep 1; sleep 1; echo done"
         head.submit(command(0, "sh", "-c", script), command(1, "true"))
         head.poll_until(note.exists, "the task runs")
-        for pid in (agent["pid"], *descendants_of(agent["pid"])):
-            os.kill(pid, signal.SIGTERM)
+        send((agent["pid"], *descendants_of(agent["pid"])), signal.SIGTERM)
         event = head.collect(1)[0]
         assert isinstance(event, Returned)
         assert [(r.kind, r.stdout) for r in event.result.results] == [("ok", "done\n")]

@@ -10,7 +10,7 @@ import pytest
 
 from hpckit.engines.protocol import Lost, Returned
 from hpckit.engines.ray import RayEngine
-from hpckit.node.processes import descendants_of
+from hpckit.node.processes import descendants_of, send
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from tests.engines.harness import Head, a_head, command
@@ -84,8 +84,7 @@ def test_a_node_that_goes_down_loses_its_bundle_once_and_it_runs_nowhere_else(
     ]
     head.poll_until(lambda: all(n.exists() for n in notes), "both nodes are busy")
     victim = head.workers["200-127.0.1.2"]
-    for pid in (victim.pid, *descendants_of(victim.pid)):
-        os.kill(pid, signal.SIGKILL)
+    send((victim.pid, *descendants_of(victim.pid)), signal.SIGKILL)
     victim.wait()
     head.collect(1)
     event = head.events[0]

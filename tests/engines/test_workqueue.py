@@ -12,7 +12,7 @@ from hpckit.engines.protocol import Lost, Returned
 from hpckit.engines.workqueue import WorkQueueEngine, binding_found
 from hpckit.errors import EngineError, HpckitError
 from hpckit.node import workqueue as node_workqueue
-from hpckit.node.processes import descendants_of
+from hpckit.node.processes import descendants_of, send
 from tests.engines.harness import Head, a_head, command
 
 
@@ -72,8 +72,7 @@ def test_a_killed_worker_loses_its_bundle_once_and_it_runs_nowhere_else(tmp_path
         probe = head.submit(command(2, "true"), cores=2)  # more than the first has left
         head.poll_until(lambda: head.events, "the other worker works")
         family = descendants_of(victim.pid)
-        for pid in (victim.pid, *family):  # as a node that goes down
-            os.kill(pid, signal.SIGKILL)
+        send((victim.pid, *family), signal.SIGKILL)  # as a node that goes down
         victim.wait()
         head.collect(2)
         after = head.submit(command(3, "true"))
@@ -135,8 +134,7 @@ def test_a_preempted_workers_task_may_finish_only_if_the_head_waits_for_it(
         script = f"trap '' TERM; touch '{note}'; sleep 1; sleep 1; sleep 1; sleep 1"
         bundle = head.submit(command(0, "sh", "-c", script), command(1, "true"))
         head.poll_until(note.exists, "the task runs")
-        for pid in (worker.pid, *descendants_of(worker.pid)):
-            os.kill(pid, signal.SIGTERM)
+        send((worker.pid, *descendants_of(worker.pid)), signal.SIGTERM)
         assert head.collect(1) == [Lost(bundle, "its worker has gone")]
         head.door.wait_for("draining")
         head.door.wait_for("left")
