@@ -12,7 +12,6 @@ here, on the node, so that a script can be submitted by hand with plain ``sbatch
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -22,14 +21,18 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from hpckit.errors import HpckitError
 from hpckit.head import exits
 from hpckit.head.pulse import PULSE_FD, STUCK_S, Listener
 from hpckit.head.requeueing import requeue_patiently
 from hpckit.node.log import say
-from hpckit.node.processes import become_subreaper, signal_name
+from hpckit.node.processes import (
+    become_subreaper,
+    descendants_of,
+    send,
+    signal_name,
+    wait_gone,
+)
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
@@ -41,6 +44,7 @@ QUIET_S: Final = 600.0
 FLUSH_S: Final = 20.0  # how long a warned loop may take to flush and leave
 LINGER_S: Final = 300.0  # more than any site's grace time
 KILL_S: Final = 10.0  # after which a process that was killed is held by the kernel
+END_S: Final = 3.0  # that what a loop has left may take to go, and again when it was killed
 LATE_S: Final = 3.0  # by which our own warning may come after the loop's
 _LOOK_S: Final = 0.1
 _COUNTLESS: Final = 1_000_000  # walltimes that a run may outlive
@@ -201,15 +205,11 @@ def how_it_died(code: int) -> str:
 
 def end_descendants() -> None:
     """End whatever is left of a loop (Ray's daemons, say), each by its PID."""
-    left = psutil.Process().children(recursive=True)
-    for process in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(left, timeout=3)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=3)
+    left = descendants_of(os.getpid())
+    send(left, signal.SIGTERM)
+    left = wait_gone(left, END_S)
+    send(left, signal.SIGKILL)
+    wait_gone(left, END_S)
 
 
 def supervise(run_dir: RunDir) -> int:
