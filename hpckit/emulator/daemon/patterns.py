@@ -7,7 +7,6 @@ Source: sbatch(1) and srun(1), *filename pattern*. ``%%`` is a percent sign; a n
 from __future__ import annotations
 
 _MAX_WIDTH = 10
-_PER_TASK = frozenset("tnNs")
 
 
 def expand(pattern: str, values: dict[str, str]) -> str:
@@ -36,14 +35,3 @@ def expand(pattern: str, values: dict[str, str]) -> str:
         else:
             out += "%" + width + letter
     return out
-
-
-def is_per_task(pattern: str) -> bool:
-    """Whether srun gives each task (or node) a file of its own."""
-    index = 0
-    while (index := pattern.find("%", index)) >= 0:
-        rest = pattern[index + 1 :].lstrip("0123456789")
-        if rest[:1] in _PER_TASK:
-            return True
-        index += 2
-    return False
