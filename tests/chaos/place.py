@@ -22,6 +22,8 @@ from tests.support.realslurm import RealSlurm, find_real_slurm
 
 RUNS_MIB: Final = 48  # of the small disk on which the run directories lie
 _SITE: Final = 'extends = "{parent}"\nnode_tmp = "{node_tmp}"\nrun_root = "{runs}"\n'
+#: The emulated partition whose jobs are taken back, of the same nodes as the site's `main`.
+_SPOT: Final = '[partitions.spot]\ncores = 2\nmemory = "4000M"\nmax_nodes = 4\n'
 
 
 @dataclass
@@ -137,7 +139,7 @@ def emulated_place() -> Iterator[ChaosPlace]:
     env |= {"HPCKIT_EMULATOR_DIR": str(root / "e"), "HPCKIT_RUNS": str(runs)}
     before = os.environ.get("HPCKIT_EMULATOR_DIR")
     os.environ["HPCKIT_EMULATOR_DIR"] = env["HPCKIT_EMULATOR_DIR"]
-    _write_site(root, "chaos", "local", root / "t", runs)
+    _write_site(root, "chaos", "local", root / "t", runs, _SPOT)
     found = Place("chaos", root, env)
     try:
         with _small_disk(runs) as small:
@@ -197,10 +199,12 @@ def end_in_order_when_told() -> None:
         signal.signal(number, interrupt)
 
 
-def _write_site(root: Path, name: str, parent: str, node_tmp: Path, runs: Path) -> None:
+def _write_site(
+    root: Path, name: str, parent: str, node_tmp: Path, runs: Path, more: str = ""
+) -> None:
     sites = root / "config" / "hpckit" / "sites"
     sites.mkdir(parents=True)
-    text = _SITE.format(parent=parent, node_tmp=node_tmp, runs=runs)
+    text = _SITE.format(parent=parent, node_tmp=node_tmp, runs=runs) + more
     (sites / f"{name}.toml").write_text(text)
 
 

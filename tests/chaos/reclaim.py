@@ -26,6 +26,7 @@ from tests.chaos.place import ChaosPlace, emulated_place, end_in_order_when_told
 from tests.support.place import await_true
 
 RESULTS: Final = Path("results/reclaim.json")
+SPOT: Final = "spot"
 WORKERS: Final = 3
 SLOTS: Final = 2  # of each worker
 LIFE_S: Final = 60.0
@@ -74,22 +75,12 @@ def measure(place: ChaosPlace, backend: str, tasks: int) -> dict[str, Any]:
     (root / "bag.toml").write_text(BAG.format(tasks=tasks))
     words = ["--backend", backend, "--shape", "array", "--site", place.place.site]
     words += ["--name", name, "--nodes", str(WORKERS), "--walltime", "1h"]
+    words += ["--worker-partition", SPOT]  # where capacity is taken back; the head stays
     place.place.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
     run_dir = place.runs / name
-    _to_spot(place, run_dir)
     await_true("the first task", lambda: journal.ended_tasks(run_dir), 120)
     _take_back_until_the_end(place, name)
     return _account(place, root, run_dir)
-
-
-def _to_spot(place: ChaosPlace, run_dir: Path) -> None:
-    """Let the workers, and not the head, run where capacity is taken back: the head submits
-    others from the changed script."""
-    script = run_dir / "scripts" / "workers.sh"
-    script.write_text(script.read_text().replace("--partition=main", "--partition=spot"))
-    jobs = map(json.loads, (run_dir / "jobs.jsonl").read_text().splitlines())
-    workers = next(job["job_id"] for job in jobs if job["role"] == "workers")
-    place.slurm("scancel", workers)
 
 
 def _take_back_until_the_end(place: ChaosPlace, name: str) -> None:
@@ -108,7 +99,7 @@ def _take_back_until_the_end(place: ChaosPlace, name: str) -> None:
         if now != running:
             running, seed = now, seed + 1
             control.reclaim(
-                per_hour=running * 3600 / LIFE_S, grace_s=GRACE_S, seed=seed, partition="spot",
+                per_hour=running * 3600 / LIFE_S, grace_s=GRACE_S, seed=seed, partition=SPOT,
                 name=place.place.site,
             )  # fmt: skip
         time.sleep(0.5)
@@ -195,7 +186,7 @@ def _lives(place: ChaosPlace) -> list[Life]:
     before: Counter[str] = Counter()
     for line in place.slurm("sacct", *words).splitlines():
         job, state, start, end, partition = line.split("|")
-        if partition == "spot" and start[:1].isdigit():
+        if partition == SPOT and start[:1].isdigit():
             until = _unix(end) if end[:1].isdigit() else time.time()
             again = f"r{before[job]}" if before[job] else ""
             before[job] += 1
