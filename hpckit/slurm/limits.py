@@ -17,13 +17,11 @@ class Limits:
     Attributes:
         max_array_size: indices of an array stop at one less.
         max_job_count: jobs that the controller holds at once, each array element counted.
-        accounting: whether sacct can be asked.
         version: the controller's, such as ``22.05.8``.
     """
 
     max_array_size: int = DEFAULT_MAX_ARRAY_SIZE
     max_job_count: int = 10000
-    accounting: bool = True
     version: str = ""
 
 
@@ -32,7 +30,6 @@ def read_limits(config: dict[str, str]) -> Limits:
     return Limits(
         max_array_size=_positive(config.get("MaxArraySize", ""), DEFAULT_MAX_ARRAY_SIZE),
         max_job_count=_positive(config.get("MaxJobCount", ""), 10000),
-        accounting="none" not in config.get("AccountingStorageType", ""),
         version=config.get("SLURM_VERSION", ""),
     )
 

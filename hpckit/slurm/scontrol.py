@@ -91,7 +91,6 @@ class NodeState:
     cpus: int
     memory_mib: int
     reason: str = ""
-    boot_time: str = ""
 
 
 def show_nodes(names: str = "", *, slurm_bin: str, timeout_s: float = 60.0) -> list[NodeState]:
@@ -113,7 +112,6 @@ def parse_nodes(text: str) -> list[NodeState]:
             cpus=_number(pairs.get("CPUTot", "")),
             memory_mib=_number(pairs.get("RealMemory", "")),
             reason=read_reason(pairs.get("Reason", "")),
-            boot_time=read_time(pairs.get("BootTime", "")),
         )
         for pairs in map(parse_pairs, text.splitlines())
         if "NodeName" in pairs

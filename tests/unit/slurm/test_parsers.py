@@ -108,13 +108,10 @@ def test_nodes_have_cpus_memory_and_state() -> None:
 
 def test_limits_come_from_the_configuration() -> None:
     limits = read_limits(parse_config(captured("show_config")))
-    assert limits == Limits(
-        max_array_size=1001, max_job_count=10000, accounting=True, version="22.05.8"
-    )
+    assert limits == Limits(max_array_size=1001, max_job_count=10000, version="22.05.8")
 
 
 def test_limits_that_nobody_tells_are_slurms_defaults() -> None:
-    assert read_limits({"AccountingStorageType": "accounting_storage/none"}).accounting is False
     assert read_limits({}).max_array_size == 1001
 
 
