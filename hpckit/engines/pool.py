@@ -119,7 +119,7 @@ class PoolEngine:
         name = f"{worker_name(os.environ, os.getpid())}.{os.getpid()}.{self._starts}"
         argv = [sys.executable, "-m", "hpckit.node.worker", str(self._run_dir.root), "--once"]
         argv += ["--socket", str(path), "--name", name]
-        with (self._run_dir.logs / f"{name}.log").open("ab") as log:
+        with self._run_dir.log_file(name).open("ab") as log:
             self._agent = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,

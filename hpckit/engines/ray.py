@@ -45,6 +45,7 @@ class RayEngine:
         self._run_dir = run_dir
         self._plan = plan
         self._host = host
+        self._log = run_dir.log_file("ray-head")
         self._mark = f"head of {run_dir.root}"
         self._process: subprocess.Popen[bytes] | None = None
         self._node: NodeDir | None = None
@@ -149,7 +150,7 @@ class RayEngine:
         argv += node_ray.port_arguments(ports, gcs=True)
         env = {**os.environ, **node_ray.environment(self._run_dir), ENGINE_MARK: self._mark}
         self._run_dir.logs.mkdir(exist_ok=True)
-        with (self._run_dir.logs / "ray-head.log").open("ab") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -169,7 +170,7 @@ class RayEngine:
             if time.monotonic() > deadline:
                 raise EngineError(
                     f"Ray's head did not start within {_START_S:.0f} s",
-                    hint=f"Its words are in {self._run_dir.logs / 'ray-head.log'}.",
+                    hint=f"Its words are in {self._log}.",
                 )
             time.sleep(0.05)
 
@@ -213,7 +214,7 @@ class RayEngine:
         if code is not None:
             raise EngineError(
                 f"Ray's head node has ended (exit code {code})",
-                hint=f"Its words are in {self._run_dir.logs / 'ray-head.log'}.",
+                hint=f"Its words are in {self._log}.",
             )
 
     def _end_marked(self) -> None:

@@ -48,6 +48,7 @@ class WorkQueueEngine:
     def __init__(self, run_dir: RunDir, plan: Plan) -> None:
         self._run_dir = run_dir
         self._plan = plan
+        self._log = run_dir.log_file("workqueue-manager")
         self._process: subprocess.Popen[bytes] | None = None
         self._node: NodeDir | None = None
         self._commands = -1
@@ -135,7 +136,7 @@ class WorkQueueEngine:
         # The library takes its port range from the environment, and makes files in TMPDIR.
         env = {**os.environ, **dict(binding.env), "TMPDIR": str(node.path)}
         try:
-            with (self._run_dir.logs / "workqueue-manager.log").open("ab") as log:
+            with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
                     [*binding.argv, str(commands), str(events)],
                     stdin=subprocess.DEVNULL,
@@ -214,7 +215,7 @@ class WorkQueueEngine:
         code = self._process.poll() if self._process else None
         return EngineError(
             f"Work Queue's manager has gone (exit code {code})",
-            hint=f"Its words are in {self._run_dir.logs / 'workqueue-manager.log'}.",
+            hint=f"Its words are in {self._log}.",
         )
 
 

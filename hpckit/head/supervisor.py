@@ -224,7 +224,7 @@ def supervise(run_dir: RunDir) -> int:
 
     plan = run_dir.read_plan()
     _note_own_job(run_dir, plan)
-    folder = run_dir.root / "submitit"
+    folder = run_dir.submitit
     folder.mkdir(exist_ok=True, mode=0o700)
     os.environ |= {"SUBMITIT_EXECUTOR": "slurm", "SUBMITIT_FOLDER": str(folder)}
     if plan.slurm_bin:  # submitit calls scontrol by name

@@ -156,9 +156,9 @@ class Session:
         )  # fmt: skip
         if launch is None:
             return
-        log = RunDir(Path(self._plan.run_dir)).logs
-        log.mkdir(exist_ok=True)
-        path = log / f"{self._info.name}.{self._address.backend}.log"
+        run_dir = RunDir(Path(self._plan.run_dir))
+        run_dir.logs.mkdir(exist_ok=True)
+        path = run_dir.log_file(f"{self._info.name}.{self._address.backend}")
         mark = f"{self._info.name}/{os.getpid()}"
         self._engine = EngineWorker(launch, mark, path, self._runner.orphans)
         say(f"started the worker of {self._address.backend}, pid {self._engine.pid}, log {path}")

@@ -93,8 +93,13 @@ class RunDir:
 
     @property
     def logs(self) -> Path:
-        """What Slurm captured of the jobs."""
+        """What the jobs printed, captured by Slurm; and what they started (`log_file`)."""
         return self.root / "logs"
+
+    @property
+    def submitit(self) -> Path:
+        """What submitit keeps of the head's jobs; mode 0700 (`hpckit.head.supervisor`)."""
+        return self.root / "submitit"
 
     @property
     def cancel(self) -> Path:
@@ -130,6 +135,10 @@ class RunDir:
     def spool_file(self, worker: str) -> Path:
         """Return the spool of one worker."""
         return self.root / "spool" / f"{worker}.jsonl"
+
+    def log_file(self, what: str) -> Path:
+        """Return the log of a process that hpckit starts: ``ray-head``, a worker of its name, …"""
+        return self.root / "logs" / f"{what}.log"
 
     def read_plan(self) -> Plan:
         """Read the plan.
