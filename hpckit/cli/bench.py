@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from hpckit.cli import say
-from hpckit.cli.options import Json, whole_number
+from hpckit.cli.faults import seconds_of
+from hpckit.cli.options import Json, measured, whole_number
 from hpckit.errors import InputError
 
 app = typer.Typer(
@@ -81,16 +82,17 @@ Seeds = Annotated[Any, _one("--seeds", "The same as --repeats: each has the next
 
 
 def _seconds(name: str, words: str) -> Any:
-    return typer.Option(name, metavar="S", parser=_real_number(name), help=words)
+    parse = measured(name, lambda text: seconds_of(text, zero=True))
+    return typer.Option(name, metavar="TIME", parser=parse, help=words)
 
 
 Life = Annotated[
     Any,
-    _seconds("--life", "A worker is reclaimed after so many seconds on average. [default: 40]"),
+    _seconds("--life", "A worker is reclaimed after so long on average. [default: 40s]"),
 ]
 Grace = Annotated[
     Any,
-    _seconds("--grace", "Emulated: from a reclaim's warning to the end of the job. [default: 0]"),
+    _seconds("--grace", "Emulated: from a reclaim's warning to the end of the job. [default: 0s]"),
 ]
 SpotPartition = Annotated[
     str, typer.Option("--spot-partition", metavar="NAME", help="The workers' partition.")
@@ -218,7 +220,18 @@ def _run(
         say.raw(text.render(document))
     for path in paths:
         say.note(f"wrote {path}")
-    return 0 if all(check["pass"] for check in document["checks"]) else 1
+    return _verdict(document["checks"])
+
+
+def _verdict(checks: Sequence[Mapping[str, Any]]) -> int:
+    """Return the exit code, and say why it is not 0."""
+    failed = [check["name"] for check in checks if not check["pass"]]
+    if not failed:
+        return 0
+    say.note(f"hpckit: {len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}")
+    if any(name.startswith("workers reclaimed") for name in failed):
+        say.note("  Nothing was taken away in time: give more --tasks, or a shorter --life.")
+    return 1
 
 
 @app.command("summary")

@@ -51,7 +51,8 @@ def up(
     sizes: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     running = control.find(cluster)
     if running is None or sizes:  # without sizes, the one that runs is well
-        running = control.up(control.ClusterConfig(name=cluster, **sizes))
+        config = control.ClusterConfig(name=cluster, **sizes) if sizes else None
+        running = control.up(config, name=cluster)
     found = control.status(cluster)
     if as_json:
         say.document(found)

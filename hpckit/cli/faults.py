@@ -24,7 +24,7 @@ _PER_HOUR = {"s": 3600.0, "sec": 3600.0, "m": 60.0, "min": 60.0, "h": 1.0, "hour
              "d": 1 / 24, "day": 1 / 24}  # fmt: skip
 
 
-def _seconds(text: str, *, zero: bool = False) -> float:
+def seconds_of(text: str, *, zero: bool = False) -> float:
     """Return seconds, also parts of one: a fault may be shorter than anything else here."""
     bare = re.fullmatch(r"(\d+(?:\.\d+)?)\s*s?", text.strip())
     seconds = float(bare[1]) if bare else None
@@ -118,14 +118,15 @@ def resume(nodes: Nodes, cluster: Cluster = "local", as_json: Json = False) -> N
     names = control.named_nodes(nodes, name=cluster)
     for name in names:
         control.resume(name, name=cluster)
-    _tell(cluster, "resume", as_json, f"{', '.join(names)} take jobs again", nodes=names)
+    verb = "takes" if len(names) == 1 else "take"
+    _tell(cluster, "resume", as_json, f"{', '.join(names)} {verb} jobs again", nodes=names)
 
 
 def controller_down(
     seconds: Annotated[
         float,
         typer.Argument(
-            metavar="SECONDS", parser=measured("SECONDS", _seconds), help="60, 90s or 5m."
+            metavar="SECONDS", parser=measured("SECONDS", seconds_of), help="60, 90s or 5m."
         ),
     ],
     cluster: Cluster = "local",
@@ -149,12 +150,12 @@ def slow_controller(
         float,
         typer.Argument(
             metavar="SECONDS",
-            parser=measured("SECONDS", lambda text: _seconds(text, zero=True)),
-            help="How late it answers; 0 ends it.",
+            parser=measured("SECONDS", lambda text: seconds_of(text, zero=True)),
+            help="How late it answers: 5, 0.5, 1m; 0 ends it.",
         ),
     ],
     for_s: Annotated[
-        float | None, _parsed("--for", _seconds, metavar="TIME", help="For how long: 10m.")
+        float | None, _parsed("--for", seconds_of, metavar="TIME", help="For how long: 10m.")
     ] = None,
     cluster: Cluster = "local",
     as_json: Json = False,
@@ -172,6 +173,10 @@ def slow_controller(
     _tell(cluster, "slow-controller", as_json, words, seconds=seconds, for_s=for_s)
 
 
+def _warned(grace_s: float) -> str:
+    return f"{human_duration(grace_s)} after a warning" if grace_s else "without a warning"
+
+
 def reclaim(  # noqa: PLR0913, PLR0917 - its options
     rate: Annotated[
         float | None, _parsed("--rate", _rate, metavar="RATE", help="6/h, 1/m, 0.1/s; 0 ends it.")
@@ -181,7 +186,7 @@ def reclaim(  # noqa: PLR0913, PLR0917 - its options
         float,
         _parsed(
             "--grace",
-            lambda text: _seconds(text, zero=True),
+            lambda text: seconds_of(text, zero=True),
             metavar="TIME",
             help="From the warning to the end. [default: 30s]",
         ),
@@ -197,7 +202,8 @@ def reclaim(  # noqa: PLR0913, PLR0917 - its options
         ),
     ] = "1",  # type: ignore[assignment]
     partition: Annotated[
-        str, typer.Option("--partition", metavar="NAME", help="Only jobs of this one.")
+        str,
+        typer.Option("--partition", metavar="NAME", help="Only jobs of this one; else heads too."),
     ] = "",
     cluster: Cluster = "local",
     as_json: Json = False,
@@ -217,7 +223,7 @@ def reclaim(  # noqa: PLR0913, PLR0917 - its options
         )
     per_hour = rate or 0.0
     control.reclaim(per_hour=per_hour, grace_s=grace, seed=seed, partition=partition, name=cluster)
-    words = f"{per_hour:g} jobs an hour are reclaimed, {human_duration(grace)} after a warning"
+    words = f"{per_hour:g} jobs an hour are reclaimed, {_warned(grace)}"
     words = words if per_hour else "no more jobs are reclaimed"
     _tell(cluster, "reclaim", as_json, words, per_hour=per_hour, grace_s=grace, seed=seed,
           partition=partition)  # fmt: skip
@@ -240,7 +246,8 @@ def time_scale(
     from hpckit.emulator import control
 
     control.time_scale(factor, name=cluster)
-    words = f"its clock runs {factor:g} times as fast"
+    words = "its clock runs as fast as the machine's"
+    words = words if factor == 1 else f"its clock runs {factor:g} times as fast"
     _tell(cluster, "time-scale", as_json, words, factor=factor)
 
 

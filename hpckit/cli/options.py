@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from hpckit.errors import InputError, did_you_mean
+
+Number = TypeVar("Number", int, float)
 
 
 def whole_number(name: str, *, least: int) -> Callable[[str], int]:
@@ -39,10 +41,10 @@ def one_of(name: str, *known: str) -> Callable[[str], str]:
     return parse
 
 
-def measured(name: str, parse: Callable[[str], int]) -> Callable[[str], int]:
+def measured(name: str, parse: Callable[[str], Number]) -> Callable[[str], Number]:
     """Return `parse`, whose errors then name the option."""
 
-    def named(text: str) -> int:
+    def named(text: str) -> Number:
         try:
             return parse(text)
         except InputError as error:

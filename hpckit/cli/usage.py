@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typer import TyperException
 
-_GROUPS = frozenset({"site", "emulate", "workers"})
+_GROUPS = frozenset({"site", "emulate", "workers", "bench"})
 _TAKES_A_COMMAND = frozenset({"submit", "emulate shell"})
 
 

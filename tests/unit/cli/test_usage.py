@@ -43,7 +43,7 @@ def test_every_command_has_help_with_an_example_of_itself(prompt: Prompt, name: 
         assert "--json" in said.out
 
 
-@pytest.mark.parametrize("group", ["", "site", "emulate", "workers"])
+@pytest.mark.parametrize("group", ["", "site", "emulate", "workers", "bench"])
 def test_no_commands_first_sentence_is_cut_in_a_list(prompt: Prompt, group: str) -> None:
     said = prompt(*group.split(), "--help")
     assert "Example: hpckit" in said.out
