@@ -32,7 +32,7 @@ def run(found: RunStatus) -> None:
     say.line(f"{plan.run}: {found.word}" + (f": {why}" if why else ""))
     facts = (
         ("tasks", _tasks(found)),
-        ("pace", _pace(measure_pace(found))),
+        ("pace", _pace(measure_pace(found), idle=_deserted(found))),
         ("time", _time(found)),
         ("engine", f"{plan.backend}, {plan.shape} shape, site {plan.site}"),
         ("head", _head(found)),
@@ -53,16 +53,25 @@ def _tasks(found: RunStatus) -> str:
     return ", ".join((*parts, *(f"{number} {name}" for name, number in named if number)))
 
 
-def _pace(pace: Pace) -> str:
+def _pace(pace: Pace, *, idle: bool) -> str:
+    """Return the pace; the time left only while somebody is there to keep it."""
     if not pace.tasks_per_s:
         return ""
     text = rate_words(pace.tasks_per_s)
     if pace.left_s is None:
         return text
+    if idle:
+        return f"{text} lately; nobody works now"
     now = time.time()
     form = "%H:%M" if pace.left_s < 12 * 3600 else "%Y-%m-%d %H:%M"
     then = time.strftime(form, time.localtime(now + pace.left_s))
     return f"{text} lately; about {human_duration(pace.left_s)} left, until {then}"
+
+
+def _deserted(found: RunStatus) -> bool:
+    """Whether workers have come, and all of them went."""
+    records = found.record.workers.values()
+    return bool(records) and all(record.left for record in records)
 
 
 def _time(found: RunStatus) -> str:
@@ -88,7 +97,9 @@ def _workers(found: RunStatus) -> str:
     records = found.record.workers
     here = [worker["name"] for worker in workers if worker["state"] == "here"]
     cores = sum(records[name].joined.cores for name in here)
-    parts = [f"{len(workers)} took part" if over else f"{len(here)} here with {cores} cores"]
+    parts = [
+        f"{len(workers)} took part" if over else f"{len(here)} here with {cores} {_cores(cores)}"
+    ]
     lefts = {name: record.left for name, record in records.items()}
     went = Counter(
         worker["end_reason"] or "no reason known"
@@ -98,6 +109,10 @@ def _workers(found: RunStatus) -> str:
     if went:
         parts.append(f"{went.total()} {'lost' if over else 'left'} ({_tally(went)})")
     return ", ".join(parts)
+
+
+def _cores(count: int) -> str:
+    return "core" if count == 1 else "cores"
 
 
 def _tally(reasons: Counter[str]) -> str:
@@ -111,7 +126,8 @@ def _jobs(found: RunStatus) -> Iterator[str]:
     for key, state in found.slurm.items():
         by_job.setdefault(key.partition("_")[0], []).append(state)
     for job in found.jobs:
-        yield f"{job.job_id} ({job.role}{_array(job)}): {job_words(by_job.get(job.job_id, ()))}"
+        told = job_words(by_job.get(job.job_id, ())) if found.slurm else "Slurm did not say"
+        yield f"{job.job_id} ({job.role}{_array(job)}): {told}"
 
 
 def _array(job: SubmittedJob) -> str:

@@ -23,6 +23,10 @@ Count = Annotated[
 ]
 
 
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
+
+
 @app.command("add")
 def add(
     count: Count,
@@ -44,7 +48,7 @@ def add(
         ids = [job.job_id for job in jobs]
         say.document({"schema": "hpckit.workers/1", "run": run_dir.root.name, "submitted": ids})
     else:
-        say.note(f"submitted {count} workers: job {', '.join(job.job_id for job in jobs)}")
+        say.note(f"submitted {_workers(count)}: job {', '.join(job.job_id for job in jobs)}")
 
 
 @app.command("drop")
@@ -67,7 +71,9 @@ def drop(
     if as_json:
         say.document({"schema": "hpckit.workers/1", "run": run_dir.root.name, "dropped": dropped})
     else:
-        say.note(f"dropped {len(dropped)} workers: {', '.join(dropped) or 'there are none'}")
+        said = f"; there were no more than these, {count} were asked for"
+        short = said if len(dropped) < count else ""
+        say.note(f"dropped {_workers(len(dropped))}: {', '.join(dropped) or 'none'}{short}")
 
 
 @app.command("command")
@@ -79,12 +85,16 @@ def command(run: Run = None, as_json: Json = False) -> None:
     Example: hpckit workers command
     """
     from hpckit.run.locate import find_run
+    from hpckit.run.status import FINAL, read_status
     from hpckit.spec.engines import ENGINES
 
     run_dir = find_run(run)
     plan = run_dir.read_plan()
     if not ENGINES[plan.backend].joins:
-        raise InputError("the pool has no workers to start by hand; it is the head itself")
+        raise InputError(
+            "the pool has no workers to start by hand; it is the head itself",
+            hint="Workers join a run of --backend workqueue or ray.",
+        )
     argv = [plan.python, "-m", "hpckit.node.worker", str(run_dir.root)]
     if as_json:
         body = {"schema": "hpckit.workers/1", "run": plan.run, "command": argv, "at": time.time()}
@@ -92,3 +102,6 @@ def command(run: Run = None, as_json: Json = False) -> None:
     else:
         say.line(shlex.join(argv))
         say.note("It starts the engine's worker with the runner beside it, and leaves at the end.")
+        word = read_status(run_dir).word
+        if word in FINAL:
+            say.note(f"Run {plan.run} is {word}: there is no head to join until it is resumed.")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import Final
 
 from hpckit.run.events import Returned
 from hpckit.run.journal import replay
@@ -18,8 +17,6 @@ from hpckit.slurm.states import JobState
 from hpckit.spec.plan import Retries
 from hpckit.spec.units import human_duration
 
-_GO_ON: Final = "`hpckit resume` goes on with it"
-
 
 def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
     """Return what holds the run up, most important first; what goes well, if nothing does."""
@@ -27,14 +24,14 @@ def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
         return ["every task is done"]
     if status.word in ("cancelled", "stopped"):
         why = status.why or ("it was cancelled" if status.word == "cancelled" else "it stopped")
-        return [f"{why}; {_GO_ON}"]
+        return [f"{why}; `hpckit resume {status.plan.run}` goes on with it"]
     if status.word == "failed":
         return _failed(status)
     if status.word == "waiting":
         return _head_waits(status)
     here = [r.joined for r in status.record.workers.values() if r.left is None]
     lines = [status.why] if status.why else []
-    lines += [] if here else ["the head runs, but no worker is here"]
+    lines += [] if here else [_nobody(status)]
     lines += _worker_jobs(status)
     lines += _noted(status)
     lines += _too_small(status) if here else []
@@ -79,11 +76,29 @@ def explain_task(status: RunStatus, index: int, now: float | None = None) -> lis
     return [*lines, f"it waits for its turn or runs now: {before}", *held_up]
 
 
+def _nobody(status: RunStatus) -> str:
+    """Say that no worker is here; and when none is to come, how the last went, and what helps."""
+    said, run = "the head runs, but no worker is here", status.plan.run
+    ids = {job.job_id for job in status.jobs if job.role == "workers"}
+    jobs = [state for key, state in status.slurm.items() if key.partition("_")[0] in ids]
+    if jobs and all(state.phase == "ended" for state in jobs):
+        return f"{said}, and no job that would bring one: `hpckit workers add N {run}` submits some"
+    went = [r.left for r in status.record.workers.values() if r.left]
+    if not went or status.plan.shape != "allocation":
+        return said
+    why = max(went, key=lambda left: left.t).why
+    return (
+        f"{said}; of the last: {why or 'no reason is known'}. If none comes: "
+        f"`hpckit cancel {run}`, then `hpckit resume {run}`"
+    )
+
+
 def _failed(status: RunStatus) -> list[str]:
     failed, left = status.counts.failed, status.record.left
     have = "has" if failed == 1 else "have"
     not_run = f", {left} {'was' if left == 1 else 'were'} not run" if left else ""
-    said = f"{_some(failed, 'task')} {have} failed for good{not_run}: see `hpckit failures`"
+    said = f"{_some(failed, 'task')} {have} failed for good{not_run}: see "
+    said += f"`hpckit failures {status.plan.run}`"
     return [said, status.why] if status.why else [said]
 
 

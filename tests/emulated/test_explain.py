@@ -110,7 +110,7 @@ retries.error = 1
 """
     submitted(queue, "bad", bag, "--backend", "pool")
     assert queue.place.hpckit("wait", "bad").code == 1
-    assert said(queue, "bad") == "1 task has failed for good: see `hpckit failures`"
+    assert said(queue, "bad") == "1 task has failed for good: see `hpckit failures bad`"
     one = said(queue, "bad", "--task", "1")
     assert "its budget for error is used up (1 retry)" in one, one
 
@@ -122,7 +122,7 @@ retries.error = 1
         else:
             queue.slurm("scancel", head_of(queue, name))
     await_said(queue, "ended", "CANCELLED")
-    assert "it was cancelled; `hpckit resume` goes on with it" in said(queue, "cancelled")
+    assert "it was cancelled; `hpckit resume cancelled` goes on with it" in said(queue, "cancelled")
 
 
 @pytest.mark.timeout(300)

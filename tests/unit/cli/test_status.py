@@ -192,6 +192,31 @@ def test_states_are_counted_and_only_what_waits_or_failed_has_a_reason() -> None
     assert job_words(states(*mixed)) == "3 RUNNING, 1 PENDING (Resources)"
 
 
+def test_what_slurm_was_not_there_to_say_is_not_taken_for_gone(
+    made_up: Make, prompt: Prompt
+) -> None:
+    run = running(made_up())
+    run.slurm.answer("squeue", stderr="Unable to contact slurm controller", code=1)
+    said = prompt("status")
+    assert "the scheduler does not answer" in said.out
+    assert "Slurm did not say" in said.out
+    assert "any more" not in said.out
+
+
+def test_no_time_left_is_promised_where_nobody_works(
+    made_up: Make, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = running(made_up(tasks=100))
+    run.workers("8_0")
+    for index in range(20):
+        run.result(index)
+    run.gone("8_0", "PREEMPTED")
+    monkeypatch.setattr(time, "time", lambda: NOW + 10)
+    said = prompt("status")
+    assert "lately; nobody works now" in said.out
+    assert "0 here with 0 cores" in said.out
+
+
 @pytest.mark.parametrize(
     ("rate", "words"),
     [(1083.4, "1083 tasks/s"), (2.34, "2.3 tasks/s"), (0.1, "6 tasks/min"), (0.001, "3.6 tasks/h")],

@@ -68,22 +68,24 @@ def status(
 def test_a_run_that_is_over_says_so() -> None:
     assert explain_run(status(word="done")) == ["every task is done"]
     assert explain_run(status(word="cancelled")) == [
-        "it was cancelled; `hpckit resume` goes on with it"
+        "it was cancelled; `hpckit resume bag-1` goes on with it"
     ]
-    assert explain_run(status(word="stopped")) == ["it stopped; `hpckit resume` goes on with it"]
+    assert explain_run(status(word="stopped")) == [
+        "it stopped; `hpckit resume bag-1` goes on with it"
+    ]
     why = "the head's job 56 ended as TIMEOUT"
     assert explain_run(status(word="stopped", why=why)) == [
-        f"{why}; `hpckit resume` goes on with it"
+        f"{why}; `hpckit resume bag-1` goes on with it"
     ]
 
 
 def test_failed_tasks_are_counted_in_good_english() -> None:
     bad = [row(i, "error", final=True) for i in range(3)]
     one = status(opened(), back(bad[0]), word="failed", tasks=1)
-    assert explain_run(one) == ["1 task has failed for good: see `hpckit failures`"]
+    assert explain_run(one) == ["1 task has failed for good: see `hpckit failures bag-1`"]
     three = status(opened(), back(*bad), word="failed", tasks=4, why="--max-failures is 3")
     assert explain_run(three) == [
-        "3 tasks have failed for good, 1 was not run: see `hpckit failures`",
+        "3 tasks have failed for good, 1 was not run: see `hpckit failures bag-1`",
         "--max-failures is 3",
     ]
     left = status(opened(), back(bad[0]), word="failed", tasks=9)
@@ -118,6 +120,28 @@ def test_waiting_workers_are_counted_by_the_queues_reason() -> None:
         "the head runs, but no worker is here",
         "2 worker jobs wait; Priority: other jobs go before it",
         "1 worker job waits; JobArrayTaskLimit: the array's limit of elements at a time is reached",
+    ]
+
+
+def test_when_no_worker_is_to_come_it_says_how_to_get_one() -> None:
+    ended = tuple(JobState(job_id=f"57_{i}", state="CANCELLED") for i in range(2))
+    assert explain_run(status(opened(), slurm=ended)) == [
+        "the head runs, but no worker is here, and no job that would bring one: "
+        "`hpckit workers add N bag-1` submits some"
+    ]
+    one_lives = (ended[0], JobState(job_id="57_1", state="RUNNING"))
+    assert explain_run(status(opened(), slurm=one_lives)) == [
+        "the head runs, but no worker is here"
+    ]
+
+
+def test_an_allocation_without_workers_says_how_the_last_went() -> None:
+    job = SubmittedJob(job_id="56", role="allocation", submitted_at=1.0)
+    gone = Left(t=9.0, worker="56-n1", orderly=False, why="its process ended without a word")
+    found = status(opened(), came("56-n1"), gone, jobs=(job,), shape="allocation")
+    assert explain_run(found) == [
+        "the head runs, but no worker is here; of the last: its process ended without a word. "
+        "If none comes: `hpckit cancel bag-1`, then `hpckit resume bag-1`"
     ]
 
 
