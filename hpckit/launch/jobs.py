@@ -132,8 +132,7 @@ class Jobs:
             "--requeue",
             "--open-mode=append",
         ]
-        directives = adapt(lines, self.site, self.user)
-        return JobPlan(role=role, template=f"{role}.sh.j2", directives=directives)
+        return JobPlan(role=role, directives=adapt(lines, self.site, self.user))
 
     @property
     def _warning(self) -> str:

@@ -36,7 +36,7 @@ def render(plan: Plan) -> tuple[Script, ...]:
 
 
 def _render_job(plan: Plan, job: JobPlan) -> str:
-    template = _environment().get_template(job.template)
+    template = _environment().get_template(f"{job.role}.sh.j2")
     directives = tuple(_split(directive) for directive in job.directives)
     text = template.render(plan=plan, job={"role": job.role, "directives": directives})
     return text.rstrip("\n") + "\n"

@@ -44,14 +44,13 @@ class Retries:
 
 @dataclass(frozen=True, kw_only=True)
 class JobPlan:
-    """One sbatch script: which template, with which directives.
+    """One sbatch script and its directives.
 
     `role` is ``head`` (the head alone), ``workers`` (an array that joins it) or
-    ``allocation`` (head and workers in one job); it names the script's file too.
+    ``allocation`` (head and workers in one job); it names the script's template and file too.
     """
 
     role: str
-    template: str  # a name in templates/, such as "head.sh.j2"
     directives: tuple[str, ...]  # "--nodes=1", in the order in which they are printed
 
 
@@ -102,7 +101,7 @@ class Plan:
         if raw.pop("schema", None) != PLAN_SCHEMA:
             raise ValueError(f"expected {PLAN_SCHEMA}")
         jobs = tuple(
-            JobPlan(**{**job, "directives": tuple(job["directives"])}) for job in raw["jobs"]
+            JobPlan(role=job["role"], directives=tuple(job["directives"])) for job in raw["jobs"]
         )
         return cls(
             **{
