@@ -73,7 +73,6 @@ class Record:
         snapshot = Snapshot(
             run=self._run_dir.root.name,
             incarnation=self._journal.incarnation,
-            journal_bytes=self._journal.size,
             counts=counts,
             at=time.time(),
         )

@@ -131,11 +131,6 @@ class JournalWriter:
         self.incarnation = incarnation
         self._handle = handle
 
-    @property
-    def size(self) -> int:
-        """How many bytes are written."""
-        return os.fstat(self._handle).st_size
-
     def append(self, *events: Event) -> None:
         """Write some events, whole, and make them durable together.
 

@@ -24,12 +24,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The counts, with the journal's length when they were taken."""
+    """The counts, and which head took them when."""
 
     schema: str = SNAPSHOT_SCHEMA
     run: str
     incarnation: int
-    journal_bytes: int
     counts: Counts
     at: float  # Unix time, seconds
 
