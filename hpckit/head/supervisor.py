@@ -7,7 +7,8 @@ job, and Slurm starts the same script again, which goes on from the journal.
 
 submitit 1.5.4 reads the pickle of what it runs from ``JOBID_0_submitted.pkl``. It is written
 here, on the node, so that a script can be submitted by hand with plain ``sbatch`` too
-(`docs/adr/0002-submitit-on-the-node.md`).
+(`docs/adr/0002-submitit-on-the-node.md`). Workers of an allocation are kept alive by
+`hpckit.node.supervisor`, without submitit: a worker has no job of its own to requeue.
 """
 
 from __future__ import annotations

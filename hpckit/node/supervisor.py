@@ -5,6 +5,9 @@ a step a second time: the node would idle until the job's end, and on a job's on
 would be left to work. So the task of the step is this process, which starts the worker as its
 child, passes signals on to it, and starts another when it was killed. The job array needs
 none: there a killed worker ends its job, and the head submits another.
+
+The head has a supervisor of its own, `hpckit.head.supervisor`: that one starts a loop again until
+the journal has a last word, and has its job requeued; this one lets a worker leave that wants to.
 """
 
 from __future__ import annotations
