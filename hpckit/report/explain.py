@@ -83,6 +83,8 @@ def _nobody(status: RunStatus) -> str:
     jobs = [state for key, state in status.slurm.items() if key.partition("_")[0] in ids]
     if jobs and all(state.phase == "ended" for state in jobs):
         return f"{said}, and no job that would bring one: `hpckit workers add N {run}` submits some"
+    if busy := Counter(state.state for state in jobs if state.phase == "running"):
+        return f"{said}; worker jobs: {', '.join(f'{n} {name}' for name, n in busy.items())}"
     went = [r.left for r in status.record.workers.values() if r.left]
     if not went or status.plan.shape != "allocation":
         return said

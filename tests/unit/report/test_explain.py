@@ -131,7 +131,7 @@ def test_when_no_worker_is_to_come_it_says_how_to_get_one() -> None:
     ]
     one_lives = (ended[0], JobState(job_id="57_1", state="RUNNING"))
     assert explain_run(status(opened(), slurm=one_lives)) == [
-        "the head runs, but no worker is here"
+        "the head runs, but no worker is here; worker jobs: 1 RUNNING"
     ]
 
 
