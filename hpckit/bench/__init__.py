@@ -3,9 +3,8 @@
 ``hpckit bench baseline|slurm|spot`` measures, and leaves a document::
 
     parameters    what a scenario is run with; refuses what cannot be
-    scenario      the three scenarios, each from its parameters to its document
+    scenario      the three scenarios, each from its parameters to its document; the order of runs
     cases         which runs a scenario consists of, and how each is done
-    schedule      the order of the runs
     place         the Slurm they go to: emulated, of our own, or real
     load          the work: the program, its arrays, what each start of a task leaves
     through       one run through hpckit

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from hpckit.bench import machine, place
 from hpckit.bench.cases import Asked, Run, choose_runs
 from hpckit.bench.document import Measured, make_document
 from hpckit.bench.load import Load, find_program, seconds_alone
 from hpckit.bench.parameters import PORTS, Parameters
-from hpckit.bench.schedule import interleaved
 from hpckit.errors import EngineError
 
+T = TypeVar("T")
 _ALONE: Final = 7  # measurements of a task by itself, before and after
 
 
@@ -104,6 +104,17 @@ def _measure(
         )
     _look_around(found, where, loads, found.after)
     return found
+
+
+def interleaved(cases: Sequence[T], repeats: int, seed: int) -> Iterator[tuple[int, T]]:
+    """Yield repeat and case: every case once, then again; each time another begins.
+
+    So a busy moment disturbs all cases alike.
+    """
+    for repeat in range(repeats):
+        first = (seed + repeat) % len(cases)
+        for case in [*cases[first:], *cases[:first]]:
+            yield repeat, case
 
 
 def _look_around(

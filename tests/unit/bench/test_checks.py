@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpckit.bench.checks import correctness, unequal_bags, unequal_outputs
 from hpckit.bench.sample import Losses
-from hpckit.bench.schedule import interleaved
+from hpckit.bench.scenario import interleaved
 
 from .samples import make
 
