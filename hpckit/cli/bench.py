@@ -251,4 +251,10 @@ def summary(
     """
     from hpckit.bench.summary import main
 
+    if check_docs and (write_docs or as_json):
+        other = "--write-docs" if write_docs else "--json"
+        raise InputError(
+            f"--check and {other} do not go together",
+            hint="--check only compares, and prints a line for each difference; leave one out.",
+        )
     return main(out, as_json, write_docs=write_docs, check_docs=check_docs)

@@ -61,6 +61,28 @@ def test_docs_name_every_command_and_option(name: str) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("other", ["--json", "--write-docs"])
+def test_a_check_of_the_documents_is_nothing_else(prompt: Prompt, other: str) -> None:
+    said = prompt("bench", "summary", "--check", other)
+    assert said.code == 2
+    assert f"--check and {other} do not go together" in said.err
+
+
+@pytest.mark.parametrize("wrong", ["--lif", "--nope"])
+def test_a_wrong_option_of_bench_points_to_the_help_of_that_command(
+    prompt: Prompt, wrong: str
+) -> None:
+    said = prompt("bench", "spot", wrong, "3")
+    assert said.code == 2
+    assert "See `hpckit bench spot --help`." in said.err
+
+
+@pytest.mark.parametrize("time", ["40", "40s", "2m"])
+def test_a_life_is_a_time_as_elsewhere(prompt: Prompt, time: str) -> None:
+    said = prompt("bench", "spot", "--life", time, "--repeats", "1", "--seeds", "1")
+    assert "--repeats and --seeds are the same here" in said.err  # it came as far as that
+
+
 def test_docs_show_every_document() -> None:
     sources = (Path(look.__file__).parent).glob("*.py")
     schemas = {name for f in sources for name in re.findall(r'"(hpckit\.\w+/1)"', f.read_text())}
