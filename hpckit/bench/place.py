@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -104,27 +105,44 @@ def emulated(shape: Shape) -> Iterator[Place]:
     from hpckit.launch.emulated import bring_up
     from hpckit.spec.site import load_site_file
 
-    if control.find(CLUSTER) is not None:
-        raise InputError(
-            f"the emulated cluster {CLUSTER!r} is up: another benchmark runs, or was killed",
-            hint=f"Wait for it, or end it: hpckit emulate down --cluster {CLUSTER}",
-        )
     # Short, for Unix sockets lie in it: see `node_tmp` in docs/engines.md.
     root = Path(tempfile.mkdtemp(prefix="hb-", dir="/tmp"))
     try:
-        env = _environment(root, emulators=paths.root())
-        site = _write_site(root, shape)
-        try:
-            bring_up(load_site_file(site).site)
-            slurm_bin = str(Path(paths.state_dir(CLUSTER)) / "bin")
-            yield Place(
-                kind="emulated", version=_version(slurm_bin), nodes=shape.nodes,
-                cpus_per_node=shape.cpus, site=CLUSTER, slurm_bin=slurm_bin, root=root, env=env,
-            )  # fmt: skip
-        finally:
-            control.down(CLUSTER)
+        with _alone(Path(paths.root())):
+            env = _environment(root, emulators=paths.root())
+            site = _write_site(root, shape)
+            try:
+                bring_up(load_site_file(site).site)
+                slurm_bin = str(Path(paths.state_dir(CLUSTER)) / "bin")
+                yield Place(
+                    kind="emulated", version=_version(slurm_bin), nodes=shape.nodes,
+                    cpus_per_node=shape.cpus, site=CLUSTER, slurm_bin=slurm_bin, root=root, env=env,
+                )  # fmt: skip
+            finally:
+                control.down(CLUSTER)
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the benchmark's cluster: two at once would measure each other."""
+    from hpckit.emulator import control, paths
+
+    paths.make_private(str(state))
+    with (state / f"{CLUSTER}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            taken = "another benchmark runs"
+        else:
+            taken = "another benchmark was killed" if control.find(CLUSTER) else ""
+        if taken:
+            raise InputError(
+                f"the emulated cluster {CLUSTER!r} is taken: {taken}",
+                hint=f"Wait for it, or end it: hpckit emulate down --cluster {CLUSTER}",
+            )
+        yield
 
 
 def _environment(root: Path, *, emulators: str) -> dict[str, str]:

@@ -75,7 +75,8 @@ def _place(asked: Asked) -> Iterator[place.Place]:
 
 def _where(where: place.Place) -> str:
     kind = "an emulated Slurm on this machine" if where.kind == "emulated" else "the real Slurm"
-    return f"{kind}, {where.version}: {where.nodes} nodes of {where.cpus_per_node} CPUs"
+    nodes = "1 node" if where.nodes == 1 else f"{where.nodes} nodes"
+    return f"{kind}, {where.version}: {nodes} of {where.cpus_per_node} CPUs"
 
 
 def _measure(
@@ -97,7 +98,9 @@ def _measure(
             asked.say(found.failed[run.case.name])
             continue
         found.runs.append((run, repeat, ran))
-        reclaimed = "" if run.case.undisturbed else f", {ran.losses.reclaimed} reclaimed"
+        reclaimed = f", {ran.losses.reclaimed} reclaimed"
+        if run.case.undisturbed:
+            reclaimed = ", undisturbed" if parameters.scenario == "spot" else ""
         asked.say(
             f"{run.case.name} size {run.load.size} workers {run.case.workers} repeat {repeat}: "
             f"{ran.known - ran.began:.1f} s{reclaimed}"

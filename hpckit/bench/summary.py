@@ -48,7 +48,7 @@ def main(
     if not found:
         raise InputError(
             f"nothing was measured yet: no bench-*.json in {results}",
-            hint="hpckit bench baseline && hpckit bench slurm && hpckit bench spot",
+            hint=f"Measure first: hpckit bench baseline --out {results}, then slurm and spot.",
         )
     return 1 if failed else 0
 

@@ -89,7 +89,12 @@ def resume_run(run_dir: RunDir, *, failed: bool, changed: bool) -> Resumed:
 def _notes(status: RunStatus, stale: list[int], *, failed: bool, changed: bool) -> tuple[str, ...]:
     notes = []
     if status.counts.failed and not failed:
-        notes.append(f"{status.counts.failed} tasks failed for good; --failed runs them again")
+        failures = status.counts.failed
+        some = "1 task" if failures == 1 else f"{failures} tasks"
+        again = (
+            f"`hpckit resume {status.plan.run} --failed` runs {'it' if failures == 1 else 'them'}"
+        )
+        notes.append(f"{some} failed for good; {again} again")
     if stale and not changed:
         some = ", ".join(map(str, stale[:10])) + (", …" if len(stale) > 10 else "")
         notes.append(f"the inputs of done tasks changed: {some}; --changed runs them again")

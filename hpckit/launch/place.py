@@ -62,7 +62,9 @@ def _find_place(site: Site, request: Request, name: str, qos: str) -> Place:
         raise InputError(
             f"partition {name!r} is not one of site {site.name!r}; known: {known}."
             + did_you_mean(name, site.partitions),
-            hint=f"To ask Slurm for it all the same: --sbatch --partition={name}",
+            hint=f"To ask Slurm for it all the same: --sbatch --partition={name}"
+            if name != request.worker_partition
+            else "Describe it in a site file of your own: docs/sites.md, [partitions.NAME].",
         )
     else:
         limits = Partition()

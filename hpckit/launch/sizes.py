@@ -141,10 +141,21 @@ def _check_task_fits(case: _Case) -> None:
 def _way_out(case: _Case) -> str:
     if case.shape == "array" and case.limits is not case.place.limits:
         return "The head has a job of its own here: try --shape allocation, where they share."
-    others = [name for name in case.site.partitions if name != case.place.partition]
+    others = [
+        name
+        for name, entry in case.site.partitions.items()
+        if name != case.place.partition and _differs(entry, case.place.limits)
+    ]
     if others:
         return f"Ask for less in [task.resources], or try --partition {' or '.join(others)}."
     return "Ask for less in [task.resources], or choose another --site."
+
+
+def _differs(entry: Partition, limits: Partition) -> bool:
+    """Whether a partition has other nodes, as far as is known."""
+    return (entry.cores, entry.memory_mib, entry.gpus) != (
+        limits.cores, limits.memory_mib, limits.gpus,
+    )  # fmt: skip
 
 
 def _cores(case: _Case) -> int:

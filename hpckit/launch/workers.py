@@ -63,8 +63,8 @@ def _changeable(run_dir: RunDir) -> RunStatus:
     status = read_status(run_dir)
     if status.word in FINAL:
         raise InputError(
-            f"run {status.plan.run} is {status.word}; workers would have nothing to do",
-            hint="Go on with it by `hpckit resume`.",
+            f"run {status.plan.run} is {status.word}; it has no workers to add or drop",
+            hint=f"Go on with it: hpckit resume {status.plan.run}",
         )
     if status.plan.shape != "array":
         raise InputError(

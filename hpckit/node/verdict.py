@@ -14,7 +14,8 @@ from hpckit.node.pump import MEMORY, TIMEOUT
 from hpckit.spec.task import OK, Surroundings, Task, TaskResult
 
 _OUT_OF_MEMORY = re.compile(r"(?m)^(MemoryError\b|.*\bstd::bad_alloc\b)")
-_WARNING_ARRIVES_S = 0.5
+#: Between the moments at which the processes of a job hear one signal of Slurm's.
+WARNING_ARRIVES_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,5 +138,5 @@ def _slurm_ended_it(ending: Ending, warned: Warned) -> bool:
     warnings = (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR2, warned.signal)
     by_warning = ending.signal in warnings or ending.exit_code == 128 + signal.SIGTERM
     if by_warning:
-        return warned.wait_near(ending.started_at, ending.ended_at, _WARNING_ARRIVES_S)
+        return warned.wait_near(ending.started_at, ending.ended_at, WARNING_ARRIVES_S)
     return bool(warned.at) and ending.started_at <= warned.at <= ending.ended_at

@@ -31,6 +31,7 @@ from hpckit.node.processes import become_subreaper, signal_name
 from hpckit.node.rendezvous import PATIENCE_S, Rendezvous, RunIsOver, Watch
 from hpckit.node.runner import ResidentRunner, RunnerSettings
 from hpckit.node.session import Session, wait_readable
+from hpckit.node.verdict import WARNING_ARRIVES_S
 from hpckit.run.jobs import newest_head_job
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
@@ -168,8 +169,13 @@ class Worker:
     def _outlives_client(self) -> bool:
         """Whether a task whose engine has gone may finish: see `hpckit.node.door`."""
         session = self.session
-        holds = session is not None and session.joined.holds_lost
-        return holds and bool(self.lifetime.draining)
+        if session is None or not session.joined.holds_lost:
+            return False
+        # Slurm signals the engine too, which may have left before this process has heard of it.
+        deadline = time.monotonic() + WARNING_ARRIVES_S
+        while not self.lifetime.draining and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return bool(self.lifetime.draining)
 
 
 def parse(arguments: list[str]) -> Options:

@@ -88,7 +88,8 @@ class RunStatus:
         record = self.record.workers[name]
         slurm = self.slurm.get(record.joined.job_id)
         lives = slurm is not None and slurm.phase in ("waiting", "running")
-        left = record.left is not None or (self.word in FINAL and not lives)
+        over = slurm is not None and slurm.phase == "ended"
+        left = record.left is not None or over or (self.word in FINAL and not lives)
         why = record.left.why if record.left else ""
         # The journal knows how this life of the job ended; a requeued job has others.
         said = record.reason if record.reason != UNKNOWN else ""

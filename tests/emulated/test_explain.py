@@ -94,7 +94,7 @@ def test_from_the_queue_to_the_end_each_hindrance_is_named_in_turn(queue: ChaosP
     await_said(queue, "slow", "it runs: 2 workers are here, 4 tasks are running")
     assert "it waits for its turn or runs now" in said(queue, "slow", "--task", "2")
 
-    control.controller_down(5, name=queue.place.site)
+    control.controller_down(15, name=queue.place.site)
     assert "the scheduler does not answer" in said(queue, "slow")
     (root / "go").touch()
     assert queue.place.hpckit("wait", "slow").code == 0

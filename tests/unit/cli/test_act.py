@@ -151,7 +151,7 @@ def test_resume_of_what_is_done_says_that_nothing_is_left(made_up: Make, prompt:
     run.end("failed")
     said = prompt("resume")
     assert (said.code, said.out) == (0, "")
-    assert "1 tasks failed for good; --failed runs them again" in said.err
+    assert "1 task failed for good; `hpckit resume " in said.err
     assert "nothing is left to do" in said.err
 
 

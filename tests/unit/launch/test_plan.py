@@ -241,7 +241,7 @@ def test_a_user_may_submit_only_so_many_jobs() -> None:
 
 
 def test_an_unknown_partition_is_named_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"known: main\. Did you mean 'main'\?"):
+    with pytest.raises(InputError, match=r"known: main, spot\. Did you mean 'main'\?"):
         plan(partition="mian")
 
 
