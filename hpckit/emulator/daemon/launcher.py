@@ -15,7 +15,7 @@ from hpckit.emulator import wire
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import BATCH, Job, Step
 from hpckit.emulator.daemon import environment, namespace, patterns, procs, stdio
-from hpckit.emulator.daemon.stepd import Orders
+from hpckit.emulator.daemon.stepd import LAUNCH_S, Orders
 from hpckit.emulator.daemon.stepd import main as keeper_main
 
 Key = tuple[int, int, str, str]  # job id, restart, step id, node
@@ -111,6 +111,7 @@ class Launcher:
         )  # fmt: skip
         orders = self._orders(job, BATCH, node, files, env, [str(script), *request.arguments],
                               request.work_dir, [0], meta["umask"])  # fmt: skip
+        orders.not_before = (spool / "meta.json").stat().st_mtime + LAUNCH_S
         if login:
             orders.login_environment, orders.path_first = True, env["PATH"]
             if "PATH" not in given:

@@ -225,13 +225,13 @@ class Server:
             turn.advance(machine, self.clock.now())
             todo = machine.take_effects()
             self._record()
+            self._flush_all()  # a submitter may have to make a directory before its job needs it
             if not todo:
                 break
             for effect in todo:
                 self._carry_out(effect)
         self.waiting = [waiter for waiter in self.waiting if not waiter()]
-        for client in list(self.clients.values()):
-            self._flush(client)
+        self._flush_all()
 
     def _record(self) -> None:
         machine = self.machine
@@ -420,6 +420,10 @@ class Server:
             if not alive:
                 self._drop(client)
         # No reply leaves from here: `settle` sends it, after what it tells of is in the store.
+
+    def _flush_all(self) -> None:
+        for client in list(self.clients.values()):
+            self._flush(client)
 
     def _flush(self, client: Client) -> None:
         number = client.sock.fileno()

@@ -23,6 +23,9 @@ from hpckit.emulator.core.model import BATCH
 from hpckit.emulator.daemon import login, namespace, procs, stdio
 
 _RECONNECT_S = 0.5
+#: A job's script begins so long after its submission. Real nodes take longer, and submitters such
+#: as submitit make the directory of a job's output when sbatch has told its number.
+LAUNCH_S = 0.1
 _SAMPLE_FIRST_S, _SAMPLE_S, _SAMPLE_NEAR_S = 0.05, 1.0, 0.1
 _DEFAULTS = [
     signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGQUIT,
@@ -50,6 +53,7 @@ class Orders:
     memory_limit_mib: int = 0
     login_environment: bool = False
     path_first: str = ""  # what comes before the login shell's PATH
+    not_before: float = 0.0  # Unix time
 
 
 class Keeper:
@@ -78,6 +82,7 @@ class Keeper:
     def start(self) -> None:
         """Become the node and start the tasks; what fails becomes the tasks' exit status."""
         orders = self.orders
+        time.sleep(max(0.0, min(orders.not_before - time.time(), LAUNCH_S)))
         os.umask(orders.umask)
         if orders.namespaces:
             namespace.enter(orders.node, orders.binds)
