@@ -1,5 +1,6 @@
 """Ray: a real head and real nodes, each with an address of its own in 127.0.0.0/8."""
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -68,8 +69,9 @@ def test_the_token_is_in_no_argument_and_no_environment(head: Head) -> None:
     family = [p for w in head.workers.values() for p in descendants_of(w.pid)]
     assert len(family) > 4
     for pid in (*family, *descendants_of(os.getpid())):
-        assert TOKEN.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
-        assert TOKEN.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            assert TOKEN.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+            assert TOKEN.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 @needs_ray
