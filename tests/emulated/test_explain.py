@@ -64,6 +64,14 @@ def resumed(queue: ChaosPlace, *numbers: int) -> None:
         control.resume(f"chaos-n{number}", name=queue.place.site)
 
 
+def answers(queue: ChaosPlace) -> bool:
+    try:
+        queue.slurm("squeue")
+    except RuntimeError:
+        return False
+    return True
+
+
 def head_of(queue: ChaosPlace, name: str) -> str:
     jobs = map(json.loads, (queue.runs / name / "jobs.jsonl").read_text().splitlines())
     return next(str(job["job_id"]) for job in jobs if job["role"] in ("head", "allocation"))
@@ -99,6 +107,7 @@ def test_from_the_queue_to_the_end_each_hindrance_is_named_in_turn(queue: ChaosP
     (root / "go").touch()
     assert queue.place.hpckit("wait", "slow").code == 0
     assert said(queue, "slow", "--task", "2").startswith("it is done: attempt 1 on ")
+    await_true("the controller to be back", lambda: answers(queue), 60)
 
 
 @pytest.mark.timeout(300)
