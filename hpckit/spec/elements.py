@@ -80,8 +80,10 @@ def _matches(name: str, axis: Glob, directory: str) -> list[str]:
 
 def _check_text(text: str, where: str, hint: str) -> None:
     """Refuse what is not UTF-8: plans, journals and tables are, and would not hold it."""
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise InputError(f"{where}: {os.fsencode(text)!r} is not UTF-8", hint=hint)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where}: {os.fsencode(text)!r} is not UTF-8", hint=hint) from error
 
 
 def _lines(name: str, axis: Lines, directory: str) -> Iterator[Element]:
