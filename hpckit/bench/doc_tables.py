@@ -17,7 +17,7 @@ from hpckit.bench.summary import (
     ordered,
 )
 from hpckit.errors import InputError, did_you_mean
-from hpckit.spec.units import human_duration
+from hpckit.spec.units import counted, human_duration
 
 
 def table(bench: Bench, words: Sequence[str]) -> list[str]:
@@ -66,8 +66,8 @@ def _cases(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
     n = min(f.n for f in figures)
     task_s = bench.task_s(size)
     words = [
-        f"{bench.tasks(size)} tasks of {human_duration(task_s or 0)} on {workers} "
-        f"worker{'s' * (workers != 1)}, {bench.slots(workers)} at a time; medians of {n} runs, "
+        f"{bench.tasks(size)} tasks of {human_duration(task_s or 0)} on "
+        f"{counted(workers, 'worker')}, {bench.slots(workers)} at a time; medians of {n} runs, "
         "makespan and overhead with their 95 % confidence intervals.",
         *_warnings(bench, crowded=bench.crowded(workers)),
     ]
@@ -99,7 +99,7 @@ def _scaling(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
         for case in bench.cases()
         if any((case, n) in at for n in numbers)
     ]
-    head = ("case", *(f">{n} worker{'s' * (n != 1)}" for n in numbers))
+    head = ("case", *(f">{counted(n, 'worker')}" for n in numbers))
     warned = _warnings(bench, crowded=any(bench.crowded(n) for n in numbers))
     words = f"`{measure}`, {bench.tasks(size)} tasks of {human_duration(bench.task_s(size) or 0)}."
     return [*_markdown(head, rows), "", " ".join([words, *warned])]

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from hpckit.errors import InputError, StorageError
+from hpckit.spec.units import counted
 
 SCHEMA: Final = "hpckit.bench/1"
 #: What can be there, each `results/bench-NAME.json`, and the command that makes it.
@@ -210,7 +211,7 @@ class Bench:
         if place is None:
             return "this machine"
         words = {"emulated": "emulated Slurm", "slurm": "Slurm"}.get(place.kind, place.kind)
-        nodes = f"{place.nodes} node{'s' * (place.nodes != 1)}"
+        nodes = counted(place.nodes, "node") if place.nodes else ""
         shape = f", {nodes} of {place.cpus_per_node} CPUs" if place.nodes else ""
         return f"{words} {place.version or ''}".rstrip() + shape
 

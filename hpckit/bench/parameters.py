@@ -60,7 +60,7 @@ class Parameters:
         body = asdict(self)
         body["size"] = list(body.pop("sizes"))
         body["tasks"] = self.tasks[0]
-        body["tasks_by_size"] = {str(s): n for s, n in zip(self.sizes, self.tasks, strict=True)}
+        body["tasks_by_size"] = {str(size): self.tasks_of(size) for size in self.sizes}
         return {key: list(v) if isinstance(v, tuple) else v for key, v in body.items()}
 
 

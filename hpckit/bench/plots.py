@@ -16,7 +16,7 @@ from hpckit.bench.gathered import Bench, Figure, Interval, in_order
 from hpckit.bench.plot_style import FAINT, INK, colour, new_canvas, stamp, styled
 from hpckit.bench.plot_timelines import timelines
 from hpckit.bench.summary import milliseconds, seconds
-from hpckit.spec.units import human_duration
+from hpckit.spec.units import counted, human_duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,7 @@ def lengths(bench: Bench) -> Canvas | None:
     chosen = [figure for figure in calm if figure.workers == workers]
     sizes = sorted({figure.size for figure in chosen})[:_MOST_LENGTHS]
     cases = in_order(figure.case for figure in chosen)
-    text = f"makespan and overhead, {workers} worker{'s' * (workers != 1)}"
+    text = f"makespan and overhead, {counted(workers, 'worker')}"
     n = max(figure.n for figure in chosen)
     dots = (
         f"medians of {n} runs; bars: their 95 % confidence intervals" if n > 1 else "one run each"

@@ -23,6 +23,7 @@ from hpckit.bench.document import Measured, make_document
 from hpckit.bench.load import Load, find_program, seconds_alone
 from hpckit.bench.parameters import PORTS, Parameters
 from hpckit.errors import EngineError
+from hpckit.spec.units import counted
 
 T = TypeVar("T")
 _ALONE: Final = 7  # measurements of a task by itself, before and after
@@ -49,10 +50,10 @@ def _loads(parameters: Parameters) -> list[Load]:
     program = find_program()
     return [
         Load(
-            program=program, size=size, tasks=tasks, tolerance=parameters.tolerance,
-            seed=parameters.seed, witnessed=parameters.scenario == "spot",
+            program=program, size=size, tasks=parameters.tasks_of(size), seed=parameters.seed,
+            tolerance=parameters.tolerance, witnessed=parameters.scenario == "spot",
         )
-        for size, tasks in zip(parameters.sizes, parameters.tasks, strict=True)
+        for size in parameters.sizes
     ]  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def _place(asked: Asked) -> Iterator[place.Place]:
 
 def _where(where: place.Place) -> str:
     kind = "an emulated Slurm on this machine" if where.kind == "emulated" else "the real Slurm"
-    nodes = "1 node" if where.nodes == 1 else f"{where.nodes} nodes"
+    nodes = counted(where.nodes, "node")
     return f"{kind}, {where.version}: {nodes} of {where.cpus_per_node} CPUs"
 
 

@@ -14,7 +14,7 @@ from hpckit.run.state import DONE, FAILED
 from hpckit.run.status import FINAL, RunStatus
 from hpckit.run.tasks import read_task
 from hpckit.slurm.states import UNKNOWN, JobState
-from hpckit.spec.units import human_duration
+from hpckit.spec.units import counted, human_duration
 
 _STATES = {DONE: "done", FAILED: "failed"}
 _LABEL = 9  # columns of what stands before a fact
@@ -98,7 +98,7 @@ def _workers(found: RunStatus) -> str:
     here = [worker["name"] for worker in workers if worker["state"] == "here"]
     cores = sum(records[name].joined.cores for name in here)
     parts = [
-        f"{len(workers)} took part" if over else f"{len(here)} here with {cores} {_cores(cores)}"
+        f"{len(workers)} took part" if over else f"{len(here)} here with {counted(cores, 'core')}"
     ]
     lefts = {name: record.left for name, record in records.items()}
     went = Counter(
@@ -109,10 +109,6 @@ def _workers(found: RunStatus) -> str:
     if went:
         parts.append(f"{went.total()} {'lost' if over else 'left'} ({_tally(went)})")
     return ", ".join(parts)
-
-
-def _cores(count: int) -> str:
-    return "core" if count == 1 else "cores"
 
 
 def _tally(reasons: Counter[str]) -> str:

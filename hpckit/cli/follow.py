@@ -12,7 +12,7 @@ from hpckit.report.pace import Pace, measure_pace, rate_words
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import read_snapshot
 from hpckit.run.status import FINAL, RunStatus, read_status
-from hpckit.spec.units import human_duration
+from hpckit.spec.units import counted, human_duration
 
 EXIT_CODES: Final = {"done": 0, "failed": 1, "cancelled": 1, "stopped": 3}
 FOREVER: Final = float("inf")
@@ -102,7 +102,7 @@ class _Watch:
         here = sum(1 for worker in self.status.record.workers.values() if worker.left is None)
         parts = [f"{self.counts.running} running"]
         parts += [f"{self.counts.failed} failed"] if self.counts.failed else []
-        parts += [f"{here} worker{'s' * (here != 1)}"] if here else []
+        parts += [counted(here, "worker")] if here else []
         parts += _pace_words(self.pace)
         return ", ".join(parts) + (f"; {self.status.why}" if self.status.why else "")
 

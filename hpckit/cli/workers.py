@@ -11,6 +11,7 @@ import typer
 from hpckit.cli import say
 from hpckit.cli.options import Json, Run, whole_number
 from hpckit.errors import InputError
+from hpckit.spec.units import counted
 
 app = typer.Typer(
     help="Add, drop or start a run's workers.\n\nExample: hpckit workers add 4",
@@ -21,10 +22,6 @@ app = typer.Typer(
 Count = Annotated[
     int, typer.Argument(metavar="N", parser=whole_number("N", least=1), help="How many.")
 ]
-
-
-def _workers(count: int) -> str:
-    return "1 worker" if count == 1 else f"{count} workers"
 
 
 @app.command("add")
@@ -48,7 +45,9 @@ def add(
         ids = [job.job_id for job in jobs]
         say.document({"schema": "hpckit.workers/1", "run": run_dir.root.name, "submitted": ids})
     else:
-        say.note(f"submitted {_workers(count)}: job {', '.join(job.job_id for job in jobs)}")
+        say.note(
+            f"submitted {counted(count, 'worker')}: job {', '.join(job.job_id for job in jobs)}"
+        )
 
 
 @app.command("drop")
@@ -73,7 +72,9 @@ def drop(
     else:
         said = f"; there were no more than these, {count} were asked for"
         short = said if len(dropped) < count else ""
-        say.note(f"dropped {_workers(len(dropped))}: {', '.join(dropped) or 'none'}{short}")
+        say.note(
+            f"dropped {counted(len(dropped), 'worker')}: {', '.join(dropped) or 'none'}{short}"
+        )
 
 
 @app.command("command")

@@ -20,6 +20,7 @@ from hpckit.run.state import DONE
 from hpckit.run.status import FINAL, RunStatus, read_status
 from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.sbatch import scancel
+from hpckit.spec.units import counted
 
 _LAST_WORD_S: Final = 10.0  # that a head may take to note the end and send its workers home
 
@@ -90,7 +91,7 @@ def _notes(status: RunStatus, stale: list[int], *, failed: bool, changed: bool) 
     notes = []
     if status.counts.failed and not failed:
         failures = status.counts.failed
-        some = "1 task" if failures == 1 else f"{failures} tasks"
+        some = counted(failures, "task")
         again = (
             f"`hpckit resume {status.plan.run} --failed` runs {'it' if failures == 1 else 'them'}"
         )

@@ -15,7 +15,7 @@ from hpckit.run.status import RunStatus
 from hpckit.slurm.reasons import in_words
 from hpckit.slurm.states import JobState
 from hpckit.spec.plan import Retries
-from hpckit.spec.units import human_duration
+from hpckit.spec.units import counted, human_duration
 
 
 def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
@@ -40,8 +40,8 @@ def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
         return lines
     running = status.counts.running
     return [
-        f"it runs: {_some(len(here), 'worker')} {_is(len(here))} here, "
-        f"{_some(running, 'task')} {_is(running)} running"
+        f"it runs: {counted(len(here), 'worker')} {_is(len(here))} here, "
+        f"{counted(running, 'task')} {_is(running)} running"
     ]
 
 
@@ -61,10 +61,10 @@ def explain_task(status: RunStatus, index: int, now: float | None = None) -> lis
     for kind, count in used.items():
         if kind == "lost" and count:
             most = status.plan.retries.poison_after
-            went = f"{_some(count, 'worker')} went while running it"
+            went = f"{counted(count, 'worker')} went while running it"
             lines.append(f"{went}; after {most} it is poison")
         elif count:
-            attempts = _some(count, "attempt")
+            attempts = counted(count, "attempt")
             lines.append(
                 f"{attempts} ended in {kind}; {_left_of(status.plan.retries, kind, count)}"
             )
@@ -72,7 +72,7 @@ def explain_task(status: RunStatus, index: int, now: float | None = None) -> lis
         return [*lines, *explain_run(status, now)]
     held_up = explain_run(status, now)
     ahead = sum(1 for i in range(index) if record.status[i] not in (DONE, FAILED))
-    before = f"{_some(ahead, 'task')} before it {_is(ahead)} open"
+    before = f"{counted(ahead, 'task')} before it {_is(ahead)} open"
     return [*lines, f"it waits for its turn or runs now: {before}", *held_up]
 
 
@@ -99,7 +99,7 @@ def _failed(status: RunStatus) -> list[str]:
     failed, left = status.counts.failed, status.record.left
     have = "has" if failed == 1 else "have"
     not_run = f", {left} {'was' if left == 1 else 'were'} not run" if left else ""
-    said = f"{_some(failed, 'task')} {have} failed for good{not_run}: see "
+    said = f"{counted(failed, 'task')} {have} failed for good{not_run}: see "
     said += f"`hpckit failures {status.plan.run}`"
     return [said, status.why] if status.why else [said]
 
@@ -123,7 +123,7 @@ def _worker_jobs(status: RunStatus) -> list[str]:
         if job_id.partition("_")[0] in ids and job_id not in joined and _waits(state):
             waiting[state.reason] += 1
     return [
-        f"{_some(n, 'worker job')} {'waits' if n == 1 else 'wait'}; {in_words(reason)}"
+        f"{counted(n, 'worker job')} {'waits' if n == 1 else 'wait'}; {in_words(reason)}"
         for reason, n in waiting.most_common()
     ]
 
@@ -148,7 +148,7 @@ def _too_small(status: RunStatus) -> list[str]:
         return []
     cores, memory = max((w.cores, w.memory_mib) for w in here)
     return [
-        f"no worker is large enough: a task needs {_some(needs.cores, 'core')} and "
+        f"no worker is large enough: a task needs {counted(needs.cores, 'core')} and "
         f"{needs.memory_mib} MiB, the largest worker has {cores} and {memory}"
     ]
 
@@ -182,10 +182,6 @@ def _left_of(retries: Retries, kind: str, used: int) -> str:
     """Return how many more tries a waiting task has for this kind of failure."""
     left = max(0, getattr(retries, kind, 0) - used)
     return f"of its budget for {kind}, {left} {'retry is' if left == 1 else 'retries are'} left"
-
-
-def _some(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _is(count: int) -> str:

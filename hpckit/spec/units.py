@@ -111,6 +111,11 @@ def human_duration(seconds: float) -> str:
     return f"{int(seconds // 86400)}d {int(seconds % 86400 // 3600)}h"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: ``"1 task"``, ``"2 tasks"``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def human_bytes(count: float) -> str:
     """Return a size in decimal units, such as ``"74.3 MB"``."""
     for unit in ("B", "kB", "MB", "GB"):
