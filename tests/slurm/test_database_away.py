@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos import journal
-from tests.support.place import Place, await_true, removed, user_environment
-from tests.support.realslurm import RealSlurm, breakable_slurm  # noqa: F401
+from tests.support.place import Place, await_true
+from tests.support.realslurm import RealSlurm, breakable_slurm, place_on  # noqa: F401
 
 pytestmark = pytest.mark.slurm
 
@@ -33,16 +31,11 @@ def slurm(breakable_slurm: RealSlurm) -> Iterator[RealSlurm]:  # noqa: F811
 
 @pytest.fixture
 def breakable_place(slurm: RealSlurm) -> Iterator[Place]:
-    root = Path(tempfile.mkdtemp(prefix="database-", dir=slurm.shared_dir))
-    env = {k: v for k, v in slurm.env.items() if not k.startswith("HPCKIT_")}
-    env["PATH"] = f"{slurm.bin_dir}{os.pathsep}{env['PATH']}"
-    found = Place("slurm", root, user_environment(root, env))
-    try:
-        yield found
-    finally:
-        slurm.faults.mend()
-        found.end_all_runs()
-        removed(root)
+    with place_on(slurm) as found:
+        try:
+            yield found
+        finally:
+            slurm.faults.mend()
 
 
 @pytest.mark.timeout(400)
