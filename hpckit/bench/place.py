@@ -20,6 +20,7 @@ from hpckit.errors import InputError, SchedulerError
 from hpckit.slurm.command import run_slurm
 from hpckit.slurm.jobs import reachable
 from hpckit.slurm.scontrol import show_nodes
+from hpckit.spec.engines import VARIABLES
 
 CLUSTER: Final = "bench"
 _SUBMIT_S: Final = 120.0
@@ -147,7 +148,7 @@ def _alone(state: Path) -> Iterator[None]:
 
 def _environment(root: Path, *, emulators: str) -> dict[str, str]:
     """Return the environment of a user who has nothing but this root."""
-    prefixes = ("SLURM_", "SBATCH_", "HPCKIT_RUNS", "RAY_", "WORK_QUEUE_")
+    prefixes = (*VARIABLES, "SLURM_", "SBATCH_", "HPCKIT_RUNS")
     env = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     env |= {"XDG_CONFIG_HOME": str(root / "c"), "XDG_STATE_HOME": str(root / "s")}
     return env | {"HPCKIT_EMULATOR_DIR": emulators}

@@ -27,11 +27,12 @@ from hpckit.bench.memory import Memory, roles_of_script
 from hpckit.bench.parameters import PORTS
 from hpckit.bench.sample import Case, Losses, Ran
 from hpckit.errors import EngineError
+from hpckit.spec.engines import VARIABLES
 
 _LONGEST_S: Final = 900.0
 _END_S: Final = 8.0  # that a script has to end what it has started
 _ALONE: Final = ("unshare", "--map-root-user", "--net", "--")
-_CUT_OFF: Final = ("RAY_", "WORK_QUEUE_", "SLURM_", "HPCKIT_HEAD", "PARALLEL")
+_CUT_OFF: Final = (*VARIABLES, "SLURM_", "HPCKIT_HEAD", "PARALLEL")
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,14 @@ def demo(
     from hpckit.report.comparison import compare
     from hpckit.spec.engines import ENGINES
 
-    engines = [name for name in installed() if ENGINES[name].joins]
+    known = [name for name, facts in ENGINES.items() if facts.joins]
+    engines = [name for name in known if name in installed()]
     if not engines:
-        raise InputError("neither Ray nor Work Queue is here", hint="pip install 'hpckit[ray]'")
-    if "workqueue" not in engines:
-        say.note("no Work Queue here (`hpckit submit --backend workqueue` says why); Ray alone")
+        titles = " nor ".join(ENGINES[name].title for name in known)
+        raise InputError(f"neither {titles} is here", hint="pip install 'hpckit[ray]'")
+    for name in known:
+        if name not in engines:
+            say.note(f"no {ENGINES[name].title} here: `hpckit submit --backend {name}` says why")
     program = find_compress_task()
     say.note(f"the task: {program or 'a Python function with zfpy; no C++ task was found'}")
     _lay_out(directory)

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from hpckit.engines.protocol import Engine
 from hpckit.run.rundir import RunDir
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Backend
 
@@ -36,10 +37,18 @@ def make_engine(run_dir: RunDir, plan: Plan, host: str) -> Engine:
 
 
 def installed() -> tuple[Backend, ...]:
-    """Return the engines that were found on this machine, the quickest to start first."""
-    from hpckit.engines.workqueue import binding_found
+    """Return the engines that were found on this machine, in the order of `ENGINES`."""
+    return tuple(name for name in ENGINES if _is_here(name))
 
-    found: list[Backend] = ["workqueue"] if binding_found() else []
-    if importlib.util.find_spec("ray") is not None:
-        found.append("ray")
-    return (*found, "pool")
+
+def _is_here(name: Backend) -> bool:
+    match name:
+        case "workqueue":
+            from hpckit.engines.workqueue import binding_found
+
+            return binding_found()
+        case "ray":
+            return importlib.util.find_spec("ray") is not None
+        case "pool":
+            return True
+    assert_never(name)

@@ -44,8 +44,6 @@ class _Call:
 class PoolEngine:
     """Bundles on this machine."""
 
-    name = "pool"
-
     def __init__(self, run_dir: RunDir, plan: Plan) -> None:
         self._run_dir = run_dir
         self._plan = plan

@@ -48,15 +48,14 @@ class Engine(Protocol):
     - On the node, what it runs for a bundle is `hpckit.node.client` or does the same: it hands
       the bundle to the runner at ``HPCKIT_RUNNER`` and holds that connection; closing it gives
       the bundle up.
-    - A loop that is killed leaves processes behind; the next `start` finds and ends them.
+    - What a loop that was killed has left ends by itself, or the next `start` ends it.
     """
-
-    name: str
 
     def start(self) -> dict[str, Any]:
         """Listen, and return what workers need to join: the ``engine`` part of the address.
 
-        Nothing secret is in it; secrets lie in the run directory.
+        Nothing secret is in it; secrets lie in the run directory. It takes at most
+        `hpckit.spec.engines.LONGEST_START_S`.
 
         Raises:
             EngineError: the engine is not installed or did not start.
@@ -64,10 +63,18 @@ class Engine(Protocol):
 
     def submit(self, bundle: Bundle) -> None:
         """Queue a bundle; the engine chooses the worker. It needs the surroundings' cores,
-        memory and GPUs while it runs."""
+        memory and GPUs while it runs.
+
+        Raises:
+            EngineError: the engine itself has gone.
+        """
 
     def cancel(self, bundle: str) -> None:
-        """Forget a bundle, ending it where it runs. No event follows; unknown ids are ignored."""
+        """Forget a bundle, ending it where it runs. No event follows; unknown ids are ignored.
+
+        Raises:
+            EngineError: the engine itself has gone.
+        """
 
     def poll(self, timeout_s: float) -> list[Returned | Lost]:
         """Return what has happened, waiting at most `timeout_s` (0.1 s at most is asked for).

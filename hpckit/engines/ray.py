@@ -19,10 +19,10 @@ from hpckit.node.nodedir import NodeDir
 from hpckit.node.orphans import ENGINE_MARK
 from hpckit.node.processes import descendants_of, end_child, kill_all, marked, wait_gone
 from hpckit.run.rundir import RunDir
+from hpckit.spec.engines import LONGEST_START_S
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle
 
-_START_S: Final = 90.0
 _STOP_S: Final = 5.0
 _LOOK_S: Final = 1.0
 _OLDEST: Final = (2, 59)  # token authentication
@@ -38,8 +38,6 @@ class RayEngine:
         plan: the run's plan.
         host: this node's address, at which workers reach it.
     """
-
-    name = "ray"
 
     def __init__(self, run_dir: RunDir, plan: Plan, host: str) -> None:
         self._run_dir = run_dir
@@ -62,6 +60,7 @@ class RayEngine:
         Raises:
             EngineError: Ray is not installed, too old, or does not start.
         """
+        deadline = time.monotonic() + LONGEST_START_S
         self._end_marked()  # of a loop of this run that died here
         self._node = NodeDir(self._plan.node_tmp)
         try:
@@ -69,8 +68,8 @@ class RayEngine:
             self._set_environment(node_ray.environment(self._run_dir))
             ray = _import_ray()
             self._start_head(self._node.make("ray"))
-            address = self._published(self._node.path / "ray" / "ray_current_cluster")
-            self._connect(ray, address)
+            address = self._published(self._node.path / "ray" / "ray_current_cluster", deadline)
+            self._connect(ray, address, deadline)
         except BaseException:
             self.stop()
             raise
@@ -160,8 +159,7 @@ class RayEngine:
                 start_new_session=True,
             )
 
-    def _published(self, path: Path) -> str:
-        deadline = time.monotonic() + _START_S
+    def _published(self, path: Path, deadline: float) -> str:
         while True:
             with contextlib.suppress(OSError):
                 if address := path.read_text().strip():
@@ -169,15 +167,14 @@ class RayEngine:
             self._look_at_head()
             if time.monotonic() > deadline:
                 raise EngineError(
-                    f"Ray's head did not start within {_START_S:.0f} s",
+                    f"Ray's head did not start within {LONGEST_START_S:.0f} s",
                     hint=f"Its words are in {self._log}.",
                 )
             time.sleep(0.05)
 
-    def _connect(self, ray: Any, address: str) -> None:
+    def _connect(self, ray: Any, address: str, deadline: float) -> None:
         from hpckit.node.ray_task import run_bundle
 
-        deadline = time.monotonic() + _START_S
         while True:
             try:
                 with _own_signal_handlers():

@@ -43,8 +43,6 @@ def binding_found() -> bool:
 class WorkQueueEngine:
     """Bundles through Work Queue."""
 
-    name = "workqueue"
-
     def __init__(self, run_dir: RunDir, plan: Plan) -> None:
         self._run_dir = run_dir
         self._plan = plan
@@ -93,7 +91,11 @@ class WorkQueueEngine:
         )
 
     def cancel(self, bundle: str) -> None:
-        """Take a bundle back; its worker ends it."""
+        """Take a bundle back; its worker ends it.
+
+        Raises:
+            EngineError: the manager has gone.
+        """
         if bundle in self._there:
             self._there.discard(bundle)
             self._tell({"cancel": bundle})

@@ -194,6 +194,7 @@ def _tell(handle: int, events: list[dict[str, Any]]) -> None:
 
 def main() -> int:
     """Probe for the binding, or serve the two pipes; return the exit code."""
+    del sys.path[0]  # this directory: its `ray` and `pool` are nobody's modules
     if sys.argv[1:] == ["--probe"]:
         try:
             found = load_binding()

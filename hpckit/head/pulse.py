@@ -13,7 +13,7 @@ from typing import Final
 
 PULSE_FD: Final = "HPCKIT_HEAD_PULSE"  # names the pipe's end that the loop has
 PULSE_S: Final = 1.0
-#: Longer than an engine takes to start (Ray: 90 s) and than a busy file server stalls.
+#: Longer than an engine takes to start (`LONGEST_START_S`) and than a busy file server stalls.
 STUCK_S: Final = 300.0
 
 

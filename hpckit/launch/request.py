@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.task import Backend, Shape
 
 
@@ -20,7 +21,7 @@ class Request:
         python: this interpreter; the nodes' too unless the site names another.
         cwd: absolute; the parent of the default run root.
         environ: to fill ``$SCRATCH`` and the like into paths, and for ``HPCKIT_RUNS``.
-        backends: the engines that are installed here, best first.
+        backends: the engines that are installed here, the preferred first.
         slurm_bin: the directory of the emulated cluster's commands.
         taken: names of the runs that exist, which a name of our own making avoids.
         sbatch: further directives, ``--key=value``; they replace ours of the same key.
@@ -31,7 +32,7 @@ class Request:
     python: str
     cwd: str
     environ: Mapping[str, str] = field(default_factory=dict)
-    backends: tuple[Backend, ...] = ("workqueue", "ray", "pool")
+    backends: tuple[Backend, ...] = tuple(ENGINES)
     slurm_bin: str = ""
     taken: frozenset[str] = frozenset()
 

@@ -21,7 +21,7 @@ from hpckit.spec.site_model import Partition, Site
 from hpckit.spec.task import Backend, Shape
 
 HEAD_CORES: Final = 1
-#: Ray's head takes about 1 GB, ours some 100 MB with a million tasks.
+#: For every engine: Ray's head, the dearest, takes about 1 GB, ours 100 MB with a million tasks.
 HEAD_MEMORY_MIB: Final = 1500
 DEFAULT_WORKERS: Final = 4
 DEFAULT_MEMORY_PER_CORE_MIB: Final = 1000  # where neither bag nor site says anything

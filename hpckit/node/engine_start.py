@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import assert_never
 
 from hpckit.errors import EngineError
 from hpckit.node import ray, workqueue
@@ -27,20 +28,23 @@ def launch_for(
     """Return how to start the engine's worker; None for an engine that has none (pool).
 
     Raises:
-        EngineError: the engine is unknown, or not installed here.
+        EngineError: the head's engine is not the plan's, or is not installed here.
     """
     run_dir = RunDir(Path(plan.run_dir))
-    if address.backend == "pool":
-        return None
-    if address.backend == "workqueue":
-        port = int(address.engine["port"])
-        directory = node.make("wq")
-        return workqueue.launch(run_dir, worker, joined.host, port, directory, runner)
-    if address.backend == "ray":
-        own = own_address(plan, joined)
-        directory = node.make("ray")
-        return ray.launch(plan, worker, str(address.engine["gcs"]), own, directory, runner)
-    raise EngineError(f"the head uses an engine that this hpckit does not know: {address.backend}")
+    if address.backend != plan.backend:
+        raise EngineError(f"the plan is for {plan.backend}, but its head uses {address.backend}")
+    match plan.backend:
+        case "pool":
+            return None
+        case "workqueue":
+            port = int(address.engine["port"])
+            directory = node.make("wq")
+            return workqueue.launch(run_dir, worker, joined.host, port, directory, runner)
+        case "ray":
+            own = own_address(plan, joined)
+            directory = node.make("ray")
+            return ray.launch(plan, worker, str(address.engine["gcs"]), own, directory, runner)
+    assert_never(plan.backend)
 
 
 def own_address(plan: Plan, joined: DoorClient) -> str:

@@ -17,12 +17,13 @@ from typing import Final
 from hpckit.errors import SchedulerError
 from hpckit.node.log import say
 from hpckit.slurm.requeue import requeue
+from hpckit.spec.engines import LONGEST_START_S
 from hpckit.spec.units import human_duration
 
 #: Without any sign of a head. A supervisor that lives starts another loop within 10 s.
 SILENT_S: Final = 60.0
-#: A loop that has begun its journal may still be starting its engine, for which Ray has 90 s.
-STARTING_S: Final = 120.0
+#: A loop that has begun its journal may still be starting its engine.
+STARTING_S: Final = LONGEST_START_S + 30.0
 _SPREAD_S: Final = 15.0  # so that one worker asks, and the others hear of it first
 _AGAIN_S: Final = 60.0  # after Slurm said no
 

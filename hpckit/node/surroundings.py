@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from hpckit.node.orphans import TOKEN
+from hpckit.spec.engines import VARIABLES
 from hpckit.spec.task import Surroundings, Task
 
 #: Variables of engines and of hpckit itself that no task gets to see. Ray's internals would
 #: make a task that uses Ray itself join the wrong cluster; the others name secrets.
-PRIVATE_PREFIXES: Final = ("RAY_", "WORK_QUEUE_", "HPCKIT_")
+PRIVATE_PREFIXES: Final = (*VARIABLES, "HPCKIT_")
 #: What tells a task its GPUs; the runner sets them for each slot.
 GPU_VARIABLES: Final = (
     "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL",

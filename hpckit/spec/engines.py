@@ -1,7 +1,7 @@
 """What is particular to each engine, in one table: add an engine's row here first.
 
-Everything that decides by engine outside `hpckit.engines` and `hpckit.node` reads this table.
-Standard library only.
+Outside `hpckit.engines`, `hpckit.node` and `hpckit.bench`, whatever depends on the engine reads
+this table. What else an engine needs is in docs/engines.md. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import Final
 from hpckit.spec.task import Backend, Shape
 
 DOOR_KEY: Final = "door.key"  # every engine's workers knock with it
+#: The longest that an engine's `start` takes, seconds: by then it listens, or has failed. Workers
+#: that wait for a head hold it against this.
+LONGEST_START_S: Final = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,8 @@ class Facts:
         base_mib, slot_mib: memory of its worker beside the tasks: for itself, and for each
             task at a time (ran: a raylet about 290 MB with its agents, a Python per slot).
         secret: its file in the run's ``secrets/``, made by submit; ``""`` if it needs none.
+        variables: how the names of its own environment variables begin, which no task sees;
+            ``""`` if it has none.
     """
 
     title: str
@@ -33,8 +38,10 @@ class Facts:
     base_mib: int
     slot_mib: int
     secret: str = ""
+    variables: str = ""
 
 
+#: In the order of preference: of those that are installed, the first is taken unasked.
 ENGINES: Final[dict[Backend, Facts]] = {
     "workqueue": Facts(
         title="Work Queue",
@@ -43,6 +50,7 @@ ENGINES: Final[dict[Backend, Facts]] = {
         base_mib=150,
         slot_mib=50,
         secret="workqueue.password",
+        variables="WORK_QUEUE_",
     ),
     "ray": Facts(
         title="Ray",
@@ -51,6 +59,10 @@ ENGINES: Final[dict[Backend, Facts]] = {
         base_mib=600,
         slot_mib=100,
         secret="ray.token",
+        variables="RAY_",
     ),
     "pool": Facts(title="the pool", shape="allocation", joins=False, base_mib=100, slot_mib=50),
 }
+
+#: How the variables of all engines begin.
+VARIABLES: Final = tuple(facts.variables for facts in ENGINES.values() if facts.variables)

@@ -22,7 +22,7 @@ def slots_for(cores: int, memory_mib: int, gpus: int, around: Surroundings) -> i
 class WorkerInfo:
     """One worker: a resident runner and an engine's worker process on one node."""
 
-    name: str  # unique for this process's life: JOBID[_TASK][rRESTART]-NODE
+    name: str  # unique for this process's life: JOBID[_TASK][rRESTART][kKILLED]-NODE
     job_id: str  # as squeue prints it: "57" or "57_3"; "" outside Slurm
     node: str
     pid: int

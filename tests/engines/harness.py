@@ -164,7 +164,7 @@ class Head:
         nonce = os.urandom(8).hex()
         self.door = TestDoor(self.run_dir, nonce)
         address = Address(
-            run="test-run", backend=self.engine.name, incarnation=self.incarnation, nonce=nonce,
+            run="test-run", backend=self.plan.backend, incarnation=self.incarnation, nonce=nonce,
             job_id="100", node="head", pid=os.getpid(), hosts=("127.0.0.1",),
             door_port=self.door.port, engine=parts,
         )  # fmt: skip

@@ -10,13 +10,14 @@ from hpckit.launch.plan import make_plan
 from hpckit.launch.render import Script, render
 from hpckit.launch.request import Request
 from hpckit.spec.bag import Bag
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.plan import Plan
 from hpckit.spec.site import load_site
 
 SITES = sorted(path.stem for path in asset_dir("site_configs").glob("*.toml"))
-ENGINES = ("ray", "workqueue")
+JOINED = sorted(name for name, facts in ENGINES.items() if facts.joins)
 SHAPES = ("allocation", "array")
-CASES = [(site, engine, shape) for site in SITES for engine in ENGINES for shape in SHAPES]
+CASES = [(site, engine, shape) for site in SITES for engine in JOINED for shape in SHAPES]
 
 
 def sea_ice(**tables: Any) -> Bag:

@@ -22,6 +22,7 @@ from hpckit.node.spool import Spool
 from hpckit.node.surroundings import SlotPlace, prepare, public_environment, visible_gpus
 from hpckit.node.verdict import Ending, OutOfMemory, judge
 from hpckit.node.workqueue import find_worker
+from hpckit.spec.engines import VARIABLES
 from hpckit.spec.task import Surroundings, Task, TaskResult
 from tests.engines.harness import make_plan
 
@@ -155,8 +156,8 @@ def test_a_task_ended_around_its_workers_warning_is_lost(
 
 
 def test_a_tasks_surroundings_hold_what_is_promised_and_nothing_secret(tmp_path: Path) -> None:
-    env = {"PATH": "/bin", "RAY_AUTH_TOKEN_PATH": "/s", "WORK_QUEUE_X": "1", "HPCKIT_RUNNER": "r",
-           "SLURM_JOB_ID": "5", "CUDA_VISIBLE_DEVICES": "4,5,6,7"}  # fmt: skip
+    private = {f"{prefix}X": "secret" for prefix in ("RAY_", "WORK_QUEUE_", "HPCKIT_", *VARIABLES)}
+    env = {"PATH": "/bin", "SLURM_JOB_ID": "5", "CUDA_VISIBLE_DEVICES": "4,5,6,7", **private}
     base = public_environment(env)
     slot = SlotPlace(1, tmp_path, base, visible_gpus(base, 4))
     around = Surroundings(run="r", cores=3, gpus=2, path=("/a b", "/c"), env={"X": "é"}, cwd="")
@@ -168,7 +169,7 @@ def test_a_tasks_surroundings_hold_what_is_promised_and_nothing_secret(tmp_path:
         "SLURM_JOB_ID": "5",
     }.items():  # fmt: skip
         assert place.env[name] == value
-    assert not {"RAY_AUTH_TOKEN_PATH", "WORK_QUEUE_X", "HPCKIT_RUNNER"} & place.env.keys()
+    assert not private.keys() & place.env.keys()
     assert Path(place.cwd).is_dir()
     assert Path(place.env["TMPDIR"]).is_dir()
     assert (tmp_path / "deep").is_dir()
