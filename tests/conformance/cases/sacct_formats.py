@@ -25,7 +25,16 @@ def a_job_has_rows_for_itself_its_batch_script_and_its_steps(slurm: Slurm) -> No
 
 @case("sacct ExitCode", "state FAILED", "reason NonZeroExitCode", "sacct DerivedExitCode")
 def exit_codes_are_code_and_signal(slurm: Slurm) -> None:
-    job = slurm.sbatch("--wrap=srun sh -c 'exit 4'; exit 7")
+    # A batch script that ends at once can be quicker than the news of its step, which then counts
+    # for nothing (ran: 22.05, on a busy machine).
+    job = slurm.sbatch(
+        script="srun sh -c 'exit 4'\n"
+        "for look in $(seq 100); do\n"
+        '  [ "$(sacct -n -P -j $SLURM_JOB_ID.0 -o exitcode)" != 4:0 ] || break\n'
+        "  sleep 0.2\n"
+        "done\n"
+        "exit 7\n"
+    )
     job.end()
     assert job.acct("exitcode,derivedexitcode", "-X") == ["7:0|4:0"]
     assert job.reason() == "NonZeroExitCode"
