@@ -31,6 +31,9 @@ from typing import Any
 #: What a worker runs for each bundle; the worker has these variables from hpckit's node side.
 COMMAND = 'exec "$HPCKIT_PYTHON" -S -E "$HPCKIT_CLIENT" bundle result'
 IDLE_S = 0.5
+#: While the queue waits, no command is heard before a bundle comes back or a second is over. So the
+#: head may take so long to answer one that has come back, and to send the next of several commands.
+ANSWER_S, NEXT_S = 0.01, 0.003
 GONE = "its worker has gone"
 _READY = 1  # WORK_QUEUE_TASK_READY and _RUNNING, the same in all versions
 _RUNNING = 2
@@ -65,16 +68,12 @@ class Manager:
         self._tasks: dict[int, Any] = {}  # by Work Queue's number
         self._numbers: dict[str, int] = {}  # by bundle
         self._sent: set[int] = set()
+        self._submitted = 0
 
     @property
     def port(self) -> int:
         """Where workers find it."""
         return int(self._queue.port)
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is submitted."""
-        return not self._tasks
 
     def submit(self, message: dict[str, Any]) -> None:
         """Submit a bundle that lies in a file."""
@@ -88,6 +87,8 @@ class Manager:
         if message["gpus"]:
             task.specify_gpus(message["gpus"])
         task.specify_max_retries(1)
+        task.specify_priority(-self._submitted)  # in their order: 9.9 takes the last one first
+        self._submitted += 1
         task.hpckit = (bundle, message["file"])
         number = int(self._queue.submit(task))
         self._tasks[number] = task
@@ -157,14 +158,14 @@ class Lines:
         self.ended = False
 
     def read(self, limit_s: float) -> list[dict[str, Any]]:
-        """Return what has come, waiting at most `limit_s` for something."""
+        """Return what has come, waiting at most `limit_s` for something, then for more of it."""
         while select.select([self._handle], [], [], limit_s)[0]:
             data = os.read(self._handle, 1 << 20)
             if not data:
                 self.ended = True
                 break
             self._rest += data
-            limit_s = 0
+            limit_s = NEXT_S
         *lines, self._rest = self._rest.split(b"\n")
         return [json.loads(line) for line in lines]
 
@@ -172,8 +173,9 @@ class Lines:
 def serve(commands: Lines, events: int) -> None:
     """Do what the commands say until they end."""
     manager: Manager | None = None
+    patience_s = IDLE_S
     while not commands.ended:
-        for message in commands.read(IDLE_S if manager is None else 0):
+        for message in commands.read(patience_s):
             if "start" in message:
                 binding = load_binding()
                 manager = Manager(binding, message["start"])
@@ -183,7 +185,9 @@ def serve(commands: Lines, events: int) -> None:
             elif manager and "cancel" in message:
                 manager.cancel(message["cancel"])
         if manager:
-            _tell(events, manager.wait())
+            happened = manager.wait()
+            _tell(events, happened)
+            patience_s = ANSWER_S if happened else 0.0
 
 
 def _tell(handle: int, events: list[dict[str, Any]]) -> None:

@@ -19,6 +19,10 @@ from hpckit.node import door as wire
 from hpckit.spec.worker import WorkerInfo
 
 HANDSHAKE_S: Final = 15.0
+#: Connections that have proved nothing yet; further ones wait in the kernel. Far fewer than a
+#: process may have files open (1024, often), as the head needs some for its journal.
+MOST_STRANGERS: Final = 128
+CROWDED_S: Final = 2.0  # how long one may say nothing while others wait; a worker tries again
 _BACKLOG: Final = 512
 
 
@@ -57,16 +61,18 @@ class Drains:
 DoorEvent = Came | Went | Began | Drains
 
 
-@dataclass
+@dataclass(eq=False)
 class _Guest:
     """One connection; `worker` is None until the handshake is over."""
 
     stream: socket.socket
+    came_at: float
     heard_at: float
     challenge: str = ""
     worker: WorkerInfo | None = None
     said: str = ""  # why it is leaving, once it has said so
     draining: bool = False
+    gone: bool = False
     reader: wire.LineReader = field(default_factory=wire.LineReader)
 
 
@@ -92,6 +98,7 @@ class Door:
         self._run, self._nonce, self._key, self._clock = run, nonce, key, clock
         self._selector = selectors.DefaultSelector()
         self._guests: dict[str, _Guest] = {}
+        self._strangers: list[_Guest] = []  # the oldest first
         self._events: list[DoorEvent] = []
         self._beat_at = 0.0
         self._listener = _listen(ports)
@@ -107,6 +114,11 @@ class Door:
         """Who is there, by name."""
         return {name: guest.worker for name, guest in self._guests.items() if guest.worker}
 
+    @property
+    def strangers(self) -> int:
+        """How many connections have not proved yet that they know the run's key."""
+        return len(self._strangers)
+
     def drains(self, worker: str) -> bool:
         """Whether a worker has said that it is about to leave."""
         guest = self._guests.get(worker)
@@ -119,6 +131,7 @@ class Door:
                 self._accept()
             else:
                 self._read(key.data)
+        self._hurry_strangers()
         self._beat()
         events, self._events = self._events, []
         return events
@@ -136,29 +149,45 @@ class Door:
                 key.fileobj.close()  # type: ignore[union-attr]
         self._selector.close()
         self._guests.clear()
+        self._strangers.clear()
 
     def _accept(self) -> None:
+        """Take all that wait and for which there is room."""
         with contextlib.suppress(OSError):
-            stream, _ = self._listener.accept()
-            stream.setblocking(False)
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            guest = _Guest(stream, self._clock())
-            self._selector.register(stream, selectors.EVENT_READ, guest)
+            while len(self._strangers) < MOST_STRANGERS:
+                stream, _ = self._listener.accept()
+                stream.setblocking(False)
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                now = self._clock()
+                guest = _Guest(stream, came_at=now, heard_at=now)
+                self._selector.register(stream, selectors.EVENT_READ, guest)
+                self._strangers.append(guest)
+
+    def _hurry_strangers(self) -> None:
+        """Drop those that do not come to an end, silent ones sooner when others want to come in."""
+        crowded = len(self._strangers) >= MOST_STRANGERS
+        now = self._clock()
+        for guest in list(self._strangers):
+            limit_s = CROWDED_S if crowded and not guest.challenge else HANDSHAKE_S
+            if now - guest.came_at > limit_s:
+                self._drop(guest, f"it proved nothing within {limit_s:.0f} s")
 
     def _read(self, guest: _Guest) -> None:
         try:
             data = guest.stream.recv(wire.MAX_LINE_BYTES)
-            messages = guest.reader.feed(data) if data else None
+            messages = guest.reader.feed(data)
         except BlockingIOError:
             return
         except (OSError, ValueError) as error:
             self._drop(guest, f"its connection broke: {error}")
             return
-        if messages is None:
+        if not data:
             self._drop(guest, "its process ended without a word")
             return
         guest.heard_at = self._clock()
         for message in messages:
+            if guest.gone:
+                return
             self._take(guest, message)
 
     def _take(self, guest: _Guest, message: wire.Message) -> None:
@@ -177,8 +206,7 @@ class Door:
 
     def _greet(self, guest: _Guest, message: wire.Message) -> None:
         if message.get("hello") != wire.VERSION:
-            self._send(guest, {"refused": f"this head speaks version {wire.VERSION} of the door"})
-            self._drop(guest, "another version")
+            self._refuse(guest, f"this head speaks version {wire.VERSION} of the door")
             return
         guest.challenge = wire.new_challenge()
         proof = wire.head_proof(self._key, str(message.get("challenge")), self._nonce)
@@ -186,24 +214,25 @@ class Door:
         self._send(guest, {**answer, "challenge": guest.challenge})
 
     def _admit(self, guest: _Guest, message: wire.Message) -> None:
-        refusal = ""
         if not wire.proves(message.get("proof"), wire.worker_proof(self._key, guest.challenge)):
-            refusal = "it does not know the run's key"
-        else:
-            try:
-                worker = WorkerInfo.from_dict(message["worker"])
-            except (KeyError, TypeError) as error:
-                refusal = f"it does not say who it is: {error}"
-        if refusal:
-            self._send(guest, {"refused": refusal})
-            self._drop(guest, refusal)
+            self._refuse(guest, "it does not know the run's key")
+            return
+        try:
+            worker = wire.read_worker(message.get("worker"))
+        except ValueError as error:
+            self._refuse(guest, f"it does not say who it is: {error}")
             return
         if worker.name in self._guests:  # the same worker again: its old connection is dead
             self._drop(self._guests[worker.name], "it joined anew")
+        self._strangers.remove(guest)
         guest.worker = worker
         self._guests[worker.name] = guest
-        self._send(guest, {"welcome": 1, "holds_lost": True})
         self._events.append(Came(worker))
+        self._send(guest, {"welcome": 1, "holds_lost": True})
+
+    def _refuse(self, guest: _Guest, why: str) -> None:
+        self._send(guest, {"refused": why})
+        self._drop(guest, why)
 
     def _send(self, guest: _Guest, message: wire.Message) -> None:
         line = wire.encode(message)
@@ -216,17 +245,16 @@ class Door:
         if now - self._beat_at < wire.BEAT_S:
             return
         self._beat_at = now
-        for key in list(self._selector.get_map().values()):
-            guest: _Guest | None = key.data
-            if guest is None:
-                continue
-            limit = wire.GONE_AFTER_S if guest.worker else HANDSHAKE_S
-            if now - guest.heard_at > limit:
-                self._drop(guest, f"nothing was heard of it for {limit:.0f} s")
-            elif guest.worker:
+        for guest in list(self._guests.values()):
+            if now - guest.heard_at > wire.GONE_AFTER_S:
+                self._drop(guest, f"nothing was heard of it for {wire.GONE_AFTER_S:.0f} s")
+            else:
                 self._send(guest, {"beat": time.time()})
 
     def _drop(self, guest: _Guest, why: str) -> None:
+        guest.gone = True
+        if guest in self._strangers:
+            self._strangers.remove(guest)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(guest.stream)
         guest.stream.close()

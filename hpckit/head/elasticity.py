@@ -1,8 +1,8 @@
 """Keeps a run's array of workers as large as the work that is left.
 
-Jobs that wait or were requeued count as coming. When sbatch refuses, the reason is noted and
-the pauses grow. Where compute nodes may not submit, nothing is started from here: the first
-array was made as large as it may become.
+Jobs that wait or were requeued count as coming. When sbatch refuses, or workers end without
+having worked (`hpckit.head.vain`), the reason is noted and the pauses grow. Where compute nodes may
+not submit, nothing is started from here: the first array was made as large as it may become.
 """
 
 from __future__ import annotations
@@ -14,17 +14,35 @@ from typing import Final
 
 from hpckit.head.background import Background
 from hpckit.head.fleet import Bounds, Fleet, Work, to_dismiss, to_start, workers_wanted
+from hpckit.head.vain import InVain
 from hpckit.run.jobs import SubmittedJob, read_jobs, record_job
 from hpckit.run.rundir import RunDir
+from hpckit.run.submission import submit_job
+from hpckit.slurm.hostlist import array_indices, base_id
 from hpckit.slurm.jobs import job_states
-from hpckit.slurm.sbatch import sbatch
 from hpckit.slurm.states import JobState
 from hpckit.spec.plan import Plan
 
 FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 60.0
 SUBMIT_PAUSE_S: Final = 2.0  # between two arrays of workers
-BACK_OFF_S: Final = (30.0, 900.0)  # after a refusal of sbatch, at first and at most
+BACK_OFF_S: Final = (30.0, 900.0)  # after a refusal or workers in vain, at first and at most
+
+
+class BackOff:
+    """Pauses that grow, each twice as long as the one before."""
+
+    def __init__(self) -> None:
+        self._next_s = BACK_OFF_S[0]
+
+    def next_s(self) -> float:
+        """Return the next pause, in seconds."""
+        pause_s, self._next_s = self._next_s, min(self._next_s * 2, BACK_OFF_S[1])
+        return pause_s
+
+    def reset(self) -> None:
+        """Begin anew: something went well."""
+        self._next_s = BACK_OFF_S[0]
 
 
 class Elasticity:
@@ -53,8 +71,10 @@ class Elasticity:
         self._submitting: Background[int] = Background(
             first_pause_s=SUBMIT_PAUSE_S, longest_pause_s=SUBMIT_PAUSE_S, clock=clock
         )
-        self._refused_until = 0.0
-        self._back_off_s = BACK_OFF_S[0]
+        self._in_vain = InVain(run_dir)
+        self._refused_until = self._doubted_until = 0.0
+        self._after_refusals, self._after_failures = BackOff(), BackOff()
+        self._recorded: set[str] = set()  # jobs and arrays that are known to be written down
 
     @property
     def active(self) -> bool:
@@ -71,12 +91,19 @@ class Elasticity:
 
         Returns:
             names of idle workers to send home, and what is to be noted, in words.
+
+        Raises:
+            EngineError: workers end again and again without having worked.
         """
         notes = self._outcome()
+        bounds = self._bounds()
         states = self._states.take()
-        if states is not None and not self._outdated:
-            self._coming = count_coming(states, joined)
-        wanted = workers_wanted(work, self._bounds())
+        if states is not None:
+            if self._in_vain.see(states, joined, bounds.most):
+                notes += self._pause()
+            if not self._outdated:
+                self._coming = count_coming(states, joined)
+        wanted = workers_wanted(work, bounds)
         if len(joined) < wanted and self._states.due and self._submitting.idle:
             self._ask_slurm()
         fleet = Fleet(here=len(joined), coming=self._coming or 0)
@@ -91,6 +118,29 @@ class Elasticity:
         """Look at Slurm soon: a worker came or went."""
         self._states.hurry()
 
+    def came(self, job_id: str) -> None:
+        """Write a worker's array down if nobody has: its script may have been submitted by hand,
+        or by a head that was killed before it could write. A job that is no array may be anything
+        else as well, in which somebody has started a worker.
+
+        Raises:
+            StorageError: the run directory cannot be written.
+        """
+        base = base_id(job_id)
+        if not self.active or base == job_id or base in self._recorded:
+            return
+        self._recorded = {job.job_id for job in read_jobs(self._run_dir)}
+        if base not in self._recorded:
+            job = SubmittedJob(job_id=base, role="workers", submitted_at=time.time())
+            record_job(self._run_dir, job)
+            self._recorded.add(base)
+
+    def began(self, job_id: str) -> None:
+        """Note that a worker has begun a bundle: workers of this run can work."""
+        if self._in_vain.began(job_id):
+            self._after_failures.reset()
+            self._doubted_until = 0.0
+
     def close(self) -> None:
         """Ask and submit no more."""
         self._states.close()
@@ -102,6 +152,7 @@ class Elasticity:
         if ids:
             self._states.ask(lambda: job_states(ids, slurm_bin=self._plan.slurm_bin))
         else:
+            self._in_vain.see({}, set(), 0)
             self._coming = 0
 
     def _bounds(self) -> Bounds:
@@ -116,20 +167,31 @@ class Elasticity:
         return (
             self._plan.compute_nodes_submit
             and self._submitting.due
-            and self._clock() >= self._refused_until
+            and self._clock() >= max(self._refused_until, self._doubted_until)
         )
+
+    def _pause(self) -> list[str]:
+        """Wait before more workers that may be in vain are submitted; return what to note."""
+        if not self._in_vain.to_pause or self._clock() < self._doubted_until:
+            return []
+        pause_s = self._after_failures.next_s()
+        self._doubted_until = self._clock() + pause_s
+        what = f"{self._in_vain.words()}; see {self._run_dir.logs}"
+        if not self._plan.compute_nodes_submit:
+            return [f"{what}. No others can be submitted from this node"]
+        return [f"no more workers for {pause_s:.0f} s: {what}"]
 
     def _outcome(self) -> list[str]:
         """Return what to note of a submission that has ended."""
         started = self._submitting.take()
         if started:
-            self._back_off_s = BACK_OFF_S[0]
+            self._after_refusals.reset()
             self._states.hurry()
             return [f"submitted {started} more workers"]
         error, self._submitting.error = self._submitting.error, None
         if error is None:
             return []
-        pause_s, self._back_off_s = self._back_off_s, min(self._back_off_s * 2, BACK_OFF_S[1])
+        pause_s = self._after_refusals.next_s()
         self._refused_until = self._clock() + pause_s
         return [f"no more workers for {pause_s:.0f} s: {error.message}"]
 
@@ -138,14 +200,11 @@ class Elasticity:
 
         Raises:
             SchedulerError: sbatch refused.
+            StorageError: the job could not be written down, and was cancelled again.
         """
         count = min(count, self._plan.max_array_size)
-        array = f"0-{count - 1}"
-        script = self._run_dir.script("workers")
-        slurm_bin = self._plan.slurm_bin
-        job_id = sbatch(script, slurm_bin=slurm_bin, args=(f"--array={array}",))
-        job = SubmittedJob(job_id=job_id, role="workers", submitted_at=time.time(), array=array)
-        record_job(self._run_dir, job)
+        indices, slurm_bin = array_indices(count), self._plan.slurm_bin
+        submit_job(self._run_dir, "workers", slurm_bin=slurm_bin, array=indices)
         return count
 
 

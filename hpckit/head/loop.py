@@ -25,6 +25,7 @@ from hpckit.head.farewell import broken, cut_short, go_on_later, last_word, send
 from hpckit.head.members import Members
 from hpckit.head.pulse import Pulse
 from hpckit.head.record import Record
+from hpckit.head.sizing import bundles_held
 from hpckit.head.takeover import publish, take_over, who_am_i
 from hpckit.node.door import read_key
 from hpckit.node.log import say
@@ -32,7 +33,6 @@ from hpckit.run.journal import FencedError
 from hpckit.run.rundir import RunDir
 
 POLL_S: Final = 0.1  # longest wait for the engine, so that the door is heard soon
-_SPARE_BUNDLES: Final = 2  # beyond one per slot, so that a free slot finds one at once
 
 
 class Head:
@@ -104,9 +104,9 @@ class Head:
         self._record.flush()
 
     def _feed(self) -> None:
-        slots = self._members.slots
-        while slots and len(self._ledger.sent) < slots + _SPARE_BUNDLES + slots // 4:
-            bundle = self._ledger.next_bundle(slots)
+        slots, coming = self._members.slots, self._members.slots_coming
+        while len(self._ledger.sent) < bundles_held(slots, coming):
+            bundle = self._ledger.next_bundle(slots + coming)
             if bundle is None:
                 return
             self._engine.submit(bundle)

@@ -65,6 +65,13 @@ class Members:
         )
 
     @property
+    def slots_coming(self) -> int:
+        """How many slots the run's workers have as planned, beyond those that are here."""
+        size = self._plan.worker
+        each = slots_for(size.cores, size.memory_mib, size.gpus, self._plan.surroundings)
+        return max(0, self._plan.workers * each - self.slots)
+
+    @property
     def anybody(self) -> bool:
         """Whether a worker is still here."""
         return bool(self._door.workers)
@@ -80,6 +87,7 @@ class Members:
                 case Began(name, bundle):
                     self._ledger.began(bundle, name)
                     self._never_begun = 0
+                    self._elasticity.began(self._ledger.state.workers[name].joined.job_id)
                 case Drains(name, why):
                     say(f"worker {name} is about to leave: {why}")
                 case Went():
@@ -150,6 +158,7 @@ class Members:
     def _came(self, worker: WorkerInfo) -> None:
         say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
         self._reasons.came(worker)
+        self._elasticity.came(worker.job_id)
         self._record.note(
             Joined(
                 t=time.time(),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 TARGET_S: Final = 1.0  # wall time that a bundle should take
+SPARE: Final = 2  # bundles that an engine has beyond one per slot, so that a free slot finds one
+MOST_AHEAD: Final = 8  # beyond these, for slots that are still to come
 MOST_TASKS: Final = 500
 _WEIGHT: Final = 0.3  # of the newest bundle in the running mean
 
@@ -41,3 +43,16 @@ class Sizer:
     def expected_s(self, tasks: int) -> float:
         """Return the wall time that a bundle of `tasks` should take; 0 when nothing is known."""
         return tasks * (self.mean_s or 0.0)
+
+
+def bundles_held(slots: int, coming: int) -> int:
+    """Return how many bundles an engine should have.
+
+    A worker that joins finds one there already: an engine that waits for something to happen may
+    not hear of a bundle that comes after it (Work Queue: for up to a second).
+
+    Args:
+        slots: of the workers that are here.
+        coming: of those that the run is still to have.
+    """
+    return slots + SPARE + slots // 4 + min(max(coming, 0), MOST_AHEAD)

@@ -1,9 +1,10 @@
 """The supervisor: keeps the head's loop alive in its job, and has the job requeued when warned.
 
 It imports no engine, so nothing that an engine does can take it down. submitit carries it:
-its warning (SIGUSR2, sent by the batch script before the walltime ends or at a preemption)
-calls `Supervisor.checkpoint`, which lets the loop flush and leave; then submitit requeues the
-job, and Slurm starts the same script again, which goes on from the journal.
+its warning (SIGUSR2, which the batch script passes on before the walltime ends) calls
+`Supervisor.checkpoint`, which lets the loop flush and leave; then submitit requeues the job, and
+Slurm starts the same script again, which goes on from the journal. At a preemption Slurm sends
+SIGTERM, and requeues the job itself (`docs/adr/0010-signals-in-scripts.md`).
 
 submitit 1.5.4 reads the pickle of what it runs from ``JOBID_0_submitted.pkl``. It is written
 here, on the node, so that a script can be submitted by hand with plain ``sbatch`` too

@@ -15,11 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hpckit.spec.paths import whole_paths
 from hpckit.spec.task import Task, TaskResult
-
-#: What may not follow a path for it to be that path: ``/d/a`` is not meant by ``/d/a.log``.
-_GOES_ON = r"(?![\w.-])"
-_GOES_BEFORE = r"(?<![\w./-])"
 
 
 @dataclass(frozen=True)
@@ -32,9 +29,7 @@ class Partials:
         """Return the task with every output's name replaced, wherever it occurs."""
         if not self.names:
             return task
-        longest_first = sorted(self.names, key=len, reverse=True)
-        outputs = "|".join(map(re.escape, longest_first))
-        pattern = re.compile(f"{_GOES_BEFORE}(?:{outputs}){_GOES_ON}")
+        pattern = whole_paths(self.names)
         return replace(
             task,
             argv=tuple(self._renamed(word, pattern) for word in task.argv),

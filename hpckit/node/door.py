@@ -8,13 +8,15 @@ else is said, so a port that somebody else has taken since is noticed and not jo
     worker  {"proof": hmac(key, "worker:" C2), "worker": {WorkerInfo}}
     head    {"welcome": 1}  or  {"refused": "why"}
 
-Then the worker says ``beat``, ``started``, ``draining`` and ``left``; the head says ``beat``,
-``stop`` and ``drain``. A head that says ``{"welcome": 1, "holds_lost": true}`` promises to hand
-out nothing again of what a draining worker lost until that worker has left; only then does
-such a worker let running tasks finish whose engine has gone.
+Then the worker says ``beat``, ``started``, ``draining`` and ``left``; the head says ``beat`` and
+``stop``. A head that says ``{"welcome": 1, "holds_lost": true}`` promises to hand out nothing
+again of what a draining worker lost until that worker has left; only then does such a worker let
+running tasks finish whose engine has gone.
 
-Proofs are HMAC-SHA256 in hexadecimal, the key is the text of ``secrets/door.key``. The wire
-functions here serve the head's server too (`hpckit.head.door`). Standard library only.
+Proofs are HMAC-SHA256 in hexadecimal, the key is the text of ``secrets/door.key``. Anybody can
+send anything before that, so `decode` alone judges what is a message: what it refuses, whatever
+the reason, is a ValueError, and costs that connection. The wire functions here serve the head's
+server too (`hpckit.head.door`). Standard library only.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ import secrets
 import socket
 import struct
 import threading
-from dataclasses import asdict
+import time
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from hpckit.errors import HpckitError, StorageError
@@ -41,6 +44,7 @@ BEAT_S: Final = 2.0  # how often each side says that it is there
 GONE_AFTER_S: Final = 20.0  # silence after which the other side counts as gone
 ANSWER_S: Final = 10.0  # how long each step of connecting and of the handshake may take
 MAX_LINE_BYTES: Final = 64 * 1024
+_FITS: Final = {"str": ("str",), "int": ("int",), "float": ("int", "float")}
 
 Message = dict[str, Any]
 
@@ -78,22 +82,50 @@ def read_key(run_dir: RunDir) -> bytes:
 
 
 def encode(message: Message) -> bytes:
-    """Return one message as it travels: a line of JSON."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    """Return one message as it travels: a line of JSON in UTF-8.
+
+    Of a path that is no UTF-8 (which Python keeps as half characters) it has question marks.
+    """
+    text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="replace") + b"\n"
 
 
 def decode(line: bytes) -> Message:
-    """Read one line.
+    """Read one line. All that is in it can be encoded again, and stored.
 
     Raises:
-        ValueError: it is no JSON object, or too long.
+        ValueError: it is no JSON object, is too long or nested too deep, or holds what JSON and
+            UTF-8 have no words for: half a character, an infinite number.
     """
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"a line of {len(line)} bytes")
-    message = json.loads(line)
+    try:
+        message = json.loads(line.decode())
+        json.dumps(message, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("a line that is nested too deep") from None
     if not isinstance(message, dict):
         raise ValueError("not a JSON object")
     return message
+
+
+def read_worker(raw: object) -> WorkerInfo:
+    """Return what a worker says of itself, as it came in a message.
+
+    Raises:
+        ValueError: a key is missing, unknown, or not of its type.
+    """
+    if not isinstance(raw, dict):
+        raise ValueError("it is no JSON object")
+    try:
+        worker = WorkerInfo.from_dict(raw)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    for field in fields(worker):
+        value = getattr(worker, field.name)
+        if type(value).__name__ not in _FITS[str(field.type)]:
+            raise ValueError(f"{field.name} is {value!r}, but must be of type {field.type}")
+    return worker
 
 
 class LineReader:
@@ -264,8 +296,10 @@ def _shake_hands(
 
 def _next(stream: socket.socket, reader: LineReader, where: str) -> Message:
     """Return the next message of the handshake, in which each side waits for the other."""
+    deadline = time.monotonic() + ANSWER_S
     while True:
         try:
+            stream.settimeout(max(0.001, deadline - time.monotonic()))
             data = stream.recv(MAX_LINE_BYTES)
             messages = reader.feed(data)
         except ValueError:

@@ -17,14 +17,15 @@ def run_bundle(bundle: str) -> str:
     is given, and faster than any other. So its raylet is told to leave.
 
     Raises:
-        NoRunner: there is none here.
+        RuntimeError: there is none here, or it gave no result. Not client.py's own error: Ray
+            hands it to the head as a pickle, and the reason would not survive that.
     """
     try:
         return hand_over(os.environ.get("HPCKIT_RUNNER", ""), bundle.encode()).decode()
     except NoRunner as error:
         if error.exit_code == 3:
             _end_raylet()
-        raise
+        raise RuntimeError(str(error)) from None
 
 
 def _end_raylet() -> None:

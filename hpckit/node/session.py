@@ -35,7 +35,7 @@ _TICK_S: Final = 0.5
 
 
 class Session:
-    """Beats at the door, keeps the engine's worker up, drains when told."""
+    """Beats at the door, keeps the engine's worker up, drains when this worker has to leave."""
 
     def __init__(
         self,
@@ -95,8 +95,6 @@ class Session:
             if "stop" in message:
                 self._left = f"the head says: {message['stop']}"
                 self._runner.end_running(str(message["stop"]))
-            elif "drain" in message and not self._left:
-                self._drain(f"the head says: {message['drain']}")
         return time.monotonic() - self._heard < door.GONE_AFTER_S
 
     def _beat(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from hpckit.errors import StorageError
@@ -63,6 +64,11 @@ def read_jobs(run_dir: RunDir) -> list[SubmittedJob]:
     return list(jobs.values())
 
 
+def newest_head(jobs: Sequence[SubmittedJob]) -> str:
+    """Return the id of the last of `jobs` that carries a head, ``""`` where none does."""
+    return next((job.job_id for job in reversed(jobs) if job.role in HEAD_ROLES), "")
+
+
 def newest_head_job(run_dir: RunDir) -> str:
-    """Return the id of the newest job that carries a head, ``""`` before there is one."""
-    return next((j.job_id for j in reversed(read_jobs(run_dir)) if j.role in HEAD_ROLES), "")
+    """Return the id of a run's newest job that carries a head, ``""`` before there is one."""
+    return newest_head(read_jobs(run_dir))

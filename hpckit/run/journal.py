@@ -17,7 +17,14 @@ from typing import Any
 import msgspec
 
 from hpckit.errors import StorageError
-from hpckit.run.events import Event, Fence, Opened, decode_event, encode_event
+from hpckit.run.events import (
+    JOURNAL_SCHEMA,
+    Event,
+    Fence,
+    Opened,
+    decode_event,
+    encode_event,
+)
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
 
@@ -26,6 +33,12 @@ _NAME = re.compile(r"(\d{4,})\.jsonl")
 
 class FencedError(StorageError):
     """A newer head has taken the run over; what this one writes no longer counts."""
+
+
+class _First(msgspec.Struct):
+    """What is looked at of a first line before it is taken for ours."""
+
+    schema: str = JOURNAL_SCHEMA
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,9 @@ def chain(run_dir: RunDir) -> list[tuple[int, int | None]]:
     """Return the incarnations that count, oldest first, each with the bytes that count.
 
     None stands for "all whole lines" and is only ever the newest's.
+
+    Raises:
+        StorageError: a file is of another schema, or a link of the chain is damaged.
     """
     links: list[tuple[int, int | None]] = []
     limit: int | None = None
@@ -89,8 +105,23 @@ def chain(run_dir: RunDir) -> list[tuple[int, int | None]]:
 
 
 def _header(run_dir: RunDir, number: int) -> Opened | None:
-    with run_dir.journal_file(number).open("rb") as stream:
+    """Return a file's first line, None when it is torn or no such line.
+
+    Raises:
+        StorageError: it is of another schema: to take it for torn would undo what it holds.
+    """
+    path = run_dir.journal_file(number)
+    with path.open("rb") as stream:
         line = stream.readline()
+    try:
+        schema = msgspec.json.decode(line, type=_First).schema
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if schema != JOURNAL_SCHEMA:
+        raise StorageError(
+            f"{path} is of the schema {schema!r}; this hpckit reads {JOURNAL_SCHEMA}",
+            hint=f"Use the hpckit that wrote it: {run_dir.provenance} tells its version.",
+        )
     events, _ = read_events(line)
     return events[0] if events and isinstance(events[0], Opened) else None
 
@@ -99,7 +130,8 @@ def replay(run_dir: RunDir) -> Iterator[Entry]:
     """Yield every event that counts, in order.
 
     Raises:
-        StorageError: the journal cannot be read, or a file in its chain is damaged.
+        StorageError: the journal cannot be read, is of another schema, or a file in its chain is
+            damaged.
     """
     try:
         for number, limit in chain(run_dir):
@@ -115,7 +147,8 @@ def load_state(run_dir: RunDir, tasks: int) -> RunState:
     """Return the state of a run of `tasks` tasks, by replaying its journal.
 
     Raises:
-        StorageError: the journal cannot be read, or a file in its chain is damaged.
+        StorageError: the journal cannot be read, is of another schema, or a file in its chain is
+            damaged.
     """
     state = RunState(tasks)
     for entry in replay(run_dir):
@@ -172,7 +205,8 @@ def open_journal(run_dir: RunDir, **opened: Any) -> JournalWriter:
         opened: the fields of `Opened` that are not about incarnations.
 
     Raises:
-        StorageError: the journal directory cannot be written.
+        StorageError: the journal directory cannot be written, or what is there is of another
+            schema.
     """
     try:
         number = max(incarnations(run_dir), default=0)

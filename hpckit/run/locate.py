@@ -43,7 +43,7 @@ def all_runs() -> list[RunDir]:
     except OSError:
         remembered = []
     here = {run.root for run in runs_here()}
-    return _newest_first(here | {Path(line) for line in remembered if line})
+    return _newest_first(here | {Path(line).resolve() for line in remembered if line})
 
 
 def _newest_first(roots: set[Path]) -> list[RunDir]:

@@ -6,6 +6,7 @@ is written before the row, so that a row never points at nothing.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -50,7 +51,7 @@ class OutputWriter:
             attempt=result.attempt,
             stdout=result.stdout,
             stderr=result.stderr,
-            value=result.value,
+            value=_as_json(result.value),
         )
         line = memoryview(msgspec.json.encode(record) + b"\n")
         at = self._at
@@ -87,6 +88,19 @@ class OutputWriter:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def _as_json(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a value with texts for the numbers that JSON does not have: ``"Infinity"``, ``"NaN"``.
+
+    Programs print them in JSON all the same, and Python reads them; msgspec writes null.
+    """
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        found: dict[str, Any] = json.loads(json.dumps(value), parse_constant=str)
+        return found
+    return value
 
 
 def read_output(run_dir: RunDir, incarnation: int, at: int) -> Output | None:

@@ -1,4 +1,4 @@
-"""What a new head takes over: the replayed state, and what a `resume` asks to run again."""
+"""What a `resume` asks a new head to run again, until one has carried it out."""
 
 from __future__ import annotations
 

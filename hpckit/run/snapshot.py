@@ -43,8 +43,9 @@ def write_snapshot(run_dir: RunDir, snapshot: Snapshot) -> None:
 
 
 def read_snapshot(run_dir: RunDir) -> Snapshot | None:
-    """Return the snapshot, None where there is none that can be read."""
+    """Return the snapshot, None where there is none that can be read and is of this schema."""
     try:
-        return msgspec.json.decode(run_dir.snapshot.read_bytes(), type=Snapshot)
-    except (OSError, msgspec.DecodeError):
+        snapshot = msgspec.json.decode(run_dir.snapshot.read_bytes(), type=Snapshot)
+    except (OSError, ValueError):  # msgspec's errors are ValueErrors, and so is a torn character
         return None
+    return snapshot if snapshot.schema == SNAPSHOT_SCHEMA else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from hpckit.errors import SchedulerError
-from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs
+from hpckit.run.jobs import SubmittedJob, newest_head, read_jobs
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, read_snapshot
@@ -131,7 +131,7 @@ def read_statuses(run_dirs: Sequence[RunDir]) -> list[RunStatus]:
     loaded = [(run_dir, *_load(run_dir)) for run_dir in run_dirs]
     questions: dict[str, list[str]] = {}
     for _, plan, record, jobs in loaded:
-        settled = record.ended and record.opened and record.opened.job_id == _head_id(jobs)
+        settled = record.ended and record.opened and record.opened.job_id == newest_head(jobs)
         if not settled or len(run_dirs) == 1:
             questions.setdefault(plan.slurm_bin, []).extend(job.job_id for job in jobs)
     gone = _gone(plan for _, plan, _, _ in loaded)
@@ -155,10 +155,6 @@ def _gone(plans: Iterable[Plan]) -> set[str]:
 def _load(run_dir: RunDir) -> tuple[Plan, RunState, tuple[SubmittedJob, ...]]:
     plan = run_dir.read_plan()
     return plan, load_state(run_dir, plan.tasks), tuple(read_jobs(run_dir))
-
-
-def _head_id(jobs: Sequence[SubmittedJob]) -> str:
-    return next((job.job_id for job in reversed(jobs) if job.role in HEAD_ROLES), "")
 
 
 def _ask(slurm_bin: str, job_ids: list[str]) -> tuple[Mapping[str, JobState], str]:
@@ -203,7 +199,7 @@ def judge(
     A job that Slurm does not know (any more, or yet) decides nothing by itself; the journal
     does, and whether the head was heard of lately: `silent_s` ago.
     """
-    newest = _head_id(jobs)
+    newest = newest_head(jobs)
     taken_up = record.opened is not None and record.opened.job_id == newest
     if record.ended and taken_up and (record.ended.state != "stopped" or not cancelled):
         return _ended(record.ended.state), record.ended.why

@@ -46,6 +46,11 @@ def expand_job(job_id: str) -> tuple[str, ...]:
     return tuple(f"{match[1]}_{index}" for index in indices)
 
 
+def array_indices(count: int) -> str:
+    """Return the ``--array`` value of so many elements from 0 on: ``0-3``, or ``0`` for one."""
+    return f"0-{count - 1}" if count > 1 else "0"
+
+
 def base_id(job_id: str) -> str:
     """Return the id of the job, or of the array, that ``57``, ``57_3`` or ``57_[0-3]`` is of."""
     return job_id.partition("_")[0]

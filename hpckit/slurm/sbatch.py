@@ -34,8 +34,12 @@ def sbatch(script: Path, *, slurm_bin: str, args: Sequence[str] = ()) -> str:
     Raises:
         SchedulerError: sbatch refused, or what it printed holds no job id.
     """
-    text = _sbatch(["--parsable", *args, str(script)], slurm_bin=slurm_bin)
-    return parse_job_id(text)
+    words = ["--parsable", *args, str(script)]
+    try:
+        return parse_job_id(run_slurm("sbatch", words, slurm_bin=slurm_bin))
+    except CommandFailed as error:
+        advice = next((hint for found, hint in _ADVICE if found in error.stderr), "")
+        raise CommandFailed(error.argv, error.exit_code, error.stderr, hint=advice) from error
 
 
 def parse_job_id(text: str) -> str:
@@ -53,48 +57,20 @@ def parse_job_id(text: str) -> str:
     )
 
 
-def test_only(script: Path, *, slurm_bin: str, args: Sequence[str] = ()) -> None:
-    """Ask whether a script would be accepted; nothing is submitted.
-
-    Raises:
-        SchedulerError: it would not be, and why.
-    """
-    _sbatch(["--test-only", *args, str(script)], slurm_bin=slurm_bin)
-
-
-def _sbatch(args: Sequence[str], *, slurm_bin: str) -> str:
-    try:
-        return run_slurm("sbatch", args, slurm_bin=slurm_bin)
-    except CommandFailed as error:
-        advice = next((hint for words, hint in _ADVICE if words in error.stderr), "")
-        raise CommandFailed(error.argv, error.exit_code, error.stderr, hint=advice) from error
-
-
-def scancel(
-    job_ids: Sequence[str],
-    *,
-    slurm_bin: str,
-    signal: str = "",
-    state: str = "",
-    batch: bool = False,
-) -> None:
+def scancel(job_ids: Sequence[str], *, slurm_bin: str, state: str = "") -> None:
     """Cancel jobs, arrays or elements; those that are over already are no error.
 
     Args:
         job_ids: ``57``, ``57_3``.
         slurm_bin: the directory of scancel; ``""`` means PATH.
-        signal: send this signal to the steps instead, such as ``"TERM"``.
         state: only those in this state, such as ``"PENDING"``.
-        batch: send it to the batch shell alone.
 
     Raises:
         SchedulerError: scancel failed otherwise.
     """
     if not job_ids:
         return
-    options = [f"--signal={signal}"] if signal else []
-    options += [f"--state={state}"] if state else []
-    options += ["--batch"] if batch else []
+    options = [f"--state={state}"] if state else []
     try:
         run_slurm("scancel", [*options, *job_ids], slurm_bin=slurm_bin)
     except CommandFailed as error:

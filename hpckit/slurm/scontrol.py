@@ -120,23 +120,3 @@ def parse_nodes(text: str) -> list[NodeState]:
 
 def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
-
-
-def show_config(*, slurm_bin: str, timeout_s: float = 60.0) -> dict[str, str]:
-    """Return the controller's configuration, as ``scontrol show config`` prints it.
-
-    Raises:
-        SchedulerError: scontrol failed.
-    """
-    text = run_slurm("scontrol", ["show", "config"], slurm_bin=slurm_bin, timeout_s=timeout_s)
-    return parse_config(text)
-
-
-def parse_config(text: str) -> dict[str, str]:
-    """Read ``Key   = value`` lines; headings and all else are left out."""
-    pairs: dict[str, str] = {}
-    for line in text.splitlines():
-        key, equals, value = line.partition("=")
-        if equals and key.strip() and " " not in key.strip():
-            pairs.setdefault(key.strip(), value.strip())
-    return pairs

@@ -93,11 +93,11 @@ def test_a_worker_short_of_time_refuses_and_leaves_before_its_end(tmp_path: Path
         assert time.time() < ends
 
 
-def test_the_head_may_drain_a_worker_and_stop_it(tmp_path: Path) -> None:
+def test_the_head_may_send_a_worker_home(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "pool", no_engine) as head:
         worker = head.add_worker("n1")
         head.door.wait_for("joined")
-        head.door.tell({"drain": "fewer workers are needed"})
+        head.door.tell({"stop": "fewer workers are needed"})
         left = head.door.wait_for("left")[0]["left"]
         assert left == "the head says: fewer workers are needed"
         assert worker.wait(10) == 0

@@ -86,6 +86,41 @@ def test_a_killed_worker_loses_its_bundle_once_and_it_runs_nowhere_else(tmp_path
     assert [r["result"]["index"] for r in spool if "result" in r] == [0]
 
 
+def _times(head: Head) -> dict[int, tuple[float, float]]:
+    """Return when each task started and ended."""
+    returned = [event.result for event in head.events if isinstance(event, Returned)]
+    tasks = [task for bundle in returned for task in bundle.results]
+    return {task.index: (task.started_at, task.started_at + task.wall_s) for task in tasks}
+
+
+@needs_work_queue
+def test_bundles_begin_in_the_order_in_which_they_were_submitted(tmp_path: Path) -> None:
+    with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
+        for index in range(5):
+            head.submit(command(index, "true"), cores=2)  # one at a time
+        head.add_worker("127.0.1.1")
+        head.collect(5)
+        times = _times(head)
+    assert sorted(times, key=times.__getitem__) == [0, 1, 2, 3, 4]
+
+
+@needs_work_queue
+def test_bundles_that_come_one_after_another_begin_without_waiting_for_the_first_to_end(
+    tmp_path: Path,
+) -> None:
+    with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
+        head.add_worker("127.0.1.1")
+        head.add_worker("127.0.1.2")
+        head.door.wait_for("joined", 2)
+        head.submit(command(0, "true"))
+        head.collect(1)  # it waits for whatever comes
+        for index in (1, 2):
+            head.submit(command(index, "sleep", "2"), cores=2)
+        head.collect(3)
+        times = _times(head)
+    assert max(times[1][0], times[2][0]) < min(times[1][1], times[2][1])  # both at once
+
+
 @needs_work_queue
 def test_a_cancelled_bundle_is_ended(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:

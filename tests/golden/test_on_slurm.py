@@ -16,7 +16,7 @@ import pytest
 from hpckit.emulator import control
 from hpckit.launch.emulated import bring_up, emulated_bin
 from hpckit.launch.render import render
-from hpckit.slurm import sbatch as submission
+from hpckit.slurm.command import run_slurm
 from hpckit.slurm.jobs import job_states, reachable
 from hpckit.slurm.sbatch import sbatch, scancel
 from hpckit.slurm.states import JobState
@@ -96,7 +96,7 @@ def test_slurm_would_accept_every_script(
     for script in render(plan):
         path = tmp_path / f"{script.name}.sh"
         path.write_text(script.text)
-        submission.test_only(path, slurm_bin=cluster.slurm_bin, args=here)
+        run_slurm("sbatch", ["--test-only", *here, str(path)], slurm_bin=cluster.slurm_bin)
 
 
 def small_plan(run_dir: Path, engine: str, shape: str, cluster: Cluster) -> Plan:
@@ -120,6 +120,10 @@ def submitted(plan: Plan, run_dir: Path) -> str:
     path = run_dir / f"{script.name}.sh"
     path.write_text(script.text)
     return sbatch(path, slurm_bin=plan.slurm_bin)
+
+
+def warn_batch_shell(job_id: str, slurm_bin: str) -> None:
+    run_slurm("scancel", ["--signal=USR2", "--batch", job_id], slurm_bin=slurm_bin)
 
 
 def until(seen: Path, words: list[str], seconds: float = 60.0) -> None:
@@ -158,7 +162,7 @@ def test_the_allocation_ends_with_the_heads_code_and_lets_workers_leave(
         heard = run_dir / "heard"
         up = ["head", "worker", "worker"]
         until(heard, up)
-        scancel([job_id], slurm_bin=plan.slurm_bin, signal="USR2", batch=True)
+        warn_batch_shell(job_id, plan.slurm_bin)
         until(heard, [*up, "head USR2"])  # and no worker heard it
         (run_dir / "stop").touch()
         until(heard, [*up, "head USR2", "worker TERM", "worker TERM"])
@@ -174,7 +178,7 @@ def test_the_head_is_warned_and_its_code_is_the_jobs(run_dir: Path, cluster: Clu
     try:
         until(run_dir / "heard", ["head"])
         for times in (1, 2):
-            scancel([job_id], slurm_bin=plan.slurm_bin, signal="USR2", batch=True)
+            warn_batch_shell(job_id, plan.slurm_bin)
             until(run_dir / "heard", ["head", *["head USR2"] * times])
         (run_dir / "stop").touch()
         assert ended(job_id, plan.slurm_bin).exit_code == 1

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hpckit.head import elasticity
+from hpckit.errors import EngineError, SchedulerError
+from hpckit.head import background, elasticity
 from hpckit.head.elasticity import Elasticity
 from hpckit.head.fleet import Work
-from hpckit.run.jobs import read_jobs
+from hpckit.head.vain import FREE, LEAST_MOST, MOST_TIMES
+from hpckit.run import submission
+from hpckit.run.jobs import SubmittedJob, read_jobs, record_job
+from hpckit.run.state import INNOCENT
 from hpckit.slurm.states import JobState
 from tests.unit.factories import make_plan, make_run_dir
 
@@ -36,7 +44,7 @@ def test_a_slow_squeue_does_not_make_it_submit_the_same_workers_twice(
         return str(len(submitted) - 1)
 
     monkeypatch.setattr(elasticity, "job_states", slow_states)
-    monkeypatch.setattr(elasticity, "sbatch", sbatch)
+    monkeypatch.setattr(submission, "sbatch", sbatch)
     now = [0.0]
     keeper = Elasticity(run_dir, make_plan(max_workers=4, max_array_size=1001), lambda: now[0])
     try:
@@ -51,3 +59,220 @@ def test_a_slow_squeue_does_not_make_it_submit_the_same_workers_twice(
     finally:
         may_answer.set()
         keeper.close()
+
+
+class AtOnce:
+    """An executor that has done everything before it returns."""
+
+    def __init__(self, _threads: int) -> None:
+        pass
+
+    def submit(self, question: Callable[[], object]) -> Future[object]:
+        answer: Future[object] = Future()
+        try:
+            answer.set_result(question())
+        except Exception as error:
+            answer.set_exception(error)
+        return answer
+
+    def shutdown(self, *, wait: bool, cancel_futures: bool) -> None:
+        pass
+
+
+class Cluster:
+    """A Slurm on which every worker job comes to the end that a test wants, and a head's clock."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+        self.run_dir = make_run_dir(root)
+        self.now = 0.0
+        self.end = JobState(job_id="", state="FAILED", exit_code=3)
+        self.jobs: dict[str, JobState] = {}
+        self.joined: set[str] = set()
+        self.submissions: list[tuple[float, int]] = []  # when, and how many workers
+        self.notes: list[str] = []
+        monkeypatch.setattr(background, "ThreadPoolExecutor", AtOnce)
+        monkeypatch.setattr(background.random, "uniform", lambda *_: 1.0)
+        monkeypatch.setattr(elasticity, "job_states", lambda ids, slurm_bin: dict(self.jobs))
+        monkeypatch.setattr(submission, "sbatch", self._sbatch)
+        plan = make_plan(max_workers=most, max_array_size=1001)
+        self.keeper = Elasticity(self.run_dir, plan, lambda: self.now)
+
+    def _sbatch(self, script: Path, *, slurm_bin: str, args: tuple[str, ...]) -> str:
+        number = str(100 + len(self.submissions))
+        last = int(args[0].removeprefix("--array=").rpartition("-")[2])
+        self.submissions.append((self.now, last + 1))
+        for index in range(last + 1):
+            job_id = f"{number}_{index}"
+            self.jobs[job_id] = replace(self.end, job_id=job_id)
+        return number
+
+    def look(self) -> None:
+        self.notes += self.keeper.look(self.joined, [], WORK)[1]
+
+    def pass_time(self, seconds: int, each: Callable[[], object] = lambda: None) -> None:
+        for _ in range(0, seconds, 2):
+            self.now += 2.0
+            each()
+            self.look()
+
+    @property
+    def submitted(self) -> int:
+        return sum(count for _, count in self.submissions)
+
+
+@pytest.fixture
+def four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    return Cluster(tmp_path / "a run", monkeypatch, most=4)
+
+
+def test_workers_that_can_never_work_are_given_up_with_words_on_what_to_do(four: Cluster) -> None:
+    with pytest.raises(EngineError) as caught:
+        four.pass_time(24 * 3600)
+    assert four.submitted <= MOST_TIMES * 4 + 4
+    assert four.now < 3600
+    message = str(caught.value)
+    assert f"{four.submitted} worker jobs ended without having begun a bundle" in message
+    assert f"{four.submitted} as FAILED with exit code 3" in message
+    assert f"are in {four.run_dir.logs}, the last in workers-104_3.log." in message
+    assert "Mend what they say, then: hpckit resume a run" in message
+
+
+def test_before_that_the_pauses_grow_and_each_is_noted(four: Cluster) -> None:
+    with pytest.raises(EngineError):
+        four.pass_time(24 * 3600)
+    times = [at for at, _ in four.submissions]
+    pauses = [later - sooner for sooner, later in itertools.pairwise(times)]
+    assert [round(pause, -1) for pause in pauses] == sorted(round(p, -1) for p in pauses)
+    assert pauses[-1] > 2 * pauses[0] >= 60
+    said = [note for note in four.notes if "without having begun a bundle" in note]
+    assert len(said) == len(pauses)
+    assert said[0].startswith("no more workers for 30 s: 4 worker jobs ended")
+
+
+def test_a_few_that_fail_are_replaced_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path, monkeypatch, most=1)
+    cluster.pass_time(60)
+    assert len(cluster.submissions) > FREE
+    with pytest.raises(EngineError):
+        cluster.pass_time(24 * 3600)
+    assert cluster.submitted == LEAST_MOST + 1
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *(JobState(job_id="", state=word) for word in sorted(INNOCENT - {"REQUEUED", "UNKNOWN"})),
+        JobState(job_id="", state="COMPLETED", exit_code=0),
+        JobState(job_id="", state="FAILED", exit_code=143),  # preempted while Python started
+        JobState(job_id="", state="FAILED", signal=15),
+    ],
+    ids=lambda end: f"{end.state}-{end.exit_code}-{end.signal}",
+)
+def test_an_array_that_slurm_takes_away_again_and_again_is_submitted_again(
+    four: Cluster, end: JobState
+) -> None:
+    four.end = end
+    four.pass_time(600)
+    if end.phase == "ended":
+        assert four.submitted > 10 * MOST_TIMES * 4
+    assert not any("without having begun" in note for note in four.notes)
+
+
+def test_a_job_of_which_slurm_does_not_say_yet_how_it_failed_is_judged_later(
+    four: Cluster,
+) -> None:
+    four.end = JobState(job_id="", state="FAILED")
+    four.pass_time(20)
+    four.jobs = {
+        job: JobState(job_id=job, state="FAILED", exit_code=143) for job in four.jobs
+    }  # fmt: skip
+    four.end = JobState(job_id="", state="PENDING")
+    four.pass_time(200)
+    assert not any("without having begun" in note for note in four.notes)
+
+
+def test_workers_that_worked_and_then_failed_are_replaced_without_end(four: Cluster) -> None:
+    def work() -> None:
+        for job in four.jobs:
+            four.keeper.began(job)
+
+    four.pass_time(600, work)
+    assert four.submitted > 10 * MOST_TIMES * 4
+
+
+def test_while_somebody_here_can_work_the_run_goes_on_with_long_pauses(four: Cluster) -> None:
+    """One node is sound, all others are not; its task takes for ever."""
+    four.jobs["99_0"] = JobState(job_id="99_0", state="RUNNING")
+    four.joined = {"99_0"}
+    four.keeper.began("99_0")
+    four.pass_time(24 * 3600)
+    assert len(four.submissions) < 24 * 3600 / 900 + 10
+    assert "worker jobs in a row ended" in four.notes[-1]
+
+
+def test_the_first_bundle_of_a_new_worker_ends_the_pause(four: Cluster) -> None:
+    four.pass_time(300)
+    assert four.submissions[-1][0] < four.now - 20, "it pauses"
+    four.keeper.began("100_0")
+    four.pass_time(10)
+    assert four.submissions[-1][0] >= four.now - 10
+
+
+def test_what_failed_under_an_earlier_head_is_not_held_against_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = make_run_dir(tmp_path)
+    record_job(run_dir, SubmittedJob(job_id="9", role="workers", submitted_at=1.0, array="0-99"))
+    ended = {f"9_{i}": JobState(job_id=f"9_{i}", state="FAILED", exit_code=3) for i in range(100)}
+    cluster = Cluster(tmp_path, monkeypatch, most=4)
+    cluster.jobs |= ended
+    cluster.keeper = Elasticity(run_dir, make_plan(max_workers=4), lambda: cluster.now)
+    cluster.end = JobState(job_id="", state="PENDING")
+    cluster.pass_time(100)
+    assert cluster.submissions
+    assert not any("without having begun" in note for note in cluster.notes)
+
+
+def test_one_more_worker_is_an_array_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path, monkeypatch, most=1)
+    cluster.end = JobState(job_id="", state="PENDING")
+    cluster.pass_time(10)
+    assert [job.array for job in read_jobs(cluster.run_dir)] == ["0"]
+
+
+def test_a_job_that_cannot_be_written_down_is_cancelled_and_tried_again_later(
+    four: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled: list[str] = []
+    monkeypatch.setattr(submission, "scancel", lambda ids, slurm_bin: cancelled.extend(ids))
+    four.run_dir.jobs.mkdir()
+    monkeypatch.setattr(elasticity, "read_jobs", lambda _: [])
+    four.pass_time(20)
+    assert cancelled == ["100"]
+    assert "no more workers for 30 s: cannot record job 100" in four.notes[-1]
+
+
+def test_an_array_that_nobody_wrote_down_is_written_down_when_it_joins(four: Cluster) -> None:
+    for job_id in ("55_1", "55_2", "56", "", "57_0"):
+        four.keeper.came(job_id)
+    assert [job.job_id for job in read_jobs(four.run_dir)] == ["55", "57"]
+    assert {job.role for job in read_jobs(four.run_dir)} == {"workers"}
+
+
+def test_refusals_of_sbatch_are_noted_and_the_pauses_grow(
+    four: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise SchedulerError("Invalid account")
+
+    monkeypatch.setattr(submission, "sbatch", refuse)
+    four.pass_time(120)
+    assert [note.partition(":")[0] for note in four.notes] == [
+        "no more workers for 30 s",
+        "no more workers for 60 s",
+        "no more workers for 120 s",
+    ]

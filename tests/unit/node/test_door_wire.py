@@ -1,11 +1,15 @@
 """The door's handshake, spoken over a real socket with a head of a few lines."""
 
+import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hpckit.node import door
 from hpckit.run.address import Address
@@ -68,6 +72,10 @@ def test_a_refusal_is_told_in_the_heads_words() -> None:
         (lambda stream: head(stream, nonce="older"), "another head of this run"),
         (lambda stream: stream.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "does not speak"),
         (lambda stream: stream.recv(10), "closed the connection"),
+        (lambda stream: stream.sendall(b"[" * 5000 + b"\n"), "does not speak"),
+        (lambda stream: stream.sendall(b'{"nonce":"\\ud800"}\n'), "does not speak"),
+        (lambda stream: stream.sendall(b'{"proof":7,"nonce":[]}\n'), "does not know this"),
+        (lambda stream: stream.sendall(b"x" * 70_000), "does not speak"),
     ],
 )  # fmt: skip
 def test_a_port_that_somebody_else_has_is_named_and_not_joined(serve: object, words: str) -> None:
@@ -98,3 +106,52 @@ def test_an_endless_line_is_refused() -> None:
     reader = door.LineReader()
     with pytest.raises(ValueError, match="more than"):
         reader.feed(b"x" * (door.MAX_LINE_BYTES + 1))
+
+
+anything = st.one_of(
+    st.binary(max_size=60),
+    st.dictionaries(
+        st.sampled_from(["run", "nonce", "proof", "challenge", "welcome", "refused"]),
+        st.none() | st.integers() | st.text() | st.just("\ud800") | st.lists(st.floats()),
+    ).map(lambda message: json.dumps(message).encode() + b"\n"),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(anything, max_size=4))
+def test_whatever_answers_instead_of_the_head_is_not_joined(said: list[bytes]) -> None:
+    def serve(stream: socket.socket) -> None:
+        with suppress(OSError):  # the worker has hung up on it
+            stream.sendall(b"".join(said))
+
+    with listening(serve) as address, pytest.raises(door.DoorError):
+        door.join(address, KEY, WORKER)
+
+
+def test_one_that_talks_without_an_answer_is_given_up_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(door, "ANSWER_S", 0.3)
+
+    def chatter(stream: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                stream.sendall(b"\n" * 100)
+
+    begun = time.monotonic()
+    with (
+        listening(chatter) as address,
+        pytest.raises(door.NotOurHead, match="does not answer"),
+    ):
+        door.join(address, KEY, WORKER)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("bad", [b'{"t":NaN}', b'{"t":1e999}', b'{"t":"\\udfff"}', b"[1]", b"7"])
+def test_what_could_not_be_stored_is_no_message(bad: bytes) -> None:
+    with pytest.raises(ValueError):
+        door.decode(bad)
+
+
+def test_what_is_encoded_can_be_decoded_whatever_a_path_holds() -> None:
+    assert door.decode(door.encode({"left": "caf\udce9 é"})) == {"left": "caf? é"}

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,46 @@ def test_a_chain_whose_middle_is_damaged_is_an_error_that_says_which_file(tmp_pa
     run_dir.journal_file(1).write_bytes(b"rubbish\n")
     with pytest.raises(StorageError, match=r"0001\.jsonl has lost its first line"):
         list(replay(run_dir))
+
+
+def with_schema(run_dir: RunDir, number: int, schema: str) -> None:
+    """Let a journal be of another hpckit, whose first line need not have the keys of ours."""
+    rest = run_dir.journal_file(number).read_bytes().partition(b"\n")[2]
+    first = json.dumps({"e": "opened", "schema": schema, "t": 1.0}).encode()
+    run_dir.journal_file(number).write_bytes(first + b"\n" + rest)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_journal_of_another_hpckit_is_refused_and_not_taken_for_a_torn_one(
+    tmp_path: Path, number: int
+) -> None:
+    run_dir = make_run_dir(tmp_path)
+    opened_journal(run_dir).append(done(1))
+    opened_journal(run_dir).append(done(2))
+    with_schema(run_dir, number, "hpckit.journal/2")
+    with pytest.raises(StorageError) as caught:
+        load_state(run_dir, TASKS)
+    assert str(caught.value) == (
+        f"{run_dir.journal_file(number)} is of the schema 'hpckit.journal/2'; this hpckit reads "
+        "hpckit.journal/1\nUse the hpckit that wrote it: "
+        f"{run_dir.provenance} tells its version."
+    )
+
+
+def test_a_head_does_not_fence_a_journal_that_it_cannot_read(tmp_path: Path) -> None:
+    run_dir = make_run_dir(tmp_path)
+    opened_journal(run_dir).append(done(1))
+    with_schema(run_dir, 1, "hpckit.journal/2")
+    with pytest.raises(StorageError, match=r"0001\.jsonl is of the schema"):
+        opened_journal(run_dir)
+
+
+def test_a_journal_whose_first_line_names_no_schema_is_of_the_first(tmp_path: Path) -> None:
+    run_dir = make_run_dir(tmp_path)
+    opened_journal(run_dir).append(done(1))
+    path = run_dir.journal_file(1)
+    path.write_bytes(path.read_bytes().replace(b'"schema":"hpckit.journal/1",', b""))
+    assert indices_done(run_dir) == {1}
 
 
 def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from hpckit.errors import SchedulerError
 from hpckit.slurm.hostlist import base_id, expand_hosts, expand_job
-from hpckit.slurm.limits import Limits, read_limits
 from hpckit.slurm.sacct import parse_sacct
 from hpckit.slurm.sbatch import parse_job_id
-from hpckit.slurm.scontrol import parse_config, parse_jobs, parse_nodes, parse_pairs
+from hpckit.slurm.scontrol import parse_jobs, parse_nodes, parse_pairs
 from hpckit.slurm.sinfo import parse_sinfo
 from hpckit.slurm.squeue import parse_squeue
 from hpckit.slurm.states import JobState, read_exit, read_state
@@ -106,15 +105,6 @@ def test_nodes_have_cpus_memory_and_state() -> None:
     assert (nodes["n2"].cpus, nodes["n2"].memory_mib, nodes["n2"].state) == (2, 4000, "IDLE")
 
 
-def test_limits_come_from_the_configuration() -> None:
-    limits = read_limits(parse_config(captured("show_config")))
-    assert limits == Limits(max_array_size=1001, max_job_count=10000, version="22.05.8")
-
-
-def test_limits_that_nobody_tells_are_slurms_defaults() -> None:
-    assert read_limits({}).max_array_size == 1001
-
-
 def test_sinfo_tells_partitions() -> None:
     groups = parse_sinfo(captured("sinfo"))
     debug = [group for group in groups if group.partition == "debug"]
@@ -187,5 +177,4 @@ def test_parsers_take_any_text(text: str) -> None:
     parse_sacct(text)
     parse_jobs(text)
     parse_nodes(text)
-    parse_config(text)
     parse_sinfo(text)
