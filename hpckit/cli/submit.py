@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,14 +97,13 @@ def _carry_out(bag: Bag, site: ResolvedSite, plan: Plan, how: How) -> int:
     from hpckit.launch.render import render
     from hpckit.spec.expand import expand
 
-    scripts = render(plan)
     if how.dry_run:
         deque(expand(bag), maxlen=0)  # faults that show only task by task
     run_dir = None if how.dry_run else start_run(bag, site, plan)
     if how.as_json:
-        say.document(_document(plan, scripts))
+        say.document(_document(plan, render(plan)))
     elif run_dir is None:
-        _show(plan, scripts)
+        _show(plan, render(plan))
     else:
         say.line(plan.run)
     say.flush()
@@ -195,14 +195,16 @@ def _warn_of_options(command: Sequence[str]) -> None:
 
 
 def _lines(source: str) -> list[str]:
+    from hpckit.spec.elements import read_lines
+
+    where = "stdin" if source == "-" else source
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"--each-line: cannot read {source}: {why}") from error
-    lines = [line for line in text.splitlines() if line.strip()]
+        with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as stream:
+            lines = list(read_lines(stream, where))
+    except OSError as error:
+        raise InputError(f"--each-line: cannot read {where}: {error.strerror}") from error
     if not lines:
-        raise InputError(f"{'stdin' if source == '-' else source} holds no lines, so no tasks")
+        raise InputError(f"{where} holds no lines, so no tasks")
     return lines
 
 

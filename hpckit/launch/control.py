@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from hpckit.errors import InputError
-from hpckit.launch.inputs import changed_inputs, mark_anew
-from hpckit.launch.submit import mark_cancelled, resubmit
+from hpckit.launch.inputs import changed_inputs, marks_now
+from hpckit.launch.submit import Submitted, mark_cancelled, resubmit
 from hpckit.run.jobs import SubmittedJob, read_jobs
 from hpckit.run.journal import load_state
-from hpckit.run.resume import ResumeRequest
+from hpckit.run.resume import ResumeRequest, read_request, tasks_again
 from hpckit.run.rundir import RunDir, write_atomically
 from hpckit.run.state import DONE
 from hpckit.run.status import FINAL, RunStatus, read_status
@@ -56,13 +56,16 @@ class Resumed:
 def resume_run(run_dir: RunDir, *, failed: bool, changed: bool) -> Resumed:
     """Submit the scripts of a run that has ended anew, for what is not done.
 
+    What an earlier call asked for and no head has begun is asked for again. Inputs count as seen
+    only once the jobs that will read them are submitted.
+
     Args:
         run_dir: the run's files.
         failed: run the tasks again that failed for good, too.
-        changed: run the done tasks again whose inputs changed since submit, too.
+        changed: run the done tasks again whose inputs have changed since, too.
 
     Raises:
-        InputError: the run has not ended.
+        InputError: the run has not ended, or it would end again at once.
         StorageError: the run directory cannot be read or written.
         SchedulerError: sbatch refused.
     """
@@ -74,29 +77,70 @@ def resume_run(run_dir: RunDir, *, failed: bool, changed: bool) -> Resumed:
         )
     found = [task.index for task in changed_inputs(run_dir)]
     stale = [index for index in found if status.record.status[index] == DONE]
-    notes = _notes(status, stale, failed=failed, changed=changed)
-    again = (status.counts.failed if failed else 0) + (len(stale) if changed else 0)
-    if status.record.left + again == 0:
+    pending = read_request(run_dir, status.record)
+    request = _merged(pending, failed=failed, changed=stale if changed else [])
+    notes = _notes(status, stale, request, pending)
+    if status.record.left + len(tasks_again(request, status.record)) == 0:
         return Resumed((), (*notes, f"{status.plan.run}: nothing is left to do"))
-    request = ResumeRequest(id=uuid.uuid4().hex, failed=failed, changed=stale if changed else [])
+    _check_failures(status, request)
+    marks = marks_now(run_dir, request.changed)
     write_atomically(run_dir.resume, msgspec.json.encode(request).decode())
-    if changed:
-        mark_anew(run_dir, stale)
-    run_dir.cancel.unlink(missing_ok=True)
-    submitted = resubmit(run_dir)
+    submitted = _resubmit(run_dir)
+    if marks:
+        write_atomically(run_dir.inputs, marks)
     return Resumed(submitted.jobs, notes)
 
 
-def _notes(status: RunStatus, stale: list[int], *, failed: bool, changed: bool) -> tuple[str, ...]:
+def _merged(pending: ResumeRequest | None, *, failed: bool, changed: list[int]) -> ResumeRequest:
+    """Return a new request for all that is asked for now, and what nobody has carried out yet."""
+    before = pending or ResumeRequest(id="")
+    return ResumeRequest(
+        id=uuid.uuid4().hex,
+        failed=failed or before.failed,
+        changed=sorted({*changed, *before.changed}),
+    )
+
+
+def _check_failures(status: RunStatus, request: ResumeRequest) -> None:
+    """Refuse what the head would end as soon as it has waited for its turn in the queue."""
+    run, most, failures = status.plan.run, status.plan.max_failures, status.counts.failed
+    if most and failures >= most and not request.failed:
+        raise InputError(
+            f"run {run} has {counted(failures, 'failed task')}, and --max-failures is {most}: it "
+            "would end again at once",
+            hint=f"Run them again, too: hpckit resume {run} --failed",
+        )
+
+
+def _resubmit(run_dir: RunDir) -> Submitted:
+    """Submit the scripts anew; a run that was cancelled is so again when that fails."""
+    cancelled = run_dir.cancel.exists()
+    run_dir.cancel.unlink(missing_ok=True)
+    try:
+        return resubmit(run_dir)
+    except BaseException:
+        if cancelled:
+            mark_cancelled(run_dir, why="it could not be resumed")
+        raise
+
+
+def _notes(
+    status: RunStatus, stale: list[int], request: ResumeRequest, pending: ResumeRequest | None
+) -> tuple[str, ...]:
     notes = []
-    if status.counts.failed and not failed:
+    if pending is not None and (pending.failed or pending.changed):
+        asked = " --failed" * pending.failed + " --changed" * bool(pending.changed)
+        notes.append(f"an earlier `hpckit resume{asked}` has not begun; it is carried out too")
+    if status.counts.failed and not request.failed:
         failures = status.counts.failed
         some = counted(failures, "task")
         again = (
             f"`hpckit resume {status.plan.run} --failed` runs {'it' if failures == 1 else 'them'}"
         )
         notes.append(f"{some} failed for good; {again} again")
-    if stale and not changed:
-        some = ", ".join(map(str, stale[:10])) + (", …" if len(stale) > 10 else "")
+    asked_for = set(request.changed)
+    missed = [index for index in stale if index not in asked_for]
+    if missed:
+        some = ", ".join(map(str, missed[:10])) + (", …" if len(missed) > 10 else "")
         notes.append(f"the inputs of done tasks changed: {some}; --changed runs them again")
     return tuple(notes)

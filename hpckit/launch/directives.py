@@ -19,8 +19,19 @@ _GROUPS: Final = (
     frozenset({"--requeue", "--no-requeue"}),
     frozenset({"--gres", "--gpus", "--gpus-per-node"}),
 )
-#: Options that the run itself depends on, and what to use instead.
+_GPUS: Final = "task.resources.gpus in the bag; for another gres, directives.add in a site file"
+#: Options that the run itself depends on or has to know of, and what to use instead.
 _OURS: Final = {
+    "--time": "--walltime TIME",
+    "--time-min": "--walltime TIME",
+    "--mem": "--memory SIZE",
+    "--mem-per-cpu": "--memory SIZE",
+    "--mem-per-gpu": "--memory SIZE",
+    "--gres": _GPUS,
+    "--gpus": _GPUS,
+    "--gpus-per-node": _GPUS,
+    "--gpus-per-socket": _GPUS,
+    "--gpus-per-task": _GPUS,
     "--nodes": "--nodes N (without --sbatch)",
     "--ntasks": "--nodes N",
     "--ntasks-per-node": "--nodes N",
@@ -82,9 +93,10 @@ def check_user_directives(user: Sequence[str]) -> None:
                 f"--sbatch {line!r} is not a long option of sbatch",
                 hint="Write it as one word, such as --sbatch=--mail-type=FAIL",
             )
-        if key in _OURS:
+        ours = key if key in _OURS else next((k for k in _OURS if k.startswith(key)), "")
+        if ours:  # sbatch takes an option's beginning for it
             raise InputError(
-                f"--sbatch {line!r}: hpckit sets {key} itself", hint=f"Use {_OURS[key]}."
+                f"--sbatch {line!r}: hpckit sets {ours} itself", hint=f"Use {_OURS[ours]}."
             )
 
 

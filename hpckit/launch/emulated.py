@@ -53,4 +53,5 @@ def cluster_config(site: Site) -> ClusterConfig:
         memory_mib=site.emulated.memory_mib,
         partitions=partitions,
         max_array_size=site.limits.max_array_size,
+        kill_wait_s=float(site.emulated.kill_wait_s),
     )

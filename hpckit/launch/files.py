@@ -17,6 +17,7 @@ from hpckit.run.rundir import RunDir, write_atomically
 from hpckit.spec.engines import DOOR_KEY, ENGINES
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Task
+from hpckit.spec.units import counted
 
 _HINT = "Make room, or choose another place with run_root or $HPCKIT_RUNS."
 
@@ -63,16 +64,23 @@ def write_run_dir(run_dir: RunDir, contents: Contents) -> None:
     """Write everything; the plan comes last, because a directory with a plan is a run.
 
     Raises:
-        InputError: the bag has a fault that shows only when its tasks are made.
+        InputError: the bag has a fault that shows only when its tasks are made, or has not as
+            many as the plan says.
         StorageError: a file cannot be written.
     """
     try:
         folders = (run_dir.scripts, run_dir.secrets, run_dir.journal, run_dir.output)
         for folder in (*folders, run_dir.spool, run_dir.logs, run_dir.address.parent):
             folder.mkdir(mode=0o700)
-        _write_tasks(run_dir, contents.tasks)
+        written = _write_tasks(run_dir, contents.tasks)
     except OSError as error:
         raise StorageError(f"cannot write {run_dir.root}: {error}", hint=_HINT) from error
+    if written != contents.plan.tasks:
+        raise InputError(
+            f"the bag had {counted(contents.plan.tasks, 'task')} when they were counted, and "
+            f"{written} when they were written down: what it runs over has changed meanwhile",
+            hint="Submit it again when nothing else writes there.",
+        )
     for name in (DOOR_KEY, ENGINES[contents.plan.backend].secret):
         if name:  # no newline: Work Queue takes a password file's content verbatim
             write_atomically(run_dir.secret(name), secrets.token_hex(32))
@@ -84,24 +92,26 @@ def write_run_dir(run_dir: RunDir, contents: Contents) -> None:
     write_atomically(run_dir.plan, contents.plan.to_json())
 
 
-def _write_tasks(run_dir: RunDir, tasks: Iterable[Task]) -> None:
+def _write_tasks(run_dir: RunDir, tasks: Iterable[Task]) -> int:
+    """Write the tasks, and the marks of their inputs if they have any; return how many tasks."""
     with run_dir.tasks.open("x") as out, run_dir.inputs.open("x") as marks:
-        recorded = _write_lines(tasks, out, marks)
+        written = _write_lines(tasks, out, marks)
+        recorded = marks.tell()
     if not recorded:
         run_dir.inputs.unlink()
+    return written
 
 
 def _write_lines(tasks: Iterable[Task], out: TextIO, marks: TextIO) -> int:
-    """Write one line a task, and one of marks for each that has inputs; return how many have."""
+    """Write one line a task, and one of marks for each that has inputs; return how many tasks."""
     import msgspec
 
-    encoder, recorded = msgspec.json.Encoder(), 0
-    for task in tasks:
+    encoder, written = msgspec.json.Encoder(), 0
+    for written, task in enumerate(tasks, 1):  # noqa: B007 - the last is returned
         out.write(encoder.encode(task.to_dict()).decode() + "\n")
         if task.inputs:
             marks.write(inputs_line(task))
-            recorded += 1
-    return recorded
+    return written
 
 
 def _make_parents(parent: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from hpckit.errors import StorageError
-from hpckit.run.rundir import RunDir, write_atomically
+from hpckit.run.rundir import RunDir
 from hpckit.spec.task import Task
 
 #: Size in bytes and time of last change in nanoseconds; None for what is not there.
@@ -66,15 +66,15 @@ def _compare(marks: Iterator[str], tasks: Iterator[str]) -> Iterator[Changed]:
             yield Changed(index, paths)
 
 
-def mark_anew(run_dir: RunDir, indices: Collection[int]) -> None:
-    """Take the inputs of these tasks, as they are now, for what they should be.
+def marks_now(run_dir: RunDir, indices: Collection[int]) -> str:
+    """Return ``inputs.jsonl`` with the inputs of these tasks as they are now; ``""`` for none.
 
     Raises:
-        StorageError: the run directory cannot be read or written.
+        StorageError: the run directory cannot be read.
     """
     wanted = set(indices)
     if not wanted:
-        return
+        return ""
     try:
         with run_dir.tasks.open() as tasks:
             found = (Task.from_dict(raw) for raw in map(json.loads, tasks))
@@ -82,5 +82,4 @@ def mark_anew(run_dir: RunDir, indices: Collection[int]) -> None:
         lines = run_dir.inputs.read_text().splitlines(keepends=True)
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot read the inputs of {run_dir.root}: {error}") from error
-    text = "".join(fresh.get(json.loads(line)[0], line) for line in lines)
-    write_atomically(run_dir.inputs, text)
+    return "".join(fresh.get(json.loads(line)[0], line) for line in lines)

@@ -9,6 +9,7 @@ from hpckit.launch.directives import adapt, literal, place_directives
 from hpckit.launch.place import Places
 from hpckit.launch.sizes import Sizes
 from hpckit.launch.walltime import warning_s
+from hpckit.slurm.hostlist import array_indices
 from hpckit.spec.engines import ENGINES
 from hpckit.spec.plan import JobPlan, Plan
 from hpckit.spec.site_model import Site
@@ -26,7 +27,7 @@ def array_slices(workers: int, max_array_size: int, at_once: int = 0) -> tuple[s
     full, rest = divmod(workers, max_array_size)
     counts = [max_array_size] * full + ([rest] if rest else [])
     limit = f"%{at_once}" if at_once else ""
-    return tuple(f"0-{count - 1}{limit}" if count > 1 else "0" for count in counts)
+    return tuple(array_indices(count) + limit * (count > 1) for count in counts)
 
 
 def first_arrays(plan: Plan) -> tuple[str, ...]:

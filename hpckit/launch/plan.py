@@ -96,19 +96,36 @@ def _engine(request: Request) -> tuple[Backend, Shape, list[str]]:
             f"workers are one job, in one partition",
             hint="Add --shape array, or use --partition.",
         )
+    _check_bounds(request, shape)
     return backend, shape, notes
+
+
+def _check_bounds(request: Request, shape: Shape) -> None:
+    """Refuse numbers of workers that contradict one another, or the shape."""
+    nodes, least, most = request.nodes, request.min_workers, request.max_workers
+    given = (("--min-workers", least), ("--max-workers", most))
+    bounds = ", ".join(f"{flag} {number}" for flag, number in given if number is not None)
+    if bounds and shape != "array":
+        raise InputError(
+            f"{bounds}: only an array of workers grows and shrinks; in the {shape} shape they are "
+            "the nodes of one job",
+            hint="Say how many with --nodes, or add --shape array where the engine has it.",
+        )
+    fault = ""
+    if least is not None and most is not None and least > most:
+        fault = f"--min-workers {least} is more than --max-workers {most}"
+    elif nodes is not None and most is not None and nodes > most:
+        fault = f"--nodes {nodes} is more than --max-workers {most}"
+    elif nodes is not None and least is not None and nodes < least:
+        fault = f"--nodes {nodes} is less than --min-workers {least}"
+    if fault:
+        raise InputError(fault, hint="Leave one of them out, or give numbers that go together.")
 
 
 def _bounds(request: Request, workers: int) -> dict[str, int]:
     """Return between how many workers the head keeps the array."""
-    least = 1 if request.min_workers is None else request.min_workers
-    most = max(workers, least) if request.max_workers is None else request.max_workers
-    if least > most:
-        raise InputError(
-            f"--min-workers {least} is more than --max-workers {most}",
-            hint="Give a --max-workers that is at least as large, or leave one of them out.",
-        )
-    return {"min_workers": least, "max_workers": most}
+    least = request.min_workers or 1
+    return {"min_workers": least, "max_workers": request.max_workers or max(workers, least)}
 
 
 def _max_failures(request: Request) -> int:

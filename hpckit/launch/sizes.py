@@ -230,6 +230,11 @@ def _workers(case: _Case, worker: Size, job_memory_mib: int, slots: int) -> int:
         if workers > 1 and (flag or wish):
             case.notes.append(f"workers: 1, not {workers}; the pool works on one node")
         return 1
+    least = case.request.min_workers or 1
+    if workers < least:
+        if wish:
+            case.notes.append(f"workers: {least}, not {workers}; --min-workers is {least}")
+        workers = least
     enough = ceil(case.request.tasks / max(1, slots))
     if not flag and workers > enough:
         if wish:
@@ -250,6 +255,8 @@ def _most_workers(case: _Case, worker: Size, job_memory_mib: int) -> list[tuple[
         if limits.max_nodes is not None:
             found.append((limits.max_nodes, f"a job in {case.place.title} has no more nodes"))
         return found
+    if case.request.max_workers is not None:
+        found.append((case.request.max_workers, f"--max-workers is {case.request.max_workers}"))
     for submitted in (limits.max_submitted, site.limits.max_submitted):
         if submitted is not None:
             why = f"you may have {submitted} jobs there, the head's among them"

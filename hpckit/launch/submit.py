@@ -17,9 +17,10 @@ from hpckit.launch.jobs import first_arrays
 from hpckit.launch.naming import refuse_node_local
 from hpckit.launch.provenance import provenance, provenance_json
 from hpckit.launch.render import render
-from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, record_job
+from hpckit.run.jobs import HEAD_ROLES, SubmittedJob
 from hpckit.run.rundir import RunDir, write_atomically
-from hpckit.slurm.sbatch import sbatch, scancel
+from hpckit.run.submission import submit_job
+from hpckit.slurm.sbatch import scancel
 from hpckit.spec.bag import Bag
 from hpckit.spec.expand import expand
 from hpckit.spec.plan import Plan
@@ -32,15 +33,6 @@ class Submitted:
 
     run_dir: RunDir
     jobs: tuple[SubmittedJob, ...]
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One call of sbatch: the script of a role, and for a further slice its indices."""
-
-    role: str
-    array: str = ""
-    args: tuple[str, ...] = ()
 
 
 def submit(
@@ -124,14 +116,11 @@ def _ready(plan: Plan, site: Site) -> None:
         bring_up(site)
 
 
-def _steps(plan: Plan) -> Iterator[_Step]:
-    """Yield the calls of sbatch, the head's first; arrays in slices within MaxArraySize."""
+def _arrays(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield role and ``--array`` of each call of sbatch, the head's first; ``""`` is no array."""
     for job in plan.jobs:
-        if job.role in HEAD_ROLES:
-            yield _Step(job.role)
-            continue
-        for array in first_arrays(plan):
-            yield _Step(job.role, array, (f"--array={array}",))
+        arrays = ("",) if job.role in HEAD_ROLES else first_arrays(plan)
+        yield from ((job.role, array) for array in arrays)
 
 
 def _submit_all(run_dir: RunDir, plan: Plan, jobs: list[SubmittedJob]) -> None:
@@ -140,17 +129,12 @@ def _submit_all(run_dir: RunDir, plan: Plan, jobs: list[SubmittedJob]) -> None:
     An interrupt between an sbatch and its line in the record would leave a job that nobody
     knows, so it is held back.
     """
-    for step in _steps(plan):
+    for role, array in _arrays(plan):
         head = next((job.job_id for job in jobs if job.role in HEAD_ROLES), "")
         after = (f"--dependency=after:{head}",) if head else ()
         with held_interrupts():
-            script = run_dir.script(step.role)
-            job_id = sbatch(script, slurm_bin=plan.slurm_bin, args=(*step.args, *after))
-            now = time.time()
-            jobs.append(
-                SubmittedJob(job_id=job_id, role=step.role, submitted_at=now, array=step.array)
-            )
-            record_job(run_dir, jobs[-1])
+            job = submit_job(run_dir, role, slurm_bin=plan.slurm_bin, array=array, args=after)
+            jobs.append(job)
 
 
 def _take_back(run_dir: RunDir, plan: Plan, jobs: list[SubmittedJob]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 
-from hpckit.errors import InputError
+from hpckit.errors import HpckitError, InputError
+from hpckit.launch.interrupts import held_interrupts
 from hpckit.launch.jobs import array_slices
-from hpckit.run.jobs import SubmittedJob, read_jobs, record_job
+from hpckit.run.jobs import SubmittedJob, read_jobs
 from hpckit.run.rundir import RunDir, write_atomically
 from hpckit.run.status import FINAL, RunStatus, read_status
+from hpckit.run.submission import submit_job
 from hpckit.slurm.jobs import job_states
-from hpckit.slurm.sbatch import sbatch, scancel
+from hpckit.slurm.sbatch import scancel
 
 
 def add_workers(run_dir: RunDir, count: int) -> list[SubmittedJob]:
@@ -19,19 +20,20 @@ def add_workers(run_dir: RunDir, count: int) -> list[SubmittedJob]:
 
     Raises:
         InputError: the run has ended, or its workers are no array.
-        SchedulerError: sbatch refused.
-        StorageError: the run directory cannot be written.
+        SchedulerError: sbatch refused; what it had taken is cancelled.
+        StorageError: the run directory cannot be written; what was submitted is cancelled.
     """
     status = _changeable(run_dir)
     plan = status.plan
-    jobs = []
-    for array in array_slices(count, plan.max_array_size):
-        args = (f"--array={array}",)
-        job_id = sbatch(run_dir.script("workers"), slurm_bin=plan.slurm_bin, args=args)
-        job = SubmittedJob(job_id=job_id, role="workers", submitted_at=time.time(), array=array)
-        record_job(run_dir, job)
-        jobs.append(job)
-    _set_most(status, _most(status) + count)
+    jobs: list[SubmittedJob] = []
+    try:
+        with held_interrupts():
+            for array in array_slices(count, plan.max_array_size):
+                jobs.append(submit_job(run_dir, "workers", slurm_bin=plan.slurm_bin, array=array))
+            _set_most(status, _most(status) + count)
+    except HpckitError:
+        scancel([job.job_id for job in jobs], slurm_bin=plan.slurm_bin)
+        raise
     return jobs
 
 

@@ -6,8 +6,6 @@ import math
 import re
 from typing import Any
 
-from pydantic import ValidationInfo
-
 from hpckit.errors import did_you_mean
 from hpckit.spec.fields import Frozen
 from hpckit.spec.toml_file import describe, plain, text_of
@@ -47,13 +45,10 @@ class Lines(Frozen):
     lines: str
 
 
-#: The validation context in which a bag comes from its run directory, not from a person.
-RESOLVED = {"resolved": True}
-
 Axis = Values | Glob | Range | Lines
 
 
-def read_axis(raw: Any, info: ValidationInfo) -> Any:
+def read_axis(raw: Any) -> Any:
     """Return the axis that an entry of ``[each]`` asks for.
 
     Raises:
@@ -67,8 +62,6 @@ def read_axis(raw: Any, info: ValidationInfo) -> Any:
         return _values([raw])
     if not isinstance(raw, dict):
         raise ValueError(f"is {describe(raw)}, but must be {FORMS}")
-    if info.context == RESOLVED:
-        return raw  # pydantic finds the model by its keys
     return _from_table(raw)
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from hpckit.errors import InputError
-from hpckit.spec.axis import RESOLVED, Axis, Values, read_axis
+from hpckit.spec.axis import Axis, Values, read_axis
 from hpckit.spec.check import faults
 from hpckit.spec.fields import (
     DURATION,
@@ -158,17 +158,8 @@ class Bag(Frozen):
         )
 
     def to_json(self) -> str:
-        """Return the resolved bag for the run directory; `from_json` reads it."""
+        """Return the resolved bag, for people who look into the run directory."""
         return self.model_dump_json(by_alias=True, exclude_defaults=True, indent=1)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Bag:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: the text is no bag.
-        """
-        return cls.model_validate_json(text, context=RESOLVED)
 
 
 def load_bag(path: Path, sets: Mapping[str, str] = {}, *, cwd: Path | None = None) -> Bag:

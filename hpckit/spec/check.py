@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hpckit.spec.functions import function_source
-from hpckit.spec.paths import absolute
-from hpckit.spec.placeholders import INDEX, NAME, complaint, parse
+from hpckit.spec.paths import absolute, whole_paths
+from hpckit.spec.placeholders import INDEX, NAME, Hole, complaint, parse
 from hpckit.spec.toml_file import Key
+from hpckit.spec.validate import dotted
 
 if TYPE_CHECKING:
     from hpckit.spec.bag import Bag
@@ -32,6 +35,7 @@ def faults(bag: Bag) -> Iterator[Fault]:
             "beginning with a letter or digit, and at most 64 long",
         )
     yield from _task_faults(bag)
+    yield from _kwargs_faults(bag)
     yield from _atomic_faults(bag)
     yield from _name_faults(bag)
     yield from _placeholder_faults(bag)
@@ -59,8 +63,6 @@ def _task_faults(bag: Bag) -> Iterator[Fault]:
     if bool(task.command) == bool(task.function):
         both = "both" if task.command else "neither"
         yield ("task",), f"[task] must have either command or function; it has {both}"
-    if task.kwargs is not None and not task.function:
-        yield ("task", "kwargs"), "task.kwargs goes only with task.function"
     if task.scratch and task.cwd:
         yield ("task", "cwd"), "task.cwd and task.scratch exclude one another"
     if task.command and not task.command[0]:
@@ -80,6 +82,15 @@ def _task_faults(bag: Bag) -> Iterator[Fault]:
             yield ("task", "function"), f"task.function: {error}"
 
 
+def _kwargs_faults(bag: Bag) -> Iterator[Fault]:
+    task = bag.task
+    if task.kwargs is not None and not task.function:
+        yield ("task", "kwargs"), "task.kwargs goes only with task.function"
+    for key, value in _leaves(task.kwargs or {}, ("task", "kwargs")):
+        if isinstance(value, float) and not math.isfinite(value):
+            yield key, f"{dotted(key)} is {value}, which is no number; write it as a string"
+
+
 def _atomic_faults(bag: Bag) -> Iterator[Fault]:
     """An output whose name the task is not given cannot be written under another name."""
     task = bag.task
@@ -87,34 +98,49 @@ def _atomic_faults(bag: Bag) -> Iterator[Fault]:
         return
     if not task.outputs:
         yield ("task", "atomic_outputs"), "task.atomic_outputs needs task.outputs"
-    given = [
-        text for key, text in texts(bag) if key[:2] in (("task", "command"), ("task", "kwargs"))
-    ]
-    names = [*bag.each, *bag.let] if task.function and task.kwargs is None else []
-    given += [f"{{{name}}}" for name in names]
     for number, output in enumerate(task.outputs):
-        if not _is_given(output, given, bag.let):
+        if not _is_given(output, bag):
             yield (
                 ("task", "outputs", number),
-                f"{output!r} does not occur in the command, so task.atomic_outputs cannot let the "
-                "task write to another name first. Name it [let] and use that placeholder in both",
+                f"{output!r} does not occur in the command as a path of its own, so "
+                "task.atomic_outputs cannot let the task write to another name first. Name it in "
+                '[let], and use that in both, "{out}" or "--to={out}", with no letter beside it',
             )
 
 
-def _is_given(output: str, given: list[str], let: Mapping[str, str]) -> bool:
-    """Whether a word that the task is given holds this output's path."""
-    if output in given:
+def _is_given(output: str, bag: Bag) -> bool:
+    """Whether the runner finds this output's path in what the task is given (ADR 0006)."""
+    task = bag.task
+    kwargs = [text for _, text in _nested(task.kwargs or {}, ())]
+    if output in task.command or (output in kwargs and absolute("/", output) == output):
         return True
     try:
-        alone = parse(output).alone
+        name = parse(output).alone
+        if not name or name == INDEX:
+            return False
+        if task.function and task.kwargs is None:
+            return True  # it is given every name
+        values = _shown(name, bag.let)
+        return any(_SHOWN.search(parse(t).fill(values)) for t in (*task.command, *kwargs))
     except ValueError:
         return True  # told as a fault of its own
-    if not alone:
-        return False
-    names = {alone}
-    while more := {n for n, t in let.items() if any(f"{{{m}}}" in t for m in names)} - names:
-        names |= more
-    return any(f"{{{name}}}" in text for name in names for text in given)
+
+
+#: Stands for a path in a text: no text of a bag holds it.
+_PATH = "\0"
+_SHOWN = whole_paths([_PATH])
+
+
+def _shown(name: str, let: Mapping[str, str]) -> Mapping[Hole, str]:
+    """Return what to fill in to see where the path `name` comes to stand, and beside what.
+
+    Of other placeholders nothing is known, so that each may be a letter.
+    """
+    values = defaultdict(lambda: "x", {Hole(name): _PATH})
+    for other in let_order(let):
+        if other != name:
+            values[Hole(other)] = parse(let[other]).fill(values)
+    return values
 
 
 def _name_faults(bag: Bag) -> Iterator[Fault]:
@@ -157,14 +183,19 @@ def texts(bag: Bag) -> Iterator[tuple[Key, str]]:
 
 
 def _nested(value: Any, key: Key) -> Iterator[tuple[Key, str]]:
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, Mapping):
+    return ((at, leaf) for at, leaf in _leaves(value, key) if isinstance(leaf, str))
+
+
+def _leaves(value: Any, key: Key) -> Iterator[tuple[Key, Any]]:
+    """Yield what is in a value at any depth, by its key."""
+    if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _nested(item, (*key, name))
+            yield from _leaves(item, (*key, name))
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
-            yield from _nested(item, (*key, number))
+            yield from _leaves(item, (*key, number))
+    else:
+        yield key, value
 
 
 def _circle_faults(bag: Bag) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hpckit.errors import InputError
@@ -64,7 +64,7 @@ def _matches(name: str, axis: Glob, directory: str) -> list[str]:
     pattern = absolute(glob.escape(directory), axis.glob)
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
     for path in found:
-        _check_text(path, f"each.{name}: glob {axis.glob!r}", "Rename the file.")
+        _check_text(path, f"each.{name}: glob {axis.glob!r}")
     if found:
         return found
     folder = axis.glob
@@ -78,12 +78,14 @@ def _matches(name: str, axis: Glob, directory: str) -> list[str]:
     )
 
 
-def _check_text(text: str, where: str, hint: str) -> None:
+def _check_text(path: str, where: str) -> None:
     """Refuse what is not UTF-8: plans, journals and tables are, and would not hold it."""
     try:
-        text.encode()
+        path.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{where}: {os.fsencode(text)!r} is not UTF-8", hint=hint) from error
+        raise InputError(
+            f"{where}: {os.fsencode(path)!r} is not UTF-8", hint="Rename the file."
+        ) from error
 
 
 def _lines(name: str, axis: Lines, directory: str) -> Iterator[Element]:
@@ -91,19 +93,38 @@ def _lines(name: str, axis: Lines, directory: str) -> Iterator[Element]:
     empty = True
     try:
         with path.open("rb") as stream:
-            for number, raw in enumerate(stream, 1):
-                line = raw.removesuffix(b"\n").removesuffix(b"\r")
-                if number == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")  # what some editors put there
-                if not line:
-                    continue
-                if b"\0" in line:
-                    raise InputError(f"{path}:{number}: holds a zero byte, so it is no text file")
+            for text in read_lines(stream, str(path)):
                 empty = False
-                text = os.fsdecode(line)
-                _check_text(text, f"{path}:{number}", "Save the file as UTF-8.")
                 yield text, text
     except OSError as error:
         raise InputError(f"each.{name}: cannot read lines from {path}: {error.strerror}") from error
     if empty:
         raise InputError(f"each.{name}: {path} holds no lines")
+
+
+def read_lines(stream: Iterable[bytes], where: str) -> Iterator[str]:
+    """Yield the lines of a UTF-8 text, without their ends; empty ones are left out.
+
+    A line ends with a line feed and nothing else, so that it can hold whatever else a name can.
+
+    Args:
+        stream: the lines as bytes, as a binary file yields them.
+        where: the file, for messages.
+
+    Raises:
+        InputError: a line is no text, and which.
+    """
+    for number, raw in enumerate(stream, 1):
+        line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")  # what some editors put there
+        if not line:
+            continue
+        if b"\0" in line:
+            raise InputError(f"{where}:{number}: holds a zero byte, so it is no text file")
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{where}:{number}: {line!r} is not UTF-8", hint="Save the file as UTF-8."
+            ) from error

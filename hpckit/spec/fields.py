@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from hpckit.errors import InputError
 from hpckit.spec.toml_file import describe, text_of
-from hpckit.spec.units import parse_duration_s, parse_memory_mib
+from hpckit.spec.units import parse_duration_s, parse_memory_mib, parse_wait_s
 
 DURATION = 'a duration such as "90s", "5m", "1h30m" or "HH:MM:SS"'
 MEMORY = 'a memory size such as "500 MB", "2 GiB" or "4G"'
@@ -25,22 +26,18 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
-def _duration(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{describe(value)} is not {DURATION}")
-    try:
-        return parse_duration_s(value)
-    except InputError as error:
-        raise ValueError(str(error)) from error
+def _measured(parse: Callable[[str | float], int], needed: str) -> BeforeValidator:
+    """Read a text or a number with a unit by `parse`; `needed` is what it must be, in words."""
 
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"{describe(value)} is not {needed}")
+        try:
+            return parse(value)
+        except InputError as error:
+            raise ValueError(str(error)) from error
 
-def _memory(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{describe(value)} is not {MEMORY}")
-    try:
-        return parse_memory_mib(value)
-    except InputError as error:
-        raise ValueError(str(error)) from error
+    return BeforeValidator(read)
 
 
 def _written(value: Any) -> Any:
@@ -56,7 +53,8 @@ def _no_zero_byte(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(_no_zero_byte), BeforeValidator(_written)]
 Words = tuple[Annotated[str, AfterValidator(_no_zero_byte)], ...]
-Seconds = Annotated[int, BeforeValidator(_duration)]
-Mebibytes = Annotated[int, BeforeValidator(_memory)]
+Seconds = Annotated[int, _measured(parse_duration_s, DURATION)]
+SecondsOrNone = Annotated[int, _measured(parse_wait_s, DURATION)]
+Mebibytes = Annotated[int, _measured(parse_memory_mib, MEMORY)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 CountOrNone = Annotated[int, Field(strict=True, ge=0)]

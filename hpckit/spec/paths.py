@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 
@@ -21,6 +23,16 @@ def absolute(base: str, path: str) -> str:
 def program(base: str, word: str) -> str:
     """Return a command's first word: a path from `base` if it has a slash, else for PATH."""
     return absolute(base, word) if "/" in word else word
+
+
+def whole_paths(paths: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern that finds these paths in a text where nothing goes on before or after.
+
+    ``/d/a`` is not meant by ``/d/a.log`` nor by ``-o/d/a``, but it is by ``--to=/d/a``.
+    """
+    longest_first = sorted(paths, key=len, reverse=True)
+    any_of_them = "|".join(map(re.escape, longest_first))
+    return re.compile(rf"(?<![\w./-])(?:{any_of_them})(?![\w.-])")
 
 
 @lru_cache(maxsize=1024)

@@ -23,6 +23,7 @@ from hpckit.spec.fields import (
     Frozen,
     Mebibytes,
     Seconds,
+    SecondsOrNone,
     Words,
 )
 
@@ -105,6 +106,9 @@ class EmulatedShape(Frozen):
     nodes: Count = Field(default=4, description=POSITIVE)
     cpus: Count = Field(default=2, description=f"{POSITIVE}, per node")
     memory_mib: Mebibytes = Field(default=4000, alias="memory", description=f"{MEMORY}, per node")
+    kill_wait_s: SecondsOrNone = Field(  # Slurm's default, too
+        default=30, alias="kill_wait", description=f'{DURATION}, or "0s"'
+    )
 
 
 class Site(Frozen):
@@ -144,7 +148,7 @@ class Site(Frozen):
     )
     limits: Limits = Field(default=Limits(), description=f"{TABLE}: max_array_size, max_submitted")
     emulated: EmulatedShape = Field(
-        default=EmulatedShape(), description=f"{TABLE}: nodes, cpus, memory"
+        default=EmulatedShape(), description=f"{TABLE}: nodes, cpus, memory, kill_wait"
     )
 
     @field_validator("port_range")

@@ -42,6 +42,16 @@ def parse_duration_s(text: str | float) -> int:
     return math.ceil(seconds)
 
 
+def parse_wait_s(text: str | float) -> int:
+    """Return the seconds of a duration that may also be none at all: ``"0s"``, ``0``.
+
+    Raises:
+        InputError: the text is no duration, or is negative.
+    """
+    none = _clock_s(text) == 0 if isinstance(text, str) else text == 0
+    return 0 if none else parse_duration_s(text)
+
+
 def _clock_s(text: str) -> float:
     word = text.strip().lower()
     if re.fullmatch(r"\d+(\.\d+)?", word):

@@ -9,6 +9,8 @@ import pytest
 
 from hpckit.cli import follow
 from hpckit.cli.interrupt import Terminated
+from hpckit.run.locate import remember_run
+from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Snapshot
 from tests.unit.cli.conftest import MadeUp, Prompt
 
@@ -179,3 +181,14 @@ def test_a_run_whose_directory_was_removed_by_hand_is_forgotten(
     gone.dir.plan.unlink()
     assert "gone" not in prompt("list").out
     assert "run 'gone' not found; known: kept." in prompt("status", "gone").err
+
+
+def test_a_run_in_a_directory_with_two_names_is_listed_once(
+    made_up: Make, prompt: Prompt, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up()
+    (home / "link").symlink_to(home / "runs")
+    monkeypatch.setenv("HPCKIT_RUNS", str(home / "link"))
+    remember_run(RunDir(home / "link" / "sea-ice"))
+    body = prompt("list", "--json").document
+    assert [run["run"] for run in body["runs"]] == ["sea-ice"]

@@ -82,6 +82,22 @@ def test_results_survive_commas_quotes_and_newlines(made_up: Make, prompt: Promp
     assert r'a,"b"\nc' in shown[2]
 
 
+def test_results_keep_numbers_that_json_does_not_have_as_text(
+    made_up: Make, prompt: Prompt
+) -> None:
+    run = made_up()
+    run.head()
+    run.result(0, value={"psnr": float("inf"), "of": {"each": [1.5, float("-inf"), float("nan")]}})
+    run.result(1, value={"psnr": 41.5, "of": {"each": [2**70]}})
+    body = prompt("results", "--json").document
+    assert [row["psnr"] for row in body["rows"]] == ["Infinity", 41.5]
+    assert [row["of.each"] for row in body["rows"]] == [[1.5, "-Infinity", "NaN"], [2**70]]
+    rows = list(csv.DictReader(io.StringIO(prompt("results", "--csv").out)))
+    assert [row["psnr"] for row in rows] == ["Infinity", "41.5"]
+    assert rows[0]["of.each"] == '[1.5, "-Infinity", "NaN"]'
+    assert float(rows[0]["psnr"]) == float("inf")
+
+
 def test_what_a_task_prints_never_hides_its_index_parameters_or_time(
     made_up: Make, prompt: Prompt
 ) -> None:

@@ -79,8 +79,8 @@ def test_a_wrong_option_of_bench_points_to_the_help_of_that_command(
 
 @pytest.mark.parametrize("time", ["40", "40s", "2m"])
 def test_a_life_is_a_time_as_elsewhere(prompt: Prompt, time: str) -> None:
-    said = prompt("bench", "spot", "--life", time, "--repeats", "1", "--seeds", "1")
-    assert "--repeats and --seeds are the same here" in said.err  # it came as far as that
+    said = prompt("bench", "spot", "--life", time, "--size", "4")
+    assert "--size is 4, but must be within 8 and 512" in said.err  # it came as far as that
 
 
 def test_docs_show_every_document() -> None:

@@ -216,6 +216,60 @@ def test_a_plan_never_asks_for_nothing_nor_for_more_than_there_is(  # noqa: PLR0
     assert Plan.from_json(found.to_json()) == found
 
 
+# -- how many workers an array has --------------------------------------------------------
+
+
+def wish(count: int) -> dict[str, Any]:
+    return {"workers": {"count": count}}
+
+
+def of_an_array(**flags: Any) -> tuple[int, int, int, str]:
+    found = plan("slurm", backend="workqueue", shape="array", cores=1, **flags)
+    array = directives(found, "workers")["--array"]
+    return found.workers, found.min_workers, found.max_workers, array
+
+
+def test_there_are_never_more_workers_than_max_workers() -> None:
+    assert of_an_array(max_workers=2) == (2, 1, 2, "0-1")
+    assert of_an_array(max_workers=2, tables=wish(8)) == (2, 1, 2, "0-1")
+    found = plan("slurm", backend="workqueue", max_workers=2, tables=wish(8))
+    assert "workers: 2, not 8; --max-workers is 2" in found.notes
+
+
+def test_there_are_min_workers_from_the_beginning() -> None:
+    assert of_an_array(min_workers=6) == (6, 6, 6, "0-5")
+    assert of_an_array(min_workers=6, max_workers=9) == (6, 6, 9, "0-5")
+    assert of_an_array(min_workers=6, tasks=3) == (3, 6, 6, "0-2")  # as long as they find tasks
+    found = plan("slurm", backend="workqueue", min_workers=6, tables=wish(2))
+    assert "workers: 6, not 2; --min-workers is 6" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"nodes": 8, "max_workers": 2}, "--nodes 8 is more than --max-workers 2"),
+        ({"nodes": 2, "min_workers": 3}, "--nodes 2 is less than --min-workers 3"),
+        ({"min_workers": 4, "max_workers": 3}, "--min-workers 4 is more than --max-workers 3"),
+    ],
+)
+def test_bounds_that_contradict_one_another_are_refused(flags: dict[str, int], words: str) -> None:
+    with pytest.raises(InputError, match=f"{words}\nLeave one of them out"):
+        plan("slurm", backend="workqueue", **flags)
+
+
+@pytest.mark.parametrize(
+    ("backend", "flags", "found"),
+    [
+        ("ray", {"min_workers": 5, "max_workers": 9}, "--min-workers 5, --max-workers 9"),
+        ("ray", {"max_workers": 9}, "--max-workers 9"),
+        ("pool", {"min_workers": 5}, "--min-workers 5"),
+    ],
+)
+def test_what_is_one_job_does_not_grow(backend: str, flags: dict[str, int], found: str) -> None:
+    with pytest.raises(InputError, match=f"{found}: only an array of workers grows and shrinks"):
+        plan("slurm", backend=backend, **flags)
+
+
 # -- arrays --------------------------------------------------------------------------------
 
 
@@ -257,18 +311,47 @@ def test_what_a_site_demands_must_be_given() -> None:
 
 
 def test_the_users_directives_replace_equal_ones_in_their_place() -> None:
-    found = plan("slurm", backend="workqueue", sbatch=("--mem-per-cpu=2G", "--mail-type=FAIL"))
+    found = plan("slurm", backend="workqueue", sbatch=("--no-requeue", "--mail-type=FAIL"))
     lines = found.jobs[0].directives
-    assert not any(line.startswith("--mem=") for line in lines)
-    before = lines.index("--cpus-per-task=1")
-    assert lines[before + 1] == "--mem-per-cpu=2G"
+    assert "--requeue" not in lines
+    assert lines[lines.index("--open-mode=append") - 1] == "--no-requeue"
     assert lines[-1] == "--mail-type=FAIL"
+
+
+def test_a_directive_of_the_site_replaces_those_that_say_the_same_in_another_way() -> None:
+    site = a_site(directives={"add": ["--mem-per-cpu=2G"]}, run_root="/scratch")
+    lines = plan(site, backend="workqueue").jobs[0].directives
+    assert not any(line.startswith("--mem=") for line in lines)
+    assert lines[lines.index("--cpus-per-task=1") + 1] == "--mem-per-cpu=2G"
 
 
 @pytest.mark.parametrize("line", ["-p high", "--nodes=3", "--array=0-9", "--mail-type=a\nb", "--"])
 def test_directives_that_would_break_the_run_are_refused(line: str) -> None:
     with pytest.raises(InputError, match="--sbatch"):
         plan("slurm", sbatch=(line,))
+
+
+@pytest.mark.parametrize(
+    ("line", "ours"),
+    [
+        ("--time=10", "--walltime TIME"),
+        ("--time-min=10", "--walltime TIME"),
+        ("--mem=500M", "--memory SIZE"),
+        ("--mem-per-cpu=2G", "--memory SIZE"),
+        ("--mem-per-gp=2G", "--memory SIZE"),  # sbatch takes what is cut short, too
+        ("--gres=gpu:1", "task.resources.gpus in the bag"),
+        ("--gpus=1", "task.resources.gpus in the bag"),
+        ("--gpus-per-node=1", "task.resources.gpus in the bag"),
+        ("--cpus-per-task=3", "--cores N"),
+    ],
+)
+def test_a_directive_that_the_plan_would_not_know_of_names_the_flag_to_use(
+    line: str, ours: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        plan("slurm", sbatch=(line,))
+    assert str(caught.value).startswith(f"--sbatch {line!r}: hpckit sets --")
+    assert f"\nUse {ours}" in str(caught.value)
 
 
 # -- names and directories -----------------------------------------------------------------

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import stat
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,76 +11,14 @@ import pytest
 
 from hpckit.errors import InputError, SchedulerError, StorageError
 from hpckit.launch.inputs import changed_inputs
-from hpckit.launch.plan import make_plan
-from hpckit.launch.submit import Submitted, resubmit, submit
+from hpckit.launch.submit import resubmit
 from hpckit.run.jobs import newest_head_job, read_jobs
 from hpckit.run.rundir import RunDir
 from hpckit.spec.bag import Bag
-from hpckit.spec.expand import count
-from hpckit.spec.plan import Plan
 from hpckit.spec.site_model import Site
 from hpckit.spec.task import Task
-from tests.golden.cases import request
-from tests.unit.slurm.fake import FakeSlurm, fake_slurm
-
-#: sbatch that counts its calls and prints 101, 102, ... as job ids.
-COUNTING = 'n=$(grep -c ^sbatch "$log"); echo $((100 + n))\n'
-HOSTILE = 'it\'s 100% "grün" & $HOME'
-
-
-@pytest.fixture
-def slurm(tmp_path: Path) -> FakeSlurm:
-    fake = fake_slurm(tmp_path / "bin")
-    fake.script("sbatch", COUNTING)
-    fake.answer("scancel")
-    return fake
-
-
-@pytest.fixture
-def case(tmp_path: Path, slurm: FakeSlurm) -> Iterator[Case]:
-    work = tmp_path / HOSTILE
-    work.mkdir()
-    for name in ("a", "b", "c"):
-        (work / f"{name}.npy").write_text(name)
-    yield Case(work, slurm)
-
-
-class Case:
-    """A bag of three files in a directory with a hostile name."""
-
-    def __init__(self, work: Path, slurm: FakeSlurm) -> None:
-        self.runs = work / "runs" / "of mine"
-        # tmp_path lies in /tmp; only an emulated site may keep runs there, and none is started.
-        self.site = Site(name="here", slurm_bin=slurm.bin, node_tmp="/nowhere")
-        self.bag = Bag.model_validate(
-            {
-                "name": "bag",
-                "task": {"command": ["cat", "{file}"], "inputs": ["{file}"]},
-                "each": {"file": {"glob": "*.npy"}},
-                "directory": str(work),
-                "submitted_from": str(work),
-            }
-        )
-
-    def plan(self, name: str = "r", **changes: object) -> Plan:
-        asked = request(
-            tasks=count(self.bag),
-            environ={"HPCKIT_RUNS": "/shared"},
-            name=name,
-            account="",
-            **{"backend": "workqueue"} | changes,
-        )
-        return replace(make_plan(self.bag, self.site, asked), run_dir=str(self.runs / name))
-
-    def submit(self, plan: Plan) -> Submitted:
-        return submit(self.bag, self.site, plan, argv=("hpckit", "submit"))
-
-
-@pytest.fixture(autouse=True)
-def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests' directories are in /tmp, which real sites refuse (tested with the plan)."""
-    for module in ("plan", "submit"):  # pytest's directories lie in /tmp
-        monkeypatch.setattr(f"hpckit.launch.{module}.refuse_node_local", lambda *_: None)
+from tests.unit.launch.conftest import COUNTING, Case
+from tests.unit.slurm.fake import FakeSlurm
 
 
 def mode(path: Path) -> int:
@@ -114,7 +51,7 @@ def test_the_run_directory_holds_everything_and_is_private(case: Case) -> None:
     run_dir = case.submit(plan).run_dir
     assert mode(run_dir.root) == 0o700
     assert run_dir.read_plan() == plan
-    assert Bag.from_json(run_dir.bag.read_bytes()) == case.bag
+    assert json.loads(run_dir.bag.read_bytes())["each"] == {"file": {"glob": "*.npy"}}
     assert Site.from_json(run_dir.site.read_bytes()) == case.site
     folders = (run_dir.journal, run_dir.output, run_dir.spool, run_dir.logs)
     assert all(list(folder.iterdir()) == [] for folder in folders)
@@ -221,3 +158,24 @@ def test_inputs_that_changed_since_are_named(case: Case) -> None:
         (1, (str(work / "b.npy"),)),
         (2, (str(work / "c.npy"),)),
     ]
+
+
+@pytest.mark.parametrize("change", ["d.npy", "-c.npy"])
+def test_files_that_come_or_go_while_one_submits_leave_nothing_behind(
+    case: Case, slurm: FakeSlurm, change: str
+) -> None:
+    plan = case.plan()
+    if change.startswith("-"):
+        (case.work / change[1:]).unlink()
+    else:
+        (case.work / change).touch()
+    now = 2 if change.startswith("-") else 4
+    with pytest.raises(InputError) as caught:
+        case.submit(plan)
+    assert str(caught.value) == (
+        f"the bag had 3 tasks when they were counted, and {now} when they were written down: "
+        "what it runs over has changed meanwhile\n"
+        "Submit it again when nothing else writes there."
+    )
+    assert not case.runs.parent.exists()
+    assert slurm.asked == []

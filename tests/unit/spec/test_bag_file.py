@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpckit.errors import InputError
-from hpckit.spec.bag import Bag, bag_from_command, load_bag
+from hpckit.spec.bag import bag_from_command, load_bag
 from hpckit.spec.plan import Retries
 
 from .bags import bag_of, write_bag
@@ -62,13 +62,15 @@ def test_the_design_s_example_loads(tmp_path: Path) -> None:
     assert bag.directory == str(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "text", [EXAMPLE, SMALL, '[task]\ncommand = ["a\\n{x}"]\n[each]\nx = [1, "é", 0.5]\n']
-)
-def test_the_run_directory_s_copy_reads_back_as_the_same_bag(tmp_path: Path, text: str) -> None:
-    bag = bag_of(tmp_path, text)
-    assert Bag.from_json(bag.to_json()) == bag
-    json.loads(bag.to_json())
+def test_the_run_directory_s_copy_says_what_the_file_said(tmp_path: Path) -> None:
+    copy = json.loads(bag_of(tmp_path, EXAMPLE).to_json())
+    assert (copy["name"], copy["directory"]) == ("sea-ice", str(tmp_path))
+    assert copy["task"]["timeout"] == 300
+    assert copy["each"] == {
+        "field": {"glob": "data/*.npy"},
+        "tolerance": {"items": [0.01, 0.0001], "texts": ["1e-2", "1e-4"]},
+    }
+    assert copy["retries"]["memory"] == {"times": 2, "grow": 2.0}
 
 
 def test_a_bag_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
@@ -214,6 +216,20 @@ def test_a_bag_s_name_must_fit_a_job_s_name(tmp_path: Path, name: str) -> None:
     assert "but must be of letters, digits" in fault(tmp_path, f'name = "{name}"\n{SMALL}')
 
 
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ("{ cutoff = inf }", "task.kwargs.cutoff is inf"),
+        ("{ cutoff = 1e999 }", "task.kwargs.cutoff is inf"),
+        ("{ deep = { list = [1.0, -inf, nan] } }", "task.kwargs.deep.list[1] is -inf"),
+    ],
+)
+def test_an_argument_that_json_cannot_hold_is_told(tmp_path: Path, kwargs: str, words: str) -> None:
+    (tmp_path / "m.py").write_text("def f(**kwargs): ...\n")
+    told = fault(tmp_path, f'[task]\nfunction = "m:f"\nkwargs = {kwargs}\n')
+    assert f"bag.toml:3: {words}, which is no number; write it as a string" in told
+
+
 def test_scratch_and_cwd_exclude_one_another(tmp_path: Path) -> None:
     told = fault(tmp_path, f'{SMALL}scratch = true\ncwd = "x"\n')
     assert "task.cwd and task.scratch exclude one another" in told
@@ -257,7 +273,6 @@ def test_a_bag_from_a_command_line(tmp_path: Path) -> None:
     assert bag.name == "gzip"
     assert bag.task.command == ("/usr/bin/gzip", "-9", "{line}")
     assert bag.directory == bag.submitted_from == str(tmp_path)
-    assert Bag.from_json(bag.to_json()) == bag
 
 
 @pytest.mark.parametrize(

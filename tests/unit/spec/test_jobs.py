@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hpckit.spec.bag import Bag, load_bag
+from hpckit.spec.bag import load_bag
 from hpckit.spec.expand import count, expand, surroundings
 
 JOBS = Path(__file__).resolve().parents[3] / "jobs"
@@ -56,7 +56,6 @@ def test_every_bag_loads_and_writes_to_its_own_folder(jobs: Path, name: str, tas
         assert Path(task.inputs[0]).is_file()
         assert task.outputs[0].startswith(f"{jobs.parent}/")
         assert Path(task.outputs[0]).parent.parts[-2:] == ("compressed", name)
-    assert Bag.from_json(bag.to_json()) == bag
 
 
 def test_sea_ice_calls_the_task_that_the_build_makes(jobs: Path) -> None:

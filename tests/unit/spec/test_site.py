@@ -156,6 +156,9 @@ def test_an_unknown_site_is_told_with_the_known_ones(write: Write) -> None:
         ("compute_nodes_submit = 1", "compute_nodes_submit is the number 1, but must be true or"),
         ('[limits]\nmax_array_size = "1k"', "limits.max_array_size is the string '1k', but must"),
         ("extends = 3", "extends is the number 3, but must be the name of a site"),
+        ('emulated.kill_wait = "-1s"', "emulated.kill_wait: cannot read '-1s' as a duration"),
+        ("emulated.kill_wait = -1", "emulated.kill_wait: duration -1 is not a positive time"),
+        ("emulated.kill_wait = true", "emulated.kill_wait: true is not a duration such as"),
     ],
 )
 def test_a_fault_names_file_line_key_and_what_is_allowed(

@@ -1,0 +1,153 @@
+"""What `hpckit resume` asks of the next head, and what it must not forget on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpckit.errors import InputError, SchedulerError
+from hpckit.head.takeover import Taken, Whoami, take_over
+from hpckit.launch.control import Resumed, cancel_run, resume_run
+from hpckit.run.events import Ended, Returned, Row
+from hpckit.run.jobs import newest_head_job
+from hpckit.run.rundir import RunDir
+from hpckit.run.state import WAITING
+from hpckit.run.status import read_status
+from hpckit.spec.task import OK
+from tests.unit.factories import make_result
+from tests.unit.launch.conftest import COUNTING, Case
+from tests.unit.slurm.fake import FakeSlurm
+
+AWAY = "sbatch: error: Unable to contact slurm controller\n"
+
+
+class Run:
+    """A submitted run of three tasks, whose heads a test plays."""
+
+    def __init__(self, case: Case, slurm: FakeSlurm, **plan: Any) -> None:
+        for command in ("squeue", "sacct"):
+            slurm.answer(command)
+        self.slurm = slurm
+        self.work = case.work
+        self.dir: RunDir = case.submit(case.plan(**plan)).run_dir
+
+    @contextmanager
+    def head(self) -> Iterator[Taken]:
+        """Let the newest head's job start, and leave in the end."""
+        me = Whoami(nonce="n", job_id=newest_head_job(self.dir), node="n1", pid=1, hosts=("n1",))
+        taken = take_over(self.dir, self.dir.read_plan(), me)
+        try:
+            yield taken
+        finally:
+            taken.close()
+
+    def ends(self, state: str, *kinds: str) -> None:
+        """Let a head end the run after a result of each kind, the first of task 0."""
+        with self.head() as taken:
+            for index, kind in enumerate(kinds):
+                row = Row.of(make_result(index, kind), final=True, output_at=-1)
+                taken.journal.append(Returned(t=1.0, bundle=f"1-{index}", worker="w", rows=[row]))
+            taken.journal.append(Ended(t=2.0, state=state, why=""))
+
+    def edit(self, name: str) -> None:
+        path: Path = self.work / f"{name}.npy"
+        path.write_text(path.read_text() + " and more")
+
+    def controller_away(self) -> None:
+        self.slurm.answer("sbatch", stderr=AWAY, code=1)
+
+    def controller_back(self) -> None:
+        self.slurm.script("sbatch", COUNTING)
+
+    def resume(self, *, failed: bool = False, changed: bool = False) -> Resumed:
+        return resume_run(self.dir, failed=failed, changed=changed)
+
+    def runs_next(self) -> list[int]:
+        """Return the tasks that the newest head has to run, and end the run."""
+        with self.head() as taken:
+            status = bytes(taken.ledger.state.status)
+            taken.journal.append(Ended(t=3.0, state="cancelled", why=""))
+        return [index for index, word in enumerate(status) if word == WAITING]
+
+
+@pytest.fixture
+def run(case: Case, slurm: FakeSlurm) -> Run:
+    return Run(case, slurm)
+
+
+def test_a_changed_input_runs_its_task_again_once(run: Run) -> None:
+    run.ends("done", OK, OK, OK)
+    run.edit("b")
+    run.resume(changed=True)
+    assert run.runs_next() == [1]
+    run.ends("done", OK, OK, OK)
+    assert run.resume(changed=True).notes[-1] == "r: nothing is left to do"
+
+
+def test_what_changed_is_not_forgotten_when_slurm_refuses(run: Run) -> None:
+    run.ends("done", OK, OK, OK)
+    run.edit("b")
+    run.controller_away()
+    with pytest.raises(SchedulerError, match="Unable to contact"):
+        run.resume(changed=True)
+    run.controller_back()
+    assert run.resume(changed=True).jobs
+    assert run.runs_next() == [1]
+
+
+def test_what_changed_is_not_forgotten_when_the_run_is_cancelled_before_its_head(run: Run) -> None:
+    run.ends("done", OK, OK, OK)
+    run.edit("b")
+    run.resume(changed=True)
+    cancel_run(run.dir)
+    run.edit("c")
+    found = run.resume(changed=True)
+    assert found.jobs
+    assert run.runs_next() == [1, 2]
+
+
+def test_a_plain_resume_carries_out_what_an_earlier_one_asked_for(run: Run) -> None:
+    run.ends("failed", OK, "error")
+    run.edit("a")
+    run.resume(failed=True, changed=True)
+    cancel_run(run.dir)
+    found = run.resume()
+    assert found.notes == (
+        "an earlier `hpckit resume --failed --changed` has not begun; it is carried out too",
+    )
+    assert run.runs_next() == [0, 1, 2]
+
+
+def test_what_was_carried_out_is_not_asked_for_again(run: Run) -> None:
+    run.ends("failed", OK, "error", "error")
+    run.resume(failed=True)
+    run.ends("failed", OK, "error")
+    run.resume()
+    assert run.runs_next() == [2]
+
+
+def test_a_cancelled_run_stays_cancelled_when_slurm_refuses_to_resume_it(run: Run) -> None:
+    cancel_run(run.dir)
+    run.controller_away()
+    with pytest.raises(SchedulerError):
+        run.resume()
+    assert read_status(run.dir).word == "cancelled"
+
+
+def test_a_run_with_too_many_failures_names_the_way_on(case: Case, slurm: FakeSlurm) -> None:
+    run = Run(case, slurm, max_failures="2")
+    run.ends("failed", "error", "error")
+    asked = len(slurm.asked)
+    with pytest.raises(InputError) as caught:
+        run.resume()
+    assert str(caught.value) == (
+        "run r has 2 failed tasks, and --max-failures is 2: it would end again at once\n"
+        "Run them again, too: hpckit resume r --failed"
+    )
+    assert not [line for line in slurm.asked[asked:] if line.startswith("sbatch")]
+    assert run.resume(failed=True).jobs
+    assert run.runs_next() == [0, 1, 2]
