@@ -24,7 +24,10 @@
 ``hpckit bench summary`` reads the documents back, and needs nothing of the above::
 
     gathered      reads them, and refuses to set unequal things side by side
-    summary       one table of all; says how each kind of number is written
+    numbers       how each kind of number is written, and what its interval is worth
+    rows          the rows of the tables that the summary and the documents share
+    layout        lays rows out under their head, for all text
+    summary       one text and one document of all
     plots         the pictures; plot_timelines draws one of them, plot_style is what they share
     figures       fills and checks the measured figures in docs/
     cited         the one figure that a marker there names

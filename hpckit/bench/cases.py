@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpckit.bench import machine, reclaims, through, without
 from hpckit.bench.load import Load
@@ -38,6 +38,7 @@ class Run:
     load: Load
     act: Callable[[str, int], Ran]  # given a name for it, and the repeat
     optional: bool = False  # somebody else's tool: that it fails is worth a note, no more
+    note: str = ""  # what a reader of its figures should know
 
 
 def choose_runs(asked: Asked, where: Place, loads: Sequence[Load]) -> tuple[list[Run], list[str]]:
@@ -53,18 +54,19 @@ def choose_runs(asked: Asked, where: Place, loads: Sequence[Load]) -> tuple[list
     for load in loads:
         runs += [_hpckit_run(where, case, load) for case in _hpckit_cases(parameters, where)]
         runs += [
-            _plain_run(where, way, _case(parameters, where, workers, way), load, parameters.port)
+            _plain_run(parameters, where, way, workers, load)
             for workers in parameters.workers for way in ways
         ]  # fmt: skip
     return runs, missing
 
 
-def _case(parameters: Parameters, where: Place, workers: int, way: without.Plain | str) -> Case:
-    own = isinstance(way, str)
+def _case(
+    parameters: Parameters, where: Place, workers: int, *, name: str, engine: str, hpckit: bool
+) -> Case:
     return Case(
-        name=f"hpckit-{way}" if isinstance(way, str) else way.case,
-        engine=way if isinstance(way, str) else way.engine,
-        hpckit=own,
+        name=name,
+        engine=engine,
+        hpckit=hpckit,
         workers=workers,
         cpus=parameters.cpus,
         slots=where.slots(workers, parameters.cpus, machine.cpu_count()),
@@ -73,7 +75,7 @@ def _case(parameters: Parameters, where: Place, workers: int, way: without.Plain
 
 def _hpckit_cases(parameters: Parameters, where: Place) -> list[Case]:
     return [
-        _case(parameters, where, workers, engine)
+        _case(parameters, where, workers, name=f"hpckit-{engine}", engine=engine, hpckit=True)
         for workers in parameters.workers for engine in parameters.backends
     ]  # fmt: skip
 
@@ -85,11 +87,15 @@ def _hpckit_run(where: Place, case: Case, load: Load) -> Run:
     return Run(case, load, act)
 
 
-def _plain_run(where: Place, way: without.Plain, case: Case, load: Load, port: int) -> Run:
-    def act(name: str, _repeat: int) -> Ran:
-        return without.run(way, case, load, where.root / name, port)
+def _plain_run(
+    parameters: Parameters, where: Place, way: without.Plain, workers: int, load: Load
+) -> Run:
+    case = _case(parameters, where, workers, name=way.case, engine=way.engine, hpckit=False)
 
-    return Run(case, load, act, optional=bool(way.get))
+    def act(name: str, _repeat: int) -> Ran:
+        return without.run(way, case, load, where.root / name, parameters.port)
+
+    return Run(case, load, act, optional=bool(way.get), note=way.note)
 
 
 def _spot_runs(asked: Asked, where: Place, loads: Sequence[Load]) -> list[Run]:
@@ -103,7 +109,7 @@ def _spot_runs(asked: Asked, where: Place, loads: Sequence[Load]) -> list[Run]:
     for load in loads:
         for case in _hpckit_cases(asked.parameters, where):
             for undisturbed in (True, False):
-                own = Case(**{**vars(case), "undisturbed": undisturbed})
+                own = replace(case, undisturbed=undisturbed)
                 runs.append(_spot_run(asked.parameters, where, own, load, (spot, preempt)))
     return runs
 
@@ -123,11 +129,9 @@ def _spot_run(
         if case.undisturbed:
             how = through.Through(place=where, name=name, partition=spot)
             return through.run(how, case, load)
-        taker = taking(parameters.seed + repeat)
-        how = through.Through(place=where, name=name, partition=spot, watch=taker.look)
-        try:
-            return through.run(how, case, load)
-        finally:
-            taker.stop()
+        how = through.Through(
+            place=where, name=name, partition=spot, reclaims=taking(parameters.seed + repeat)
+        )
+        return through.run(how, case, load)
 
     return Run(case, load, act)

@@ -9,11 +9,16 @@ from typing import Any
 Sample = Mapping[str, Any]
 
 
-def check(name: str, value: float, limit: float, *, passed: bool | None = None) -> dict[str, Any]:
-    """Return a check of the document; it passes up to the limit unless `passed` is given."""
+def check(
+    name: str, value: float, limit: float, *, passed: bool | None = None, hint: str = ""
+) -> dict[str, Any]:
+    """Return a check of the document; it passes up to the limit unless `passed` is given.
+
+    `hint` says what to do when it does not.
+    """
     return {
         "name": name, "value": value, "limit": limit,
-        "pass": value <= limit if passed is None else passed,
+        "pass": value <= limit if passed is None else passed, **({"hint": hint} if hint else {}),
     }  # fmt: skip
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from hpckit.bench.gathered import CASES, COMMANDS, Bench, Figure, Interval, read_bench
-from hpckit.bench.summary import (
+from hpckit.bench.numbers import (
+    Unit,
     between,
     count,
+    full,
     mib,
     milliseconds,
     per_second,
@@ -28,7 +30,7 @@ from hpckit.spec.units import human_bytes, human_duration
 
 _STATISTICS: Final = ("median", "low", "high", "spread", "interval", "full")
 #: How a measure is written: by its name, else by how its name ends.
-_UNITS: Final[Mapping[str, Callable[[float], str]]] = {
+_UNITS: Final[Mapping[str, Unit]] = {
     "efficiency": percent,
     "capacity_used": percent,
     "bytes_moved": human_bytes,
@@ -53,10 +55,45 @@ class Unmeasured(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """A figure: its number, and how it is written."""
+    """A figure: its number, and how it is written.
+
+    Attributes:
+        number: None where it is no number.
+        text: the number with its unit.
+        interval: of a median that was measured; `whole` is then the text with both.
+    """
 
     number: float | None
     text: str
+    interval: Interval | None = None
+    whole: str = ""
+
+    def is_below(self, other: Value) -> bool:
+        """Whether this is less, told from the intervals where both have one.
+
+        Raises:
+            InputError: one of both is no number.
+        """
+        if self.interval and other.interval:
+            return self.interval.high < other.interval.low
+        if self.number is None or other.number is None:
+            raise InputError("is not about numbers")
+        return self.number < other.number
+
+
+def words_of(what: str) -> list[str]:
+    """Return the words of a marker, of which some may stand in quotes.
+
+    Raises:
+        InputError: there are none, or a quote is not closed.
+    """
+    try:
+        words = shlex.split(what)
+    except ValueError as error:
+        raise InputError(f"has a quote that is not closed: {what}") from error
+    if not words:
+        raise InputError("names nothing; needs the name of a scenario or of other results")
+    return words
 
 
 class Source:
@@ -95,7 +132,7 @@ class Source:
         return found
 
     def _one(self, what: str) -> Value:
-        name, *words = shlex.split(what)
+        name, *words = words_of(what)
         if words and words[0].startswith("check="):
             return self._check(name, words[0].removeprefix("check="), limit=words[1:] == ["limit"])
         bench = self.bench(name)
@@ -169,18 +206,19 @@ def _measured(bench: Bench, case: str, what: str, chosen: Mapping[str, str]) -> 
     return written(interval, statistic, unit_of(measure))
 
 
-def written(interval: Interval, statistic: str, unit: Callable[[float], str]) -> Value:
+def written(interval: Interval, statistic: str, unit: Unit) -> Value:
     """Return a statistic of an interval, with its unit."""
-    around = between(interval, unit)
     if statistic == "interval":
-        return Value(None, around)
-    if statistic == "full":
-        return Value(interval.median, f"{unit(interval.median)} ({around})")
+        return Value(None, between(interval, unit))
+    if statistic in {"median", "full"}:
+        whole = full(interval, unit)
+        text = whole if statistic == "full" else unit(interval.median)
+        return Value(interval.median, text, interval, whole)
     number = getattr(interval, statistic)
     return Value(number, unit(number))
 
 
-def unit_of(measure: str) -> Callable[[float], str]:
+def unit_of(measure: str) -> Unit:
     """Return how a measure of that name is written."""
     if measure in _UNITS:
         return _UNITS[measure]

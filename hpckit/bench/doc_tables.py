@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from hpckit.bench.cited import selectors, size_of, unit_of, workers_of, written
+from hpckit.bench.cited import selectors, size_of, unit_of, workers_of
 from hpckit.bench.gathered import Bench, Figure, Interval
-from hpckit.bench.summary import (
+from hpckit.bench.numbers import full, medians_of, plain
+from hpckit.bench.rows import (
+    ADDED_HEAD,
     LOSS_HEAD,
     added_by_hpckit,
     crowded_words,
@@ -15,9 +17,10 @@ from hpckit.bench.summary import (
     losses,
     noise,
     ordered,
+    task_words,
 )
 from hpckit.errors import InputError, did_you_mean
-from hpckit.spec.units import counted, human_duration
+from hpckit.spec.units import counted
 
 
 def table(bench: Bench, words: Sequence[str]) -> list[str]:
@@ -63,22 +66,19 @@ def _cases(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
         if f.workers == workers
     ]
     table = _markdown(("case", *(f">{name}" for name, _ in _COLUMNS)), rows)
-    n = min(f.n for f in figures)
-    task_s = bench.task_s(size)
+    n, confidence = min((f.n, f.confidence) for f in figures if f.workers == workers)
     words = [
-        f"{bench.tasks(size)} tasks of {human_duration(task_s or 0)} on "
-        f"{counted(workers, 'worker')}, {bench.slots(workers)} at a time; medians of {n} runs, "
-        "makespan and overhead with their 95 % confidence intervals.",
+        f"{bench.tasks(size)} tasks of {task_words(bench, size)} on "
+        f"{counted(workers, 'worker')}, {bench.slots(workers)} at a time; "
+        f"{medians_of(n, confidence, 'makespan and overhead with')}.",
         *_warnings(bench, crowded=bench.crowded(workers)),
     ]
     return [*table, "", " ".join(words)]
 
 
 def _cell(interval: Interval | None, measure: str) -> str:
-    if interval is None:
-        return "-"
     whole = measure in {"makespan_s", "overhead_per_task_ms"}
-    return written(interval, "full" if whole else "median", unit_of(measure)).text
+    return (full if whole else plain)(interval, unit_of(measure))
 
 
 def _warnings(bench: Bench, *, crowded: bool) -> list[str]:
@@ -101,13 +101,12 @@ def _scaling(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
     ]
     head = ("case", *(f">{counted(n, 'worker')}" for n in numbers))
     warned = _warnings(bench, crowded=any(bench.crowded(n) for n in numbers))
-    words = f"`{measure}`, {bench.tasks(size)} tasks of {human_duration(bench.task_s(size) or 0)}."
+    words = f"`{measure}`, {bench.tasks(size)} tasks of {task_words(bench, size)}."
     return [*_markdown(head, rows), "", " ".join([words, *warned])]
 
 
 def _at(figure: Figure | None, measure: str) -> str:
-    interval = figure.measures.get(measure) if figure else None
-    return written(interval, "median", unit_of(measure)).text if interval else "-"
+    return plain(figure.measures.get(measure) if figure else None, unit_of(measure))
 
 
 def _reclaimed(bench: Bench, _: Mapping[str, str]) -> list[str]:
@@ -123,8 +122,7 @@ def _added(bench: Bench, _: Mapping[str, str]) -> list[str]:
     rows = added_by_hpckit(bench)
     if not rows:
         raise InputError(f"{bench.path.name} has no engine both alone and with hpckit")
-    head = ("engine", ">task", ">workers", ">alone", ">with hpckit", ">difference")
-    return [*_markdown(head, rows), *_warnings_below(bench)]
+    return [*_markdown(ADDED_HEAD, rows), *_warnings_below(bench)]
 
 
 def _warnings_below(bench: Bench) -> list[str]:
@@ -134,7 +132,7 @@ def _warnings_below(bench: Bench) -> list[str]:
 
 def _machine(bench: Bench, _: Mapping[str, str]) -> list[str]:
     """Return where and when it was measured, and with which versions."""
-    return [f"Measured {bench.body.when} on {bench.where}: {describe_machine(bench)}."]
+    return [f"Measured {bench.body.when} on {describe_machine(bench)}."]
 
 
 _TABLES: Final[Mapping[str, Callable[[Bench, Mapping[str, str]], list[str]]]] = {

@@ -11,13 +11,13 @@ from typing import Any, Final
 from hpckit.bench import machine
 from hpckit.bench.cases import Run
 from hpckit.bench.checks import check, correctness
+from hpckit.bench.gathered import SCHEMA
 from hpckit.bench.load import Load
 from hpckit.bench.parameters import Parameters
 from hpckit.bench.place import Place
 from hpckit.bench.sample import Ran, sample
 from hpckit.bench.statistics import figures
 
-SCHEMA: Final = "hpckit.bench/1"
 _STRETCH: Final = 1.3  # of a task among others over one alone: from here on it is worth a word
 
 
@@ -26,15 +26,23 @@ class Measured:
     """All that was measured."""
 
     runs: list[tuple[Run, int, Ran]] = field(default_factory=list)
-    before: dict[int, list[float]] = field(default_factory=dict)
-    after: dict[int, list[float]] = field(default_factory=dict)
+    alone: dict[int, list[float]] = field(default_factory=dict)  # a task by itself, by size
     busy: list[float] = field(default_factory=list)
-    load_averages: list[float] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # others' tools that failed, by case
 
     def task_s(self, size: int) -> float:
         """Return what a task of a size takes by itself."""
-        return statistics.median([*self.before[size], *self.after[size]])
+        return statistics.median(self.alone[size])
+
+    def fail(self, case: str, words: str) -> None:
+        """Note that a case failed; what it did before is not compared with the others."""
+        self.failed[case] = words
+        self.runs = [each for each in self.runs if each[0].case.name != case]
+
+    def notes(self) -> list[str]:
+        """Return what the cases themselves want to be known, and which of them failed."""
+        of_cases = dict.fromkeys(run.note for run, _, _ in self.runs if run.note)
+        return [*of_cases, *self.failed.values()]
 
 
 def make_document(
@@ -51,9 +59,9 @@ def make_document(
     checks, incomparable = correctness(samples)
     if parameters.scenario == "spot":
         taken = sum(one["reclaimed"] for one in samples)
-        checks.append(check("workers reclaimed, at least", taken, 1, passed=taken >= 1))
-    words = machine.noise(measured.busy, measured.before, measured.after)
-    busy, loads_seen = measured.busy, measured.load_averages
+        hint = "Nothing was taken away in time: give more --tasks, or a shorter --life."
+        checks.append(check("workers reclaimed, at least", taken, 1, passed=taken >= 1, hint=hint))
+    words = machine.noise(measured.busy, measured.alone)
     return {
         "schema": SCHEMA,
         "scenario": parameters.scenario,
@@ -62,26 +70,31 @@ def make_document(
             "%Y-%m-%dT%H:%M:%SZ"
         ),
         "machine": {
-            **machine.describe(), "load_before": loads_seen[0], "load_after": loads_seen[1],
-            "busy_before": round(busy[0], 2), "busy_after": round(busy[1], 2),
-            "noisy": bool(words), "noise": words,
+            **machine.describe(), "busy_before": round(measured.busy[0], 2),
+            "busy_after": round(measured.busy[1], 2), "noisy": bool(words), "noise": words,
         },
         "versions": machine.versions(loads[0]),
         "parameters": parameters.to_dict(),
         "missing": list(missing),
-        "notes": [*_notes(where, samples), *measured.failed.values()],
+        "notes": [*_notes(parameters, where, samples), *measured.notes()],
         "checks": checks,
+        "alone": {
+            str(size): [round(t, 6) for t in times] for size, times in measured.alone.items()
+        },
         "samples": samples,
-        "figures": figures(
-            [one for one in samples if one["size"] not in incomparable], parameters.seed
-        ),
+        "figures": figures([one for one in samples if one["size"] not in incomparable]),
         "timelines": _timelines(parameters.scenario, measured),
     }  # fmt: skip
 
 
-def _notes(where: Place, samples: Sequence[dict[str, Any]]) -> list[str]:
+def _notes(parameters: Parameters, where: Place, samples: Sequence[dict[str, Any]]) -> list[str]:
     """Return what a reader of the figures should know."""
     notes = []
+    if parameters.scenario == "spot" and where.kind == "emulated":
+        notes.append(
+            f"{parameters.grace_s + parameters.kill_wait_s:g} s after a reclaim's warning, what "
+            "still runs is killed; Slurm's own KillWait is 30 s, in which shorter tasks end well"
+        )
     if where.nodes == 1 and where.kind == "emulated":
         notes.append("the emulated node has one CPU more than the workers take: for the head")
     shared = sorted(

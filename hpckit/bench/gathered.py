@@ -40,9 +40,13 @@ CASES: Final = (
 )
 _EQUAL_ALWAYS: Final = ("tolerance",)
 #: What emulated and real runs of one scenario must have in common besides.
-_EQUAL_IN_SCENARIO: Final = ("seed", "tasks", "tasks_by_size", "size", "workers", "cpus")
+#: The time from SIGTERM to SIGKILL may differ: on a real Slurm it is the site's.
+_EQUAL_IN_SCENARIO: Final = (
+    "seed", "tasks", "tasks_by_size", "size", "workers", "cpus", "backends", "life_s", "grace_s",
+)  # fmt: skip
 _EQUAL_MACHINE: Final = ("cpus", "memory_mib", "model")
-_GROUP: Final = ("case", "size", "workers", "undisturbed", "n")
+#: What a figure is of, and what its intervals are worth.
+_OF: Final = ("case", "engine", "hpckit", "size", "workers", "undisturbed", "n", "confidence")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -60,10 +64,6 @@ class Machine(msgspec.Struct, frozen=True):
     cpus: int
     memory_mib: float | None = None
     model: str = ""
-    kernel: str = ""
-    python: str = ""
-    load_before: float | None = None
-    load_after: float | None = None
     noisy: bool = False
     noise: list[str] = []
 
@@ -85,6 +85,7 @@ class Sample(msgspec.Struct, frozen=True):
     """
 
     case: str
+    engine: str
     size: int
     tasks: int
     workers: int
@@ -129,23 +130,40 @@ class _Body(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Interval:
-    """A median, its 95 % confidence interval and the interquartile range, in one unit."""
+    """A median, its confidence interval and the interquartile range, in one unit."""
 
     median: float
     low: float
     high: float
     spread: float = 0.0
 
+    def overlaps(self, other: Interval) -> bool:
+        """Whether both hold a value in common, so that their medians are not told apart."""
+        return self.low <= other.high and other.low <= self.high
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Figure:
-    """The repeats of one thing: equal case, size, workers and undisturbed."""
+    """The repeats of one thing: equal case, size, workers and undisturbed.
+
+    Attributes:
+        case: its name; `engine` is what it runs on, and `hpckit` whether that is with hpckit.
+        size: of the tasks.
+        workers: how many.
+        undisturbed: no worker was taken away.
+        n: how many repeats.
+        confidence: of the intervals in `measures`, from 0 to 1.
+        measures: by their names in the document.
+    """
 
     case: str
+    engine: str
+    hpckit: bool
     size: int
     workers: int
     undisturbed: bool
     n: int
+    confidence: float
     measures: Mapping[str, Interval]
 
     def median(self, measure: str) -> float | None:
@@ -179,6 +197,14 @@ class Bench:
         found = {s.slots for s in self.body.samples if s.workers == workers}
         return max(found) if found else None
 
+    def cpus(self, workers: int) -> int:
+        """Return how many cores each of so many workers has."""
+        return max((s.cpus for s in self.body.samples if s.workers == workers), default=1)
+
+    def engine(self, case: str) -> str:
+        """Return what a case runs on: ``hpckit-ray`` and ``plain-ray`` both on ``ray``."""
+        return next((s.engine for s in self.body.samples if s.case == case), case)
+
     def crowded(self, workers: int) -> bool:
         """Whether so many workers share CPUs: fewer slots than they have cores together."""
         return any(
@@ -206,14 +232,30 @@ class Bench:
 
     @property
     def where(self) -> str:
-        """The place in words."""
+        """The place in words: ``"emulated Slurm 22.05.8, 4 nodes of 2 CPUs, on a machine of…"``."""
+        machine = f"a machine of {counted(self.body.machine.cpus, 'CPU')}"
         place = self.body.place
         if place is None:
-            return "this machine"
-        words = {"emulated": "emulated Slurm", "slurm": "Slurm"}.get(place.kind, place.kind)
-        nodes = counted(place.nodes, "node") if place.nodes else ""
-        shape = f", {nodes} of {place.cpus_per_node} CPUs" if place.nodes else ""
-        return f"{words} {place.version or ''}".rstrip() + shape
+            return machine
+        on = "on" if place.kind == "emulated" else "asked from"
+        return f"{slurm_words(place, self.body.machine.cpus)}, {on} {machine}"
+
+
+def slurm_words(place: Place, cpus: int) -> str:
+    """Return a Slurm in words: its kind, version and nodes.
+
+    Args:
+        place: that Slurm.
+        cpus: of the machine that measures. An emulated node has one more than its workers take.
+    """
+    kind = {"emulated": "emulated Slurm", "slurm": "Slurm"}.get(place.kind, place.kind)
+    words = f"{kind} {place.version or ''}".rstrip()
+    if not place.nodes or not place.cpus_per_node:
+        return words
+    words += f", {counted(place.nodes, 'node')} of {counted(place.cpus_per_node, 'CPU')}"
+    if place.kind == "emulated" and place.nodes == 1 and place.cpus_per_node > cpus:
+        words += " (one of them for the head, emulated)"
+    return words
 
 
 def in_order(cases: Iterable[str]) -> list[str]:
@@ -271,8 +313,7 @@ def _figure(item: Mapping[str, Any]) -> Figure:
         for name, value in item.items()
         if isinstance(value, dict) and value.get("median") is not None
     }
-    case, size, workers, undisturbed, n = (item[key] for key in _GROUP)
-    return Figure(case, size, workers, undisturbed, n, measures)
+    return Figure(**{key: item[key] for key in _OF}, measures=measures)
 
 
 def refuse_mixed(bench: Bench) -> None:
@@ -295,8 +336,8 @@ def refuse_mixed(bench: Bench) -> None:
 def refuse_unequal(one: Bench, other: Bench) -> None:
     """Compare what was measured with what; name the first thing that differs.
 
-    Scenarios may differ in seed, tasks, sizes, workers and repeats: every row of a table names its
-    own. The emulated and the real run of one scenario may not.
+    Scenarios may differ in seed, tasks, sizes, workers, engines and repeats: every row of a table
+    names its own. The emulated and the real run of one scenario may not.
 
     Raises:
         InputError: they are not to be compared.

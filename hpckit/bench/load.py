@@ -44,16 +44,20 @@ class Load:
     seed: int
     witnessed: bool = False
 
+    @property
+    def seeds(self) -> range:
+        """What each task is called: the seed of its array."""
+        return range(self.seed, self.seed + self.tasks)
+
     def commands(self, directory: Path) -> list[list[str]]:
         """Return every task's command; outputs go to `directory`/out."""
-        seeds = range(self.seed, self.seed + self.tasks)
-        return [self._command(directory, str(seed)) for seed in seeds]
+        return [self._command(directory, str(seed)) for seed in self.seeds]
 
     def bag(self, directory: Path) -> str:
         """Return the same as a bag for hpckit."""
-        last = self.seed + self.tasks - 1
         command = json.dumps(self._command(directory, "{seed}"))
-        return f'[task]\ncommand = {command}\n[each]\nseed = {{ range = "{self.seed}-{last}" }}\n'
+        seeds = f"{self.seeds[0]}-{self.seeds[-1]}"
+        return f'[task]\ncommand = {command}\n[each]\nseed = {{ range = "{seeds}" }}\n'
 
     def _command(self, directory: Path, seed: str) -> list[str]:
         argv = [str(self.program), "compress", "--generate", f"{self.size},{seed}"]
@@ -86,13 +90,18 @@ def laid_out(directory: Path) -> Path:
     return directory
 
 
-def digest(directory: Path) -> str:
-    """Return a hash over all outputs: their names and contents, sorted by name."""
+def digest(load: Load, directory: Path) -> str:
+    """Return a hash over the outputs of all tasks: their names and contents.
+
+    One that is missing counts as that. What a task that was killed has left half-written lies there
+    too, under a hidden name, and is nobody's output.
+    """
     found = hashlib.sha256()
-    for path in sorted((directory / "out").iterdir()):
-        content = path.read_bytes()
-        found.update(f"{path.name} {len(content)}\n".encode())
-        found.update(content)
+    for seed in load.seeds:
+        path = directory / "out" / str(seed)
+        content = path.read_bytes() if path.is_file() else None
+        found.update(f"{seed} {'missing' if content is None else len(content)}\n".encode())
+        found.update(content or b"")
     return found.hexdigest()
 
 

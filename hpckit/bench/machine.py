@@ -16,10 +16,11 @@ from typing import Any, Final
 import psutil
 
 from hpckit.bench.load import Load
+from hpckit.bench.statistics import interquartile
 
 #: From this part of the machine on, others keep it too busy to measure on.
 BUSY_SHARE: Final = 0.5
-#: From this difference on, the same task took another time before than after.
+#: From this part of the median on, the time of a lone task varies too much to hold others against.
 DRIFT: Final = 0.2
 _LOOK_S: Final = 1.0
 
@@ -57,28 +58,24 @@ def _model() -> str:
     return found[1].strip() if found else platform.machine()
 
 
-def noise(
-    busy: Sequence[float],
-    before: Mapping[int, Sequence[float]],
-    after: Mapping[int, Sequence[float]],
-) -> list[str]:
+def noise(busy: Sequence[float], alone: Mapping[int, Sequence[float]]) -> list[str]:
     """Return, in words, why the figures may be disturbed.
 
     Args:
         busy: CPUs that others kept busy before and after.
-        before, after: times of a single task by its size.
+        alone: all times of a task by itself, by its size.
     """
     words = []
     most = BUSY_SHARE * cpu_count()
     for when, value in zip(("before", "after"), busy, strict=True):
         if value >= most:
             words.append(f"{when} it, others kept {value:.1f} of {cpu_count()} CPUs busy")
-    for size, times in before.items():
-        first, last = statistics.median(times), statistics.median(after[size])
-        if abs(last - first) > DRIFT * min(first, last):
+    for size, times in alone.items():
+        spread, middle = interquartile(times), statistics.median(times)
+        if spread > DRIFT * middle:
             words.append(
-                f"a task of size {size} alone took {first * 1000:.1f} ms before and "
-                f"{last * 1000:.1f} ms after"
+                f"a task of size {size} alone took {middle * 1000:.3g} ms, but a half of the "
+                f"{len(times)} measurements lies {spread * 1000:.3g} ms apart"
             )
     return words
 
@@ -110,8 +107,3 @@ def _said(argv: list[str], pattern: str) -> str | None:
     )
     found = re.search(pattern, done.stdout + done.stderr)
     return found[1] if found else None
-
-
-def load_average() -> float:
-    """Return the load average of the last minute, our own runs included."""
-    return round(os.getloadavg()[0], 2)

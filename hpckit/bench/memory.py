@@ -21,7 +21,8 @@ import psutil
 Role = Literal["head", "worker", ""]
 #: Given name and command line, whether a process begins a head's or a worker's tree.
 Roles = Callable[[str, Sequence[str]], Role]
-_PAUSES_S: Final = (0.25, 0.25, 0.5)  # a look costs 1 to 2 ms for each process; the last goes on
+_PAUSES_S: Final = (0.25, 0.25, 0.5)  # the last goes on
+_PAUSE_BY_LOOK: Final = 50  # a look costs up to 2 ms for each process: at most 2 % of a CPU
 _TASK: Final = "compress_task"
 _YOUNG_S: Final = 3.0  # a process that was only just forked may still look like its parent
 
@@ -66,8 +67,11 @@ class Memory:
 
     def _watch(self) -> None:
         pauses = itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
-        while not self._over.wait(next(pauses)):
+        took_s = 0.0
+        while not self._over.wait(max(next(pauses), _PAUSE_BY_LOOK * took_s)):
+            began = time.thread_time()
             self.look()
+            took_s = time.thread_time() - began
 
     def look(self) -> None:
         """Take one sample."""

@@ -32,10 +32,12 @@ class Parameters:
         cpus: cores of each worker; a task takes one.
         port: the first of 100 ports that engines may listen at; 0 is any free one.
         repeats: how often each case is run.
-        seed: of the arrays, the order of the cases, the reclaims and the bootstrap.
+        seed: of the arrays, the order of the cases and the reclaims.
         backends: hpckit's engines.
-        grace_s: spot: between a reclaim's warning and its end (emulated).
         life_s: spot: after how many seconds a worker is reclaimed on average.
+        grace_s: spot: between a reclaim's warning and its end (emulated).
+        kill_wait_s: spot: from then until what still runs is killed (emulated). Slurm's 30 s would
+            let every task of less end well, so that no reclaim could cost work.
     """
 
     scenario: str
@@ -48,8 +50,9 @@ class Parameters:
     repeats: int
     seed: int
     backends: tuple[Backend, ...]
+    life_s: float = 20.0
     grace_s: float = 0.0
-    life_s: float = 40.0
+    kill_wait_s: float = 0.0
 
     def tasks_of(self, size: int) -> int:
         """Return how many tasks of a size there are."""
@@ -65,19 +68,16 @@ class Parameters:
 
 
 #: What each scenario takes unless it is told otherwise. On two quiet cores they end within
-#: three minutes each. Tasks of the spot scenario are longer, so that a reclaim hits some, and its
-#: seed is one with which the emulator's first reclaim comes within the first seconds of both
-#: repeats: at so low a rate, most runs of ten seconds would see none.
+#: three minutes each. Tasks of the spot scenario are longer, so that a reclaim cuts some.
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
-    "baseline": {"tasks": (400, 50), "sizes": (16, 128), "workers": (1,), "repeats": 3},
-    "slurm": {"tasks": (40,), "sizes": (128,), "workers": (1, 2, 4), "cpus": 1, "repeats": 3},
+    "baseline": {"tasks": (400, 30), "sizes": (16, 128), "workers": (1,), "repeats": 3},
+    "slurm": {"tasks": (60,), "sizes": (128,), "workers": (1, 2, 4), "cpus": 1, "repeats": 3},
     "spot": {
-        "tasks": (50,),
-        "sizes": (192,),
+        "tasks": (32,),
+        "sizes": (256,),
         "workers": (2,),
         "cpus": 1,
-        "repeats": 2,
-        "seed": 3,
+        "repeats": 3,
     },
 }
 
@@ -97,7 +97,8 @@ def make_parameters(scenario: str, asked: dict[str, Any], *, cpus: int) -> Param
         "cpus": cpus, "tolerance": 1e-3, "port": 0, "seed": 1, "backends": (),
         **DEFAULTS[scenario], **{key: v for key, v in asked.items() if v is not None},
     }  # fmt: skip
-    if len(values["tasks"]) != len(values["sizes"]):
+    chosen = asked.get("sizes") is not None and asked.get("tasks") is None
+    if chosen or len(values["tasks"]) != len(values["sizes"]):
         values["tasks"] = _for_each_size(values, given=asked.get("tasks") is not None)
     found = Parameters(scenario=scenario, **values)
     _check(found)
@@ -105,14 +106,17 @@ def make_parameters(scenario: str, asked: dict[str, Any], *, cpus: int) -> Param
 
 
 def _for_each_size(values: dict[str, Any], *, given: bool) -> tuple[int, ...]:
-    """Return one number of tasks for each size, where there are not as many of both."""
+    """Return one number of tasks for each size, where there are not as many of both.
+
+    Of the defaults, the least: sizes that somebody asks for may be large ones.
+    """
     tasks, sizes = values["tasks"], values["sizes"]
     if given and len(tasks) != 1:
         raise InputError(
             f"--tasks has {len(tasks)} numbers and --size {len(sizes)}",
             hint="Give one number of tasks for all sizes, or one for each.",
         )
-    return (tasks[-1],) * len(sizes)
+    return (min(tasks),) * len(sizes)
 
 
 def _check(found: Parameters) -> None:
@@ -123,7 +127,6 @@ def _check(found: Parameters) -> None:
     _within("--repeats", (found.repeats,), (1, 100))
     _unlike("--size", found.sizes)
     _unlike("--workers", found.workers)
-    _unlike("--backends", found.backends)
     if not (math.isfinite(found.tolerance) and found.tolerance > 0):
         raise InputError(f"--tolerance is {found.tolerance:g}, but must be above 0")
     if max(found.workers) * found.cpus > MOST_SLOTS:
@@ -142,7 +145,7 @@ def _check(found: Parameters) -> None:
             "slots of the workers",
             hint="Every slot should have one task at least: give more --tasks.",
         )
-    alone = [name for name in found.backends if not joins(name)]
+    alone = [name for name in found.backends if not ENGINES[name].joins]
     if alone and found.scenario != "baseline":
         raise InputError(
             f"{', '.join(alone)} works on one node: only `hpckit bench baseline` measures it",
@@ -150,8 +153,9 @@ def _check(found: Parameters) -> None:
         )
     if not (math.isfinite(found.life_s) and found.life_s >= 1):
         raise InputError(f"--life is {found.life_s:g}, but must be a second at least")
-    if not (math.isfinite(found.grace_s) and 0 <= found.grace_s <= 3600):
-        raise InputError(f"--grace is {found.grace_s:g}, but must be within 0 and 3600 seconds")
+    for name, value in (("--grace", found.grace_s), ("--kill-wait", found.kill_wait_s)):
+        if not (math.isfinite(value) and 0 <= value <= 3600):
+            raise InputError(f"{name} is {value:g}, but must be within 0 and 3600 seconds")
 
 
 def _within(name: str, values: Sequence[int], bounds: tuple[int, int]) -> None:
@@ -169,7 +173,7 @@ def _unlike(name: str, values: Sequence[object]) -> None:
         raise InputError(f"{name} names {twice} twice", hint="Give each once; see --repeats.")
 
 
-def choose_backends(asked: Sequence[str], installed: Sequence[str]) -> tuple[Backend, ...]:
+def choose_backends(asked: Sequence[str], installed: Sequence[Backend]) -> tuple[Backend, ...]:
     """Return the engines to measure: those asked for, else all that take workers.
 
     Raises:
@@ -185,14 +189,9 @@ def choose_backends(asked: Sequence[str], installed: Sequence[str]) -> tuple[Bac
             raise InputError(
                 f"{name} is not installed here", hint=f"Installed: {', '.join(installed)}."
             )
-    wanted = asked or [name for name in installed if name in ENGINES and joins(name)]
+    wanted = asked or [name for name in installed if ENGINES[name].joins]
     if not wanted:
         raise InputError(
             "neither Work Queue nor Ray is installed here", hint="pip install 'hpckit[ray]'"
         )
     return tuple(name for name in ENGINES if name in wanted)
-
-
-def joins(name: str) -> bool:
-    """Whether workers of other nodes join the engine."""
-    return any(facts.joins for key, facts in ENGINES.items() if key == name)

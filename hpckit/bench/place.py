@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from hpckit.errors import InputError, SchedulerError
+from hpckit.errors import EngineError, InputError, SchedulerError
 from hpckit.slurm.command import run_slurm
 from hpckit.slurm.jobs import reachable
 from hpckit.slurm.scontrol import show_nodes
@@ -41,16 +42,24 @@ max_nodes = {nodes}
 nodes = {nodes}
 cpus = {cpus}
 memory = "{memory_mib}M"
+kill_wait = "{kill_wait_s}s"
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """The emulated cluster to make: so many nodes of so many CPUs, and the ports it may use."""
+    """The emulated cluster to make.
+
+    Attributes:
+        nodes, cpus: so many nodes of so many CPUs.
+        ports: the first and last that engines may use; (0, 0) is any.
+        kill_wait_s: between SIGTERM and SIGKILL.
+    """
 
     nodes: int
     cpus: int
     ports: tuple[int, int] = (0, 0)
+    kill_wait_s: float = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +108,8 @@ def real_slurm() -> bool:
 def emulated(shape: Shape) -> Iterator[Place]:
     """Bring up an emulated cluster of our own; take it down, with all that it runs.
 
+    When a run fails, its directory stays: the error names the logs in it.
+
     Raises:
         InputError: another benchmark has it.
     """
@@ -121,7 +132,12 @@ def emulated(shape: Shape) -> Iterator[Place]:
                 )  # fmt: skip
             finally:
                 control.down(CLUSTER)
-    finally:
+    except EngineError:
+        raise
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)
+        raise
+    else:
         shutil.rmtree(root, ignore_errors=True)
 
 
@@ -163,6 +179,7 @@ def _write_site(root: Path, shape: Shape) -> Path:
     text = _SITE.format(
         node_tmp=root / "t", runs=root / "r", nodes=shape.nodes, cpus=shape.cpus,
         memory_mib=2000 * (shape.cpus + 1), first_port=shape.ports[0], last_port=shape.ports[1],
+        kill_wait_s=math.ceil(shape.kill_wait_s),
     )  # fmt: skip
     path.write_text(text)
     return path
@@ -205,10 +222,16 @@ def hpckit(words: list[str], env: dict[str, str], cwd: Path) -> dict[str, Any]:
         SchedulerError: it failed; what it said is in the message.
     """
     argv = [sys.executable, "-m", "hpckit.cli", *words]
-    done = subprocess.run(
-        argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False, timeout=_SUBMIT_S,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            check=False, timeout=_SUBMIT_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise SchedulerError(
+            f"`hpckit {' '.join(words)}` has no answer after {_SUBMIT_S:.0f} s",
+            hint="Does the scheduler answer? Try squeue.",
+        ) from error
     with contextlib.suppress(ValueError):
         if done.returncode == 0:
             found: dict[str, Any] = json.loads(done.stdout)

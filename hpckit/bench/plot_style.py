@@ -23,7 +23,7 @@ COLOURS: Final = {
     "parallel": "#009E73",
     "hyperqueue": "#CC79A7",
 }
-_LETTERS_PER_INCH: Final = 14  # of a note below a picture
+_LETTERS_PER_INCH: Final = 17  # of a note below a picture
 _OTHER: Final = "#999999"
 INK: Final = "#222222"
 FAINT: Final = "#BBBBBB"
@@ -58,19 +58,14 @@ def stamp(bench: Bench) -> str:
     return f"hpckit {bench.path.name} {bench.digest}"
 
 
-def engine_of(case: str) -> str:
-    """Return the engine of a case: ``hpckit-ray`` and ``plain-ray`` are both Ray."""
-    return case.removeprefix("hpckit-").removeprefix("plain-")
-
-
-def colour(case: str) -> str:
+def colour(engine: str) -> str:
     """Return an engine's colour."""
-    return COLOURS.get(engine_of(case), _OTHER)
+    return COLOURS.get(engine, _OTHER)
 
 
 def _title(bench: Bench, text: str) -> str:
     noisy = " [noisy]" if bench.body.machine.noisy else ""
-    return f"{bench.name} ({bench.where}): {text}{noisy}"
+    return f"{bench.name}: {text}{noisy}"
 
 
 def new_canvas(bench: Bench, text: str, note: str, size: tuple[float, float]) -> Canvas:
@@ -78,7 +73,7 @@ def new_canvas(bench: Bench, text: str, note: str, size: tuple[float, float]) ->
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=size, layout="constrained")
-    note = fill(note, width=int(size[0] * _LETTERS_PER_INCH))
+    note = fill(f"{note} Measured on {bench.where}.", width=int(size[0] * _LETTERS_PER_INCH))
     canvas.suptitle(
         fill(_title(bench, text), int(size[0] * 11)),
         x=0.01,

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from hpckit.bench.gathered import Bench, Timeline, WorkerLine, in_order
+from hpckit.bench.numbers import seconds
 from hpckit.bench.plot_style import INK, LOST, colour, new_canvas
-from hpckit.bench.summary import seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 _LANE: Final = 0.8  # of a worker's row
+_TOP: Final = -1.0  # above the first row: when all was done
 _MOST_WORDS: Final = 10
+_NEAR_THE_EDGE: Final = 0.85  # of the last end: from here on, words stand to the left
 _MANY_TASKS: Final = 3000  # from which bars are drawn as pixels inside the SVG
 #: States at which a worker did not leave by itself.
 _TAKEN: Final = ("PREEMPTED", "NODE_FAIL", "FAILED", "LOST", "KILLED", "TIMEOUT", "CANCELLED")
+_REQUEUED: Final = re.compile(r"^[^-]*\dr\d")  # as in 282_1r1-node
 
 
 def timelines(bench: Bench) -> Canvas | None:
@@ -30,13 +34,9 @@ def timelines(bench: Bench) -> Canvas | None:
     kinds = [kind for kind in (True, False) if any(line.undisturbed is kind for line in lines)]
     found = {(line.case, line.undisturbed): line for line in lines}
     rows = [max(len(found[key].workers) for key in found if key[0] == case) for case in cases]
-    heights = [0.9 + 0.24 * min(count, 24) for count in rows]
-    note = (
-        "A row is a worker: pale while it was there, a bar for each task. "
-        "Cross: taken away, with Slurm's word for it. Yellow: a task that was lost."
-    )
+    heights = [1.1 + 0.24 * min(count, 24) for count in rows]
     canvas = new_canvas(
-        bench, "what the workers did", note, (1.8 + 5.2 * len(kinds), 0.9 + sum(heights))
+        bench, "what the workers did", _note(lines), (1.8 + 5.2 * len(kinds), 0.9 + sum(heights))
     )
     axes = canvas.subplots(
         len(cases), len(kinds), squeeze=False, gridspec_kw={"height_ratios": heights}
@@ -44,29 +44,51 @@ def timelines(bench: Bench) -> Canvas | None:
     last = max(_end(line) for line in lines)
     for row, case in enumerate(cases):
         for column, kind in enumerate(kinds):
-            _panel(axes[row][column], found.get((case, kind)), case, kind, last)
+            title = f"{case}: {'undisturbed' if kind else 'workers taken away'}"
+            paint = colour(bench.engine(case))
+            _panel(axes[row][column], found.get((case, kind)), title, paint, last)
     return canvas
 
 
-def _panel(axes: Axes, line: Timeline | None, case: str, undisturbed: bool, last: float) -> None:
-    words = "undisturbed" if undisturbed else "workers taken away"
+def _note(lines: Sequence[Timeline]) -> str:
+    """Return which runs are shown and how to read them; nothing of what is not drawn."""
+    workers = [worker for line in lines for worker in line.workers]
+    taken = any(_was_taken(worker) for worker in workers)
+    words = ["Of each case, the run with the most workers" + (" and reclaims." if taken else ".")]
+    words.append("A row is a worker: pale while it was there, a bar for each task.")
+    if any(_REQUEUED.search(worker.name) for worker in workers):
+        words.append(
+            "Its name is job_element[r = requeued]-node. The gap before a row with r1 in its "
+            "name: Slurm holds the requeued job back."
+        )
+    else:
+        words.append("Its name is job_element-node.")
+    if taken:
+        words.append("Cross: taken away, with Slurm's word for it.")
+    if any(not _was_done(kind) for worker in workers for _, _, kind in worker.tasks):
+        words.append("Yellow: a task that was lost.")
+    words.append("Vertical line: the last task ended.")
+    return " ".join(words)
+
+
+def _panel(axes: Axes, line: Timeline | None, title: str, paint: str, last: float) -> None:
     axes.set_xlim(0, last * 1.12)
     axes.set_xlabel("time since submit [s]")
     if line is None:
-        axes.set_title(f"{case}: {words}: not measured")
+        axes.set_title(f"{title}: not measured")
         axes.set_yticks([])
         return
     workers = sorted(line.workers, key=lambda worker: (worker.start_s, worker.name))
     tasks = sum(len(worker.tasks) for worker in workers)
     for row, worker in enumerate(workers):
-        _worker(axes, row, worker, colour(case), as_pixels=tasks > _MANY_TASKS)
-    _mark_taken(axes, workers)
+        _worker(axes, row, worker, paint, as_pixels=tasks > _MANY_TASKS)
+    _mark_taken(axes, workers, last)
     done = _end(line)
-    axes.axvline(done, color=INK, linewidth=1)
-    axes.annotate(f" {seconds(done)}", (done, 0), (1, 0), textcoords="offset points",
-                  fontsize=8, va="center")  # fmt: skip
-    axes.set_title(f"{case}: {words}")
-    axes.set_ylim(len(workers) - 0.4, -0.6)
+    axes.axvline(done, color=INK, linewidth=1, zorder=1.5)
+    axes.annotate(f" {seconds(done)}", (done, _TOP), (1, 0), textcoords="offset points",
+                  fontsize=8.5, fontweight="bold", va="center")  # fmt: skip
+    axes.set_title(title)
+    axes.set_ylim(len(workers) - 0.4, _TOP - 0.5)
     every = ceil(len(workers) / 24)
     axes.set_yticks(
         range(0, len(workers), every), [worker.name for worker in workers[::every]], fontsize=7.5
@@ -89,27 +111,33 @@ def _worker(axes: Axes, row: int, worker: WorkerLine, paint: str, *, as_pixels: 
         )  # fmt: skip
 
 
-def _mark_taken(axes: Axes, workers: Sequence[WorkerLine]) -> None:
+def _mark_taken(axes: Axes, workers: Sequence[WorkerLine], last: float) -> None:
     """Put a cross where a worker was taken away; say why, where there is room for words."""
-    taken = [
-        (row, worker)
-        for row, worker in enumerate(workers)
-        if worker.state.upper().startswith(_TAKEN)
-    ]
+    taken = [(row, worker) for row, worker in enumerate(workers) if _was_taken(worker)]
     for row, worker in taken:
         axes.plot([worker.end_s], [row], marker="X", markersize=8, color=INK,
                   markeredgecolor="white", zorder=4, clip_on=False)  # fmt: skip
         if len(taken) <= _MOST_WORDS:
+            left = worker.end_s > _NEAR_THE_EDGE * last
             axes.annotate(
-                worker.state.lower().replace("_", " "), (worker.end_s, row), (7, 0),
+                worker.state.lower().replace("_", " "), (worker.end_s, row),
+                (-7, 0) if left else (7, 0), ha="right" if left else "left",
                 textcoords="offset points", fontsize=7.5, va="center", zorder=5,
                 bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.6},
             )  # fmt: skip
 
 
+def _was_taken(worker: WorkerLine) -> bool:
+    return worker.state.upper().startswith(_TAKEN)
+
+
+def _was_done(kind: str) -> bool:
+    return kind in {"ok", "done"}
+
+
 def _task_paint(kind: str, paint: str, *, even: bool) -> tuple[str, float]:
     """Colour a task: two tints in turn, so that neighbours are told apart."""
-    return (paint, 1.0 if even else 0.62) if kind in {"ok", "done"} else (LOST, 1.0)
+    return (paint, 1.0 if even else 0.62) if _was_done(kind) else (LOST, 1.0)
 
 
 def in_lanes(tasks: Sequence[tuple[float, float, str]]) -> list[list[tuple[float, float, str]]]:

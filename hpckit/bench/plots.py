@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hpckit.bench.gathered import Bench, Figure, Interval, in_order
+from hpckit.bench.numbers import Unit, medians_of, milliseconds, seconds
 from hpckit.bench.plot_style import FAINT, INK, colour, new_canvas, stamp, styled
 from hpckit.bench.plot_timelines import timelines
-from hpckit.bench.summary import milliseconds, seconds
-from hpckit.spec.units import counted, human_duration
+from hpckit.bench.rows import task_words
+from hpckit.spec.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 _MOST_LENGTHS: Final = 4
+_RATE: Final = "throughput_per_s"
+_DODGE: Final = 0.012  # of the width of a panel, between cases, so that no bar hides another
 
 
 def missing_library() -> str:
@@ -63,8 +66,20 @@ def _save(canvas: Canvas, path: Path, bench: Bench) -> list[Path]:
 
 
 def _length_name(bench: Bench, size: int) -> str:
-    task_s = bench.task_s(size)
-    return f"tasks of {human_duration(task_s)}" if task_s is not None else f"size {size}"
+    return f"{bench.tasks(size)} tasks of {task_words(bench, size)}"
+
+
+def _note(figures: Sequence[Figure], *more: str) -> str:
+    """Return how to read a picture of these figures."""
+    n, confidence = min((figure.n, figure.confidence) for figure in figures)
+    words = [f"Dots: {medians_of(n, confidence, 'bars:')}.", *more]
+    if any(_hollow(figure) for figure in figures):
+        words.insert(1, "Hollow: without hpckit, by itself.")
+    return " ".join(words)
+
+
+def _hollow(figure: Figure) -> bool:
+    return not figure.hpckit
 
 
 def lengths(bench: Bench) -> Canvas | None:
@@ -77,11 +92,7 @@ def lengths(bench: Bench) -> Canvas | None:
     sizes = sorted({figure.size for figure in chosen})[:_MOST_LENGTHS]
     cases = in_order(figure.case for figure in chosen)
     text = f"makespan and overhead, {counted(workers, 'worker')}"
-    n = max(figure.n for figure in chosen)
-    dots = (
-        f"medians of {n} runs; bars: their 95 % confidence intervals" if n > 1 else "one run each"
-    )
-    note = f"Dots: {dots}. Hollow: the engine by itself, without hpckit. To the left is better."
+    note = _note(chosen, "To the left is better.")
     canvas = new_canvas(bench, text, note, (2.4 + 3.6 * len(sizes), 1.7 + 0.62 * len(cases)))
     axes = canvas.subplots(2, len(sizes), squeeze=False, sharey=True)
     for column, size in enumerate(sizes):
@@ -89,7 +100,7 @@ def lengths(bench: Bench) -> Canvas | None:
         top, bottom = axes[0][column], axes[1][column]
         _dots(top, cases, figures, "makespan_s", seconds)
         _dots(bottom, cases, figures, "overhead_per_task_ms", milliseconds)
-        top.set_title(f"{bench.tasks(size)} {_length_name(bench, size)}")
+        top.set_title(_length_name(bench, size))
         top.set_xlabel("makespan, submit to last result [s]")
         bottom.set_xlabel("overhead per task [ms of a slot]")
         ideal = next(iter(figures.values())).median("ideal_s")
@@ -112,23 +123,26 @@ def _dots(
     cases: Sequence[str],
     figures: dict[str, Figure],
     measure: str,
-    unit: Callable[[float], str],
+    unit: Unit,
 ) -> None:
     """Draw a row for each case: the median, its interval, and the number beside it."""
     for row, case in enumerate(cases):
-        interval = figures[case].measures.get(measure) if case in figures else None
-        if interval is None:
+        figure = figures.get(case)
+        interval = figure.measures.get(measure) if figure else None
+        if figure is None or interval is None:
             axes.annotate("not measured", (0, row), (4, 0), textcoords="offset points",
                           va="center", fontsize=7.5, color="#777777")  # fmt: skip
             continue
-        hollow = case.startswith("plain-")
-        axes.plot([interval.low, interval.high], [row, row], color=colour(case), linewidth=2.5,
+        paint = colour(figure.engine)
+        axes.plot([interval.low, interval.high], [row, row], color=paint, linewidth=2.5,
                   alpha=0.6, solid_capstyle="butt", zorder=2)  # fmt: skip
-        axes.plot([interval.median], [row], marker="o", markersize=7, color=colour(case),
-                  markerfacecolor="white" if hollow else colour(case), markeredgewidth=1.8,
+        axes.plot([interval.median], [row], marker="o", markersize=7, color=paint,
+                  markerfacecolor="white" if _hollow(figure) else paint, markeredgewidth=1.8,
                   zorder=3)  # fmt: skip
         axes.annotate(unit(interval.median), (max(interval.high, interval.median), row), (7, 0),
-                      textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+                      textcoords="offset points", va="center", fontsize=8,
+                      bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.6},
+                      )  # fmt: skip
     axes.set_yticks(range(len(cases)), cases)
     axes.set_ylim(len(cases) - 0.5, -0.5)
     shown = [figures[case].measures[measure] for case in cases
@@ -157,45 +171,38 @@ def scaling(bench: Bench) -> Canvas | None:
     ][:_MOST_LENGTHS]
     if not sizes:
         return None
-    note = (
-        "Bars: 95 % confidence intervals. Hollow and dotted: the engine by itself. "
-        "Shaded: more workers than this machine has CPUs for, where none can gain."
-    )
-    canvas = new_canvas(bench, "scaling by workers", note, (1.6 + 4.2 * len(sizes), 4.6))
+    drawn = [figure for figure in calm if figure.size in sizes]
+    crowded = any(bench.crowded(figure.workers) for figure in drawn)
+    shaded = "Shaded: more workers than this machine has CPUs for, where none can gain."
+    note = _note(drawn, *([shaded] if crowded else []))
+    canvas = new_canvas(bench, "scaling by workers", note, (2.4 + 4.4 * len(sizes), 4.6))
     panels = canvas.subplots(1, len(sizes), squeeze=False)[0]
     for axes, size in zip(panels, sizes, strict=True):
-        _scale(axes, bench, [figure for figure in calm if figure.size == size])
-        axes.set_title(f"{bench.tasks(size)} {_length_name(bench, size)}")
+        _scale(axes, bench, [figure for figure in drawn if figure.size == size])
+        axes.set_title(_length_name(bench, size))
     panels[0].set_ylabel("throughput [tasks per second]")
     return canvas
 
 
 def _scale(axes: Axes, bench: Bench, figures: Sequence[Figure]) -> None:
+    """Draw the lines of one task length, with their names to the right of the panel."""
     workers = sorted({figure.workers for figure in figures})
-    ends: list[tuple[float, str]] = []
-    for case in in_order(figure.case for figure in figures):
-        points = _points(figures, case)
-        if not points:
-            continue
-        hollow = case.startswith("plain-")
-        xs = [x for x, _ in points]
-        ys = [interval.median for _, interval in points]
-        errors = [
-            [interval.median - interval.low for _, interval in points],
-            [interval.high - interval.median for _, interval in points],
-        ]
-        axes.errorbar(xs, ys, yerr=errors, color=colour(case), marker="o", markersize=6,
-                      markerfacecolor="white" if hollow else colour(case), linewidth=1.6,
-                      linestyle=":" if hollow else "-", capsize=0, elinewidth=1.6)  # fmt: skip
-        if xs[-1] == workers[-1]:
-            ends.append((ys[-1], case))
-        else:
-            axes.annotate(case, (xs[-1], ys[-1]), (7, 0), textcoords="offset points",
-                          fontsize=8, color=colour(case), va="center")  # fmt: skip
-    top = _ideal_line(axes, bench, figures[0].size, workers)
-    top = max([top, *(figure.median("throughput_per_s") or 0 for figure in figures)])
+    ideal = _ideal_line(axes, bench, figures[0].size, workers)
+    ends = [(ideal, "ideal", INK)] if ideal else []
+    cases = in_order(figure.case for figure in figures)
+    for place, case in enumerate(cases):
+        apart = _DODGE * workers[-1] * (place - (len(cases) - 1) / 2)
+        last = _line(axes, [figure for figure in figures if figure.case == case], apart)
+        if last is not None and last.workers == workers[-1]:
+            ends.append((last.measures[_RATE].median, case, colour(last.engine)))
+        elif last is not None:
+            axes.annotate(case, (last.workers, last.measures[_RATE].median), (7, 0),
+                          textcoords="offset points", fontsize=8, color=colour(last.engine),
+                          va="center")  # fmt: skip
+    highs = [figure.measures[_RATE].high for figure in figures if _RATE in figure.measures]
+    top = max([ideal, *highs]) or 1.0
     axes.set_ylim(0, top * 1.08)
-    axes.set_xlim(0, workers[-1] * 1.55)
+    axes.set_xlim(0, workers[-1] * 1.05)
     _label_ends(axes, workers[-1], ends, top)
     axes.set_xticks(workers)
     axes.set_xlabel("workers")
@@ -203,13 +210,23 @@ def _scale(axes: Axes, bench: Bench, figures: Sequence[Figure]) -> None:
     axes.set_axisbelow(True)
 
 
-def _points(figures: Sequence[Figure], case: str) -> list[tuple[int, Interval]]:
-    found = [
-        (figure.workers, figure.measures["throughput_per_s"])
-        for figure in figures
-        if figure.case == case and "throughput_per_s" in figure.measures
+def _line(axes: Axes, figures: Sequence[Figure], apart: float) -> Figure | None:
+    """Draw the line of one case, moved to the right by `apart`; return its last point."""
+    points = sorted((f for f in figures if _RATE in f.measures), key=lambda f: f.workers)
+    if not points:
+        return None
+    last = points[-1]
+    hollow, paint = _hollow(last), colour(last.engine)
+    rates = [figure.measures[_RATE] for figure in points]
+    errors = [
+        [rate.median - rate.low for rate in rates],
+        [rate.high - rate.median for rate in rates],
     ]
-    return sorted(found, key=lambda point: point[0])
+    axes.errorbar([figure.workers + apart for figure in points], [rate.median for rate in rates],
+                  yerr=errors, color=paint, marker="o", markersize=6, linewidth=1.6,
+                  markerfacecolor="white" if hollow else paint,
+                  linestyle=":" if hollow else "-", capsize=0, elinewidth=1.6)  # fmt: skip
+    return last
 
 
 def _ideal_line(axes: Axes, bench: Bench, size: int, workers: Sequence[int]) -> float:
@@ -218,29 +235,29 @@ def _ideal_line(axes: Axes, bench: Bench, size: int, workers: Sequence[int]) -> 
     Nodes that share this machine's CPUs have no more slots than these: there the line is flat.
     """
     task_s = bench.task_s(size)
-    slots = [bench.slots(n) or n for n in workers]
     if not task_s:
         return 0.0
-    own = slots[0] / workers[0]  # slots of a worker that shares with nobody
-    bend = slots[-1] / own
-    xs = [0.0, *([bend] if bend < workers[-1] else []), float(workers[-1])]
-    ys = [min(x * own, slots[-1]) / task_s for x in xs]
+    most, own = workers[-1], bench.cpus(workers[-1])
+    slots = bench.slots(most) or most * own
+    bend = slots / own  # the number of workers from which on they share
+    xs = [0.0, *([bend] if bend < most else []), float(most)]
+    ys = [min(x * own, slots) / task_s for x in xs]
     axes.plot(xs, ys, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    axes.annotate("ideal", (xs[-1], ys[-1]), (0, 4), textcoords="offset points", fontsize=8,
-                  color=INK, ha="right")  # fmt: skip
-    if bend < workers[-1]:
-        axes.axvspan(bend, workers[-1], color="#F1F1F1", zorder=0)
+    if bend < most:
+        axes.axvspan(bend, most * 1.05, color="#F1F1F1", zorder=0)
     return ys[-1]
 
 
-def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str]], top: float) -> None:
-    """Name the lines at their last points, far enough from each other to be read."""
+def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], top: float) -> None:
+    """Name the lines to the right of the panel, far enough from each other to be read."""
     ends = sorted(ends)
-    places = spread_out([y for y, _ in ends], apart=top * 0.066, top=top * 1.05)
-    for (y, case), at in zip(ends, places, strict=True):
+    places = spread_out([y for y, _, _ in ends], apart=top * 0.066, top=top * 1.05)
+    for (y, case, paint), at in zip(ends, places, strict=True):
         axes.annotate(
-            case, (x, y), (x * 1.1, at), fontsize=8, color=colour(case), va="center",
-            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.7},
+            case, (x, y), (x * 1.09, at), fontsize=8.5, color=paint, va="center",
+            annotation_clip=False, arrowprops={
+                "arrowstyle": "-", "color": FAINT, "linewidth": 0.7, "relpos": (0, 0.5),
+            },
         )  # fmt: skip
 
 

@@ -83,15 +83,18 @@ def find_partitions(spot: str, preempt: str) -> tuple[str, str]:
 
 
 class Reclaims:
-    """Reclaims running workers of a run from its first running task on; `stop` ends it."""
+    """Reclaims running workers of a run from its first running task on."""
 
     def look(self, run_dir: RunDir, running: bool) -> None:
         """Do what is due; called often."""
         raise NotImplementedError
 
+    def rest(self) -> None:
+        """Take back no more; what has begun goes on. Idempotent."""
+
     def stop(self) -> None:
-        """Take back no more."""
-        raise NotImplementedError
+        """End all that is left of it; idempotent."""
+        self.rest()
 
 
 @dataclass
@@ -122,7 +125,7 @@ class EmulatedReclaims(Reclaims):
                 partition=self.partition, name=CLUSTER,
             )  # fmt: skip
 
-    def stop(self) -> None:
+    def rest(self) -> None:
         """Take back no more."""
         from hpckit.emulator import control
 
@@ -188,7 +191,8 @@ class SlurmReclaims(Reclaims):
         return True
 
     def stop(self) -> None:
-        """Cancel what has not ended."""
+        """Cancel what has not ended. While a job still waits for a node, Slurm has not yet taken
+        the worker there; without the job, it would count as one that ran out of time."""
         if self._jobs:
             with contextlib.suppress(SchedulerError):
                 scancel(list(self._jobs), slurm_bin="")

@@ -27,7 +27,7 @@ class Losses:
     """What reclaims cost a run.
 
     Attributes:
-        reclaimed: lives of worker jobs that Slurm calls PREEMPTED.
+        reclaimed: lives of worker jobs that Slurm has taken back.
         tasks_lost: tasks that were not done in the end.
         recorded_twice: results of tasks that had one already.
         redone: starts of tasks beyond one each, as their own files tell.
@@ -86,7 +86,7 @@ def sample(case: Case, load: Load, ran: Ran, *, repeat: int, task_s: float) -> d
         "overhead_per_task_ms": round(overhead_s * 1000, 3),
         "ideal_s": round(ideal_s, 4),
         "efficiency": round(ideal_s / work_s, 4),
-        "capacity_used": _capacity_used(case, ran, load.tasks * task_s),
+        "capacity_used": _capacity_used(case, ran),
         "head_memory_mib": _rounded(ran.head_mib),
         "worker_memory_mib": _rounded(ran.worker_mib),
         "bytes_moved": ran.moved,
@@ -98,14 +98,17 @@ def sample(case: Case, load: Load, ran: Ran, *, repeat: int, task_s: float) -> d
     }  # fmt: skip
 
 
-def _capacity_used(case: Case, ran: Ran, work_s: float) -> float | None:
-    """Return which part of the core-seconds of the workers that were there were the tasks' work.
+def _capacity_used(case: Case, ran: Ran) -> float | None:
+    """Return which part of the workers' core-seconds went into tasks that count.
 
-    They count from when they joined until they left, or the last task ended.
+    Workers count from when they joined until they left, or the last task ended. A task counts with
+    the time that it took there, which is longer than alone where CPUs are shared.
     """
     last = ran.last_end - ran.began
-    there_s = sum(max(0.0, min(w["end_s"], last) - w["start_s"]) for w in ran.workers)
-    return round(work_s / (there_s * case.cpus), 4) if there_s else None
+    there_s: float = sum(max(0.0, min(w["end_s"], last) - w["start_s"]) for w in ran.workers)
+    if not there_s or ran.mean_task_s is None:
+        return None
+    return round(ran.mean_task_s * ran.done / (there_s * case.cpus), 4)
 
 
 def _rounded(value: float | None) -> float | None:

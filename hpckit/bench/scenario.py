@@ -14,6 +14,8 @@ merely wait would scale further, and say nothing about a bag of heavy ones.
 from __future__ import annotations
 
 import contextlib
+import random
+import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
@@ -22,11 +24,12 @@ from hpckit.bench.cases import Asked, Run, choose_runs
 from hpckit.bench.document import Measured, make_document
 from hpckit.bench.load import Load, find_program, seconds_alone
 from hpckit.bench.parameters import PORTS, Parameters
+from hpckit.bench.sample import Ran
 from hpckit.errors import EngineError
 from hpckit.spec.units import counted
 
 T = TypeVar("T")
-_ALONE: Final = 7  # measurements of a task by itself, before and after
+_ALONE: Final = 2  # measurements of a task by itself before each run of such tasks
 
 
 def measure(asked: Asked) -> dict[str, Any]:
@@ -69,7 +72,8 @@ def _place(asked: Asked) -> Iterator[place.Place]:
         with place.real() as found:
             yield found
     else:
-        shape = place.Shape(nodes=max(4, most), cpus=max(2, cpus + 1), ports=ports)
+        spot = {"kill_wait_s": parameters.kill_wait_s} if parameters.scenario == "spot" else {}
+        shape = place.Shape(nodes=max(4, most), cpus=max(2, cpus + 1), ports=ports, **spot)
         with place.emulated(shape) as found:
             yield found
 
@@ -83,50 +87,54 @@ def _where(where: place.Place) -> str:
 def _measure(
     asked: Asked, where: place.Place, loads: Sequence[Load], runs: Sequence[Run]
 ) -> Measured:
-    found = Measured()
-    _look_around(found, where, loads, found.before)
+    found = Measured(busy=[machine.busy_cpus()])
     parameters = asked.parameters
-    for number, (repeat, run) in enumerate(interleaved(runs, parameters.repeats, parameters.seed)):
+    for number, (repeat, run) in enumerate(shuffled(runs, parameters.repeats, parameters.seed)):
         if run.case.name in found.failed:
             continue
+        _time_alone(found, where, run.load, number)
         name = f"{where.root.name}-{number}" if where.kind == "slurm" else f"b{number}"
         try:
             ran = run.act(name, repeat)
         except EngineError as error:
             if not run.optional:
                 raise
-            found.failed[run.case.name] = f"{run.case.name} failed: {error.message}"
+            found.fail(run.case.name, f"{run.case.name} failed: {error.message}")
             asked.say(found.failed[run.case.name])
             continue
         found.runs.append((run, repeat, ran))
-        reclaimed = f", {ran.losses.reclaimed} reclaimed"
-        if run.case.undisturbed:
-            reclaimed = ", undisturbed" if parameters.scenario == "spot" else ""
-        asked.say(
-            f"{run.case.name} size {run.load.size} workers {run.case.workers} repeat {repeat}: "
-            f"{ran.known - ran.began:.1f} s{reclaimed}"
-        )
-    _look_around(found, where, loads, found.after)
+        asked.say(_told(run, repeat, ran, spot=parameters.scenario == "spot"))
+    for load in loads:
+        _time_alone(found, where, load, -1)
+    found.busy.append(machine.busy_cpus())
     return found
 
 
-def interleaved(cases: Sequence[T], repeats: int, seed: int) -> Iterator[tuple[int, T]]:
-    """Yield repeat and case: every case once, then again; each time another begins.
+def _told(run: Run, repeat: int, ran: Ran, *, spot: bool) -> str:
+    """Return the line of progress of a run."""
+    reclaimed = f", {ran.losses.reclaimed} reclaimed"
+    if run.case.undisturbed:
+        reclaimed = ", undisturbed" if spot else ""
+    return (
+        f"{run.case.name} size {run.load.size} workers {run.case.workers} repeat {repeat}: "
+        f"{ran.known - ran.began:.1f} s{reclaimed}"
+    )
 
-    So a busy moment disturbs all cases alike.
+
+def shuffled(cases: Sequence[T], repeats: int, seed: int) -> Iterator[tuple[int, T]]:
+    """Yield repeat and case: every case once, in another order each time.
+
+    So a busy moment disturbs all cases alike, and none always follows the same other one.
     """
     for repeat in range(repeats):
-        first = (seed + repeat) % len(cases)
-        for case in [*cases[first:], *cases[:first]]:
-            yield repeat, case
+        order = list(cases)
+        random.Random(f"{seed} {repeat}").shuffle(order)
+        yield from ((repeat, case) for case in order)
 
 
-def _look_around(
-    found: Measured, where: place.Place, loads: Sequence[Load], times: dict[int, list[float]]
-) -> None:
-    """Measure how busy others are, and a task of each size by itself."""
-    found.load_averages.append(machine.load_average())
-    found.busy.append(machine.busy_cpus())
-    for load in loads:
-        directory = where.root / f"alone-{load.size}-{len(found.busy)}"
-        times[load.size] = seconds_alone(load, directory, _ALONE)
+def _time_alone(found: Measured, where: place.Place, load: Load, number: int) -> None:
+    """Measure a task by itself: between the runs, so that it sees the machine that they see."""
+    directory = where.root / f"alone-{load.size}-{number}"
+    times = seconds_alone(load, directory, _ALONE)
+    found.alone.setdefault(load.size, []).extend(times)
+    shutil.rmtree(directory, ignore_errors=True)

@@ -24,8 +24,8 @@ _ROOM: Final = 256 * 1024  # bytes that a scenario's files, and those beside the
 
 def file_names(scenario: str, kind: str) -> tuple[str, str]:
     """Return the names of document and text for a scenario on an ``emulated`` or real Slurm."""
-    real = "-slurm-real" if scenario == "slurm" else f"-{scenario}-real"
-    return f"bench{real if kind == 'slurm' else f'-{scenario}'}.json", _TEXTS[scenario, kind]
+    real = "-real" if kind == "slurm" else ""
+    return f"bench-{scenario}{real}.json", _TEXTS[scenario, kind]
 
 
 def ready(out: Path) -> None:

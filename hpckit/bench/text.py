@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hpckit.spec.units import human_bytes
+import msgspec
+
+from hpckit.bench.gathered import Place, slurm_words
+from hpckit.bench.layout import table
+from hpckit.bench.numbers import medians_of
+from hpckit.spec.units import counted, human_bytes
 
 Document = Mapping[str, Any]
 Column = tuple[str, str, str]  # its title, the measure, the format of a number
@@ -39,22 +44,27 @@ def render(document: Document) -> str:
         one = group[0]
         alone = f"{one['task_s'] * 1000:.1f} ms each alone"
         lines += [f"{one['tasks']} tasks of size {size}, {alone}; n = {one['n']}", ""]
-        lines += [*table(*_table(document["scenario"], group)), ""]
-    lines += ["median ± interquartile range [95 % bootstrap confidence interval of the median]", ""]
+        lines += [*table(*_table(document["scenario"], group)), "", _legend(group), ""]
     lines += _judgement(document)
     return "\n".join(lines) + "\n"
 
 
+def _legend(group: Sequence[Document]) -> str:
+    """Return how to read a cell of a table."""
+    n, confidence = min((figure["n"], figure["confidence"]) for figure in group)
+    spread = "; median ± interquartile range" if n > 1 else ""
+    return medians_of(n, confidence, "[in brackets]") + spread
+
+
 def _head(document: Document) -> list[str]:
-    place, machine, asked = document["place"], document["machine"], document["parameters"]
-    kind = "emulated Slurm" if place["kind"] == "emulated" else "real Slurm"
+    machine, asked = document["machine"], document["parameters"]
+    where = slurm_words(msgspec.convert(document["place"], Place), machine["cpus"])
     versions = ", ".join(f"{k} {v}" for k, v in document["versions"].items() if v)
     return [
         f"hpckit bench {document['scenario']}, {document['when']}",
-        f"on        {kind} {place['version']}: {place['nodes']} nodes of "
-        f"{place['cpus_per_node']} CPUs",
-        f"machine   {machine['cpus']} CPUs, {machine['model']}, {machine['memory_mib']} MiB, "
-        f"Linux {machine['kernel']}, Python {machine['python']}",
+        f"on        {where}",
+        f"machine   {counted(machine['cpus'], 'CPU')}, {machine['model']}, "
+        f"{machine['memory_mib']} MiB, Linux {machine['kernel']}, Python {machine['python']}",
         f"versions  {versions}",
         f"repeats   {asked['repeats']}, interleaved; seed {asked['seed']}; "
         f"tolerance {asked['tolerance']:g}",
@@ -63,14 +73,14 @@ def _head(document: Document) -> list[str]:
 
 def _table(scenario: str, group: Sequence[Document]) -> tuple[list[str], list[list[str]]]:
     columns = _SPOT if scenario == "spot" else (*_COLUMNS, *_MEMORY)
-    names = ["case", "workers", "slots", *(title for title, _, _ in columns)]
-    names += [] if scenario == "spot" else ["moved"]
+    names = ["case", ">workers", ">slots", *(f">{title}" for title, _, _ in columns)]
+    names += [] if scenario == "spot" else [">moved"]
     rows = []
     for figure in group:
         name = figure["case"] if figure["undisturbed"] else f"{figure['case']}, reclaimed"
         row = [name, f"{figure['workers']} x {figure['cpus']}", str(figure["slots"])]
         row += [
-            _cell(figure[measure], form, interval=measure in _INTERVALS)
+            _cell(figure[measure], form, n=figure["n"], interval=measure in _INTERVALS)
             for _, measure, form in columns
         ]
         if scenario != "spot":
@@ -80,25 +90,15 @@ def _table(scenario: str, group: Sequence[Document]) -> tuple[list[str], list[li
     return names, rows
 
 
-def _cell(value: Mapping[str, float] | None, form: str, *, interval: bool) -> str:
+def _cell(value: Mapping[str, float] | None, form: str, *, n: int, interval: bool) -> str:
     if value is None:
         return "-"
     median, spread, low, high = (
         format(value[key], form) for key in ("median", "spread", "low", "high")
     )
+    if n == 1:
+        return median
     return f"{median} ± {spread}" + (f" [{low}, {high}]" if interval else "")
-
-
-def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return lines: the first column set to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        first, *others = zip(cells, widths, strict=True)
-        texts = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-        return "  ".join(texts).rstrip()
-
-    return [line(names), line(["-" * width for width in widths]), *map(line, rows)]
 
 
 def _judgement(document: Document) -> list[str]:

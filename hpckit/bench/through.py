@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +14,8 @@ from typing import Any, Final
 from hpckit.bench.load import Load, digest, laid_out, read_starts
 from hpckit.bench.loopback import received
 from hpckit.bench.memory import Memory, roles_of_run
-from hpckit.bench.parameters import joins
 from hpckit.bench.place import Place, hpckit
+from hpckit.bench.reclaims import Reclaims
 from hpckit.bench.sample import Case, Losses, Ran
 from hpckit.bench.waste import account
 from hpckit.errors import EngineError, HpckitError
@@ -28,15 +28,18 @@ from hpckit.run.state import RunState
 from hpckit.run.status import FINAL, read_status
 from hpckit.slurm.jobs import job_history, job_states
 from hpckit.slurm.sbatch import scancel
+from hpckit.spec.engines import ENGINES
 
 _LOOK_S: Final = 0.1
+_LOOK_REAL_S: Final = 1.0  # other people use a real controller
 _ASK_S: Final = 5.0  # between two questions to the scheduler, which the journal mostly answers
 _LONGEST_S: Final = 900.0
 _LEAVE_S: Final = 30.0
 _WALLTIME: Final = "30m"
-
-#: Called at every look with the run and whether tasks are running.
-Watch = Callable[[RunDir, bool], None]
+#: How Slurm calls a job that was taken back. TIMEOUT is the end of its grace time, where the job
+#: that wanted its node found room there before (ran: 22.05); no run is as long as the walltime.
+_TAKEN: Final = ("PREEMPTED", "TIMEOUT")
+_JOINED: Final = frozenset(name for name, facts in ENGINES.items() if facts.joins)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +50,13 @@ class Through:
         place: where.
         name: of the run.
         partition: of the workers; "" for the site's.
-        watch: what to do while it runs.
+        reclaims: takes its workers back while it runs.
     """
 
     place: Place
     name: str
     partition: str = ""
-    watch: Watch | None = None
+    reclaims: Reclaims | None = None
 
 
 def run(how: Through, case: Case, load: Load) -> Ran:
@@ -71,12 +74,15 @@ def run(how: Through, case: Case, load: Load) -> Ran:
         answer = hpckit(_words(how, case, bag), how.place.env, directory)
         run_dir = RunDir(Path(answer["plan"]["run_dir"]))
         with Memory(roles_of_run(str(run_dir.root))) as memory:
-            _follow(run_dir, load.tasks, how.watch)
+            _follow(run_dir, load.tasks, how.reclaims)
         moved = received() - before if how.place.kind == "emulated" else None
         _let_jobs_leave(run_dir, how.place)
     except BaseException:
         _end(how, run_dir)
         raise
+    finally:
+        if how.reclaims:
+            how.reclaims.stop()
     ran = _ran(run_dir, load, directory, began=began, memory=memory, moved=moved)
     for path in (directory, run_dir.root):
         shutil.rmtree(path, ignore_errors=True)
@@ -86,7 +92,7 @@ def run(how: Through, case: Case, load: Load) -> Ran:
 def _words(how: Through, case: Case, bag: Path) -> list[str]:
     words = ["submit", str(bag), "--json", "--backend", case.engine, "--name", how.name]
     words += ["--walltime", _WALLTIME]
-    if joins(case.engine):
+    if case.engine in _JOINED:
         words += ["--shape", "array", "--nodes", str(case.workers), "--cores", str(case.cpus)]
     else:
         words += ["--cores", str(case.workers * case.cpus)]
@@ -97,20 +103,24 @@ def _words(how: Through, case: Case, bag: Path) -> list[str]:
     return words
 
 
-def _follow(run_dir: RunDir, tasks: int, watch: Watch | None) -> None:
-    """Return when the run has ended.
+def _follow(run_dir: RunDir, tasks: int, reclaims: Reclaims | None) -> None:
+    """Return when the run has ended. It may wait in the queue for as long as that takes.
+
+    Nothing is reclaimed that only shuts down.
 
     Raises:
-        EngineError: it stopped without an end, or takes too long.
+        EngineError: it stopped without an end, or takes too long once it has begun.
     """
-    deadline = time.monotonic() + _LONGEST_S
     ask_at = time.monotonic() + _ASK_S
+    deadline = float("inf")
     while True:
         snapshot = read_snapshot(run_dir)
         counts = snapshot.counts if snapshot else None
-        if watch:
-            watch(run_dir, bool(counts and counts.running))
+        if reclaims:
+            reclaims.look(run_dir, bool(counts and counts.running))
         if counts and counts.waiting + counts.running == 0 and load_state(run_dir, tasks).ended:
+            if reclaims:
+                reclaims.rest()
             return
         now = time.monotonic()
         if now >= ask_at:
@@ -118,6 +128,8 @@ def _follow(run_dir: RunDir, tasks: int, watch: Watch | None) -> None:
             found = read_status(run_dir)
             if found.word in ("done", "failed"):
                 return
+            if found.word != "waiting":
+                deadline = min(deadline, now + _LONGEST_S)
             if found.word in FINAL or now > deadline:
                 raise EngineError(
                     f"run {run_dir.root.name} is {found.word} after {found.makespan_s:.0f} s, "
@@ -133,17 +145,20 @@ def _let_jobs_leave(run_dir: RunDir, place: Place) -> None:
     A worker that was reclaimed at the very end is requeued, and has nothing to come back for.
     """
     deadline = time.monotonic() + _LEAVE_S
+    pause_s = _LOOK_S if place.kind == "emulated" else _LOOK_REAL_S
     ids = [job.job_id for job in read_jobs(run_dir)]
     while True:
         states = job_states(ids, slurm_bin=place.slurm_bin).values()
         waiting = [state.job_id for state in states if state.phase == "waiting"]
         running = [state.job_id for state in states if state.phase == "running"]
-        late = time.monotonic() > deadline
-        if waiting or (late and running):
-            scancel([*waiting, *(running if late else ())], slurm_bin=place.slurm_bin)
-        if late or not (waiting or running):
+        if not (waiting or running):
             return
-        time.sleep(_LOOK_S)
+        late = time.monotonic() > deadline
+        if waiting or late:
+            scancel([*waiting, *(running if late else ())], slurm_bin=place.slurm_bin)
+        if time.monotonic() > deadline + _LEAVE_S:
+            return
+        time.sleep(pause_s)
 
 
 def _end(how: Through, run_dir: RunDir | None) -> None:
@@ -173,7 +188,7 @@ def _ran(
         known=max(t for t, _, _ in rows),
         done=state.done,
         mean_task_s=statistics.mean(row.wall_s for row in good),
-        digest=digest(directory),
+        digest=digest(load, directory),
         head_mib=memory.head_mib,
         worker_mib=memory.worker_mib,
         moved=moved,
@@ -196,7 +211,7 @@ def _losses(run_dir: RunDir, load: Load, directory: Path, state: RunState) -> Lo
         return Losses(tasks_lost=load.tasks - state.done, recorded_twice=state.duplicates)
     ids = [job.job_id for job in read_jobs(run_dir) if job.role == "workers"]
     lives = job_history(ids, slurm_bin=run_dir.read_plan().slurm_bin)
-    taken = [life for history in lives.values() for life in history if life.state == "PREEMPTED"]
+    taken = [life for history in lives.values() for life in history if life.state in _TAKEN]
     redone, wasted_s = account(list(read_starts(directory)), state, load.seed)
     return Losses(
         reclaimed=len(taken),

@@ -46,14 +46,16 @@ class Plain:
         here: whether it can be run on this machine.
         get: how to get it; "" where hpckit itself knows whether it has it.
         alone: whether it listens without a secret, and so gets a network of its own.
+        note: what a reader of its figures should know.
     """
 
     case: str
     engine: str
     script: str
-    here: Callable[[], bool]
+    here: Callable[[], bool] = lambda: True
     get: str = ""
     alone: bool = False
+    note: str = ""
 
 
 def _has_parallel() -> bool:
@@ -68,8 +70,8 @@ def _has_hyperqueue() -> bool:
 
 
 PLAINS: Final = (
-    Plain("plain-workqueue", "workqueue", "workqueue.py", lambda: True),
-    Plain("plain-ray", "ray", "on_ray.py", lambda: True),
+    Plain("plain-workqueue", "workqueue", "workqueue.py"),
+    Plain("plain-ray", "ray", "on_ray.py"),
     Plain(
         "parallel", "parallel", "parallel.py", _has_parallel, "GNU parallel: apt install parallel"
     ),
@@ -77,6 +79,8 @@ PLAINS: Final = (
         "hyperqueue", "hyperqueue", "on_hyperqueue.py", _has_hyperqueue,
         "HyperQueue: pip install 'hpckit[bench]', where users may make network namespaces",
         alone=True,
+        note="HyperQueue's Python package asks once a second whether the job is over: up to a "
+        "second of its makespan is that",
     ),
 )  # fmt: skip
 
@@ -108,7 +112,7 @@ def run(way: Plain, case: Case, load: Load, directory: Path, port: int) -> Ran:
         Memory(roles_of_script(argv[-1]), nested=True) as memory,
         _started(argv, env, directory, memory) as process,
     ):
-        out, _ = process.communicate(timeout=_LONGEST_S)
+        out = _said(way, process)
     said = _answer(way, process.returncode, out, directory)
     ran = Ran(
         began=began,
@@ -116,7 +120,8 @@ def run(way: Plain, case: Case, load: Load, directory: Path, port: int) -> Ran:
         last_end=said["last_end"],
         known=said["known"],
         done=said["done"],
-        digest=digest(directory),
+        mean_task_s=said.get("mean_task_s"),
+        digest=digest(load, directory),
         head_mib=memory.head_mib,
         worker_mib=memory.worker_mib,
         moved=None if way.alone else received() - before,
@@ -124,6 +129,15 @@ def run(way: Plain, case: Case, load: Load, directory: Path, port: int) -> Ran:
     )
     shutil.rmtree(directory, ignore_errors=True)
     return ran
+
+
+def _said(way: Plain, process: subprocess.Popen[str]) -> str:
+    try:
+        return process.communicate(timeout=_LONGEST_S)[0]
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(
+            f"{way.case} is not over after {_LONGEST_S:.0f} s", hint="Give fewer --tasks."
+        ) from error
 
 
 def _answer(way: Plain, code: int, out: str, directory: Path) -> Mapping[str, Any]:

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from hpckit.cli import say
-from hpckit.cli.faults import seconds_of
-from hpckit.cli.options import Json, measured, whole_number
+from hpckit.cli.bench_options import (
+    Backends,
+    Cpus,
+    Grace,
+    KillWait,
+    Life,
+    Out,
+    Port,
+    PreemptPartition,
+    Repeats,
+    Seed,
+    Sizes,
+    SpotPartition,
+    Tasks,
+    Tolerance,
+    Workers,
+)
+from hpckit.cli.options import Json
 from hpckit.errors import InputError
+
+if TYPE_CHECKING:
+    from hpckit.bench.gathered import Bench
 
 app = typer.Typer(
     help="Measure the engines on the same bag.\n\nExample: hpckit bench baseline",
@@ -19,149 +38,62 @@ app = typer.Typer(
 )
 
 
-def _numbers(name: str) -> Callable[[str], tuple[int, ...]]:
-    """Return a parser of whole numbers with commas between them."""
-    parse = whole_number(name, least=1)
-    return lambda text: tuple(parse(part.strip()) for part in text.split(","))
+#: What the measuring calls the options, where that is not their own name.
+_NAMES: Final = {"size": "sizes", "life": "life_s", "grace": "grace_s", "kill_wait": "kill_wait_s"}
+_ASKED: Final = (
+    "tasks", "size", "tolerance", "workers", "cpus", "port", "repeats", "seed", "backends", "life",
+    "grace", "kill_wait",
+)  # fmt: skip
 
 
-def _real_number(name: str) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            return float(text)
-        except ValueError:
-            raise InputError(f"{name} is {text!r}, but must be a number") from None
-
-    return parse
+def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for, by the names of `hpckit.bench.parameters.Parameters`."""
+    return {_NAMES.get(name, name): options.get(name) for name in _ASKED}
 
 
-def _several(name: str, words: str) -> Any:
-    return typer.Option(name, metavar="N[,N…]", parser=_numbers(name), help=words)
+def _measuring(scenario: str) -> Callable[..., int]:
+    """Return the command of a scenario that has no options of its own.
 
-
-def _one(name: str, words: str, *, least: int) -> Any:
-    return typer.Option(name, metavar="N", parser=whole_number(name, least=least), help=words)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-Out = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="Where the results go, and come from.")
-]
-Tasks = Annotated[Any, _several("--tasks", "How many tasks: one number, or one for each size.")]
-Sizes = Annotated[
-    Any, _several("--size", "Values along each axis of the array that a task compresses.")
-]
-Tolerance = Annotated[
-    Any,
-    typer.Option(
-        "--tolerance", metavar="E", parser=_real_number("--tolerance"),
-        help="Greatest error of the compression. [default: 0.001]",
-    ),
-]  # fmt: skip
-Workers = Annotated[Any, _several("--workers", "Numbers of workers.")]
-Cpus = Annotated[Any, _one("--cpus", "Cores of each worker; a task takes one.", least=1)]
-Port = Annotated[
-    Any, _one("--port", "The first of 100 ports for the engines; 0: any. [default: 0]", least=0)
-]
-Repeats = Annotated[Any, _one("--repeats", "How often each case is run.", least=1)]
-Seed = Annotated[
-    Any, _one("--seed", "Of arrays, order, reclaims, intervals. [default: 1; spot: 3]", least=0)
-]
-Backends = Annotated[
-    Any,
-    typer.Option(
-        "--backends", metavar="NAME[,NAME…]", parser=_names,
-        help="Engines. [default: all that are installed and take workers]",
-    ),
-]  # fmt: skip
-
-Seeds = Annotated[Any, _one("--seeds", "The same as --repeats: each has the next seed.", least=1)]
-
-
-def _seconds(name: str, words: str) -> Any:
-    parse = measured(name, lambda text: seconds_of(text, zero=True))
-    return typer.Option(name, metavar="TIME", parser=parse, help=words)
-
-
-Life = Annotated[
-    Any,
-    _seconds("--life", "A worker is reclaimed after so long on average. [default: 40s]"),
-]
-Grace = Annotated[
-    Any,
-    _seconds("--grace", "Emulated: from a reclaim's warning to the end of the job. [default: 0s]"),
-]
-SpotPartition = Annotated[
-    str, typer.Option("--spot-partition", metavar="NAME", help="The workers' partition.")
-]
-PreemptPartition = Annotated[
-    str,
-    typer.Option(
-        "--preempt-partition", metavar="NAME", help="Real Slurm: one that goes before it."
-    ),
-]
-
-
-@app.command("baseline")
-def baseline(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    tasks: Tasks = None,
-    size: Sizes = None,
-    tolerance: Tolerance = None,
-    workers: Workers = None,
-    cpus: Cpus = None,
-    port: Port = None,
-    repeats: Repeats = None,
-    seed: Seed = None,
-    backends: Backends = None,
-    out: Out = Path("results"),
-    as_json: Json = False,
-) -> int:
-    """Measure on this machine, with hpckit and without.
-
-    Each engine also as a plain user would take it, one task per call; so GNU parallel and
-    HyperQueue, where installed.
-
-    Example: hpckit bench baseline --repeats 5
+    typer reads the options off the signature, and the context holds them.
     """
-    asked = {
-        "tasks": tasks, "sizes": size, "tolerance": tolerance, "workers": workers, "cpus": cpus,
-        "port": port, "repeats": repeats, "seed": seed, "backends": backends,
-    }  # fmt: skip
-    return _run("baseline", asked, out, as_json=as_json)
+
+    def command(  # noqa: PLR0913, PLR0917 - one parameter for each option
+        context: typer.Context,
+        tasks: Tasks = None,
+        size: Sizes = None,
+        tolerance: Tolerance = None,
+        workers: Workers = None,
+        cpus: Cpus = None,
+        port: Port = None,
+        repeats: Repeats = None,
+        seed: Seed = None,
+        backends: Backends = None,
+        out: Out = Path("results"),
+        as_json: Json = False,
+    ) -> int:
+        return _run(scenario, context.params, out, as_json=as_json)
+
+    return command
 
 
-@app.command("slurm")
-def slurm(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    tasks: Tasks = None,
-    size: Sizes = None,
-    tolerance: Tolerance = None,
-    workers: Workers = None,
-    cpus: Cpus = None,
-    port: Port = None,
-    repeats: Repeats = None,
-    seed: Seed = None,
-    backends: Backends = None,
-    out: Out = Path("results"),
-    as_json: Json = False,
-) -> int:
-    """Measure scaling by workers, on Slurm.
-
-    On the real Slurm where one answers, else on an emulated one of four nodes; it says which.
-
-    Example: hpckit bench slurm --workers 1,2,4,8
-    """
-    asked = {
-        "tasks": tasks, "sizes": size, "tolerance": tolerance, "workers": workers, "cpus": cpus,
-        "port": port, "repeats": repeats, "seed": seed, "backends": backends,
-    }  # fmt: skip
-    return _run("slurm", asked, out, as_json=as_json)
+app.command(
+    "baseline",
+    help="Measure on this machine, with hpckit and without.\n\n"
+    "Each engine also as a plain user would take it, one task per call; so GNU parallel and "
+    "HyperQueue, where installed.\n\n"
+    "Example: hpckit bench baseline --repeats 5",
+)(_measuring("baseline"))
+app.command(
+    "slurm",
+    help="Measure scaling by workers, on Slurm.\n\n"
+    "On the real Slurm where one answers, else on an emulated one of four nodes; it says which."
+    "\n\nExample: hpckit bench slurm --workers 1,2,4,8",
+)(_measuring("slurm"))
 
 
 @app.command("spot")
 def spot(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    context: typer.Context,
     tasks: Tasks = None,
     size: Sizes = None,
     tolerance: Tolerance = None,
@@ -169,11 +101,11 @@ def spot(  # noqa: PLR0913, PLR0917 - one parameter for each option
     cpus: Cpus = None,
     port: Port = None,
     repeats: Repeats = None,
-    seeds: Seeds = None,
     seed: Seed = None,
     backends: Backends = None,
     life: Life = None,
     grace: Grace = None,
+    kill_wait: KillWait = None,
     spot_partition: SpotPartition = "",
     preempt_partition: PreemptPartition = "",
     out: Out = Path("results"),
@@ -184,21 +116,14 @@ def spot(  # noqa: PLR0913, PLR0917 - one parameter for each option
     Each bag runs undisturbed, and while its workers are reclaimed at random: by the emulator, or
     on a real Slurm by short jobs of a partition that goes before the workers'.
 
-    Example: hpckit bench spot --seeds 10
+    Example: hpckit bench spot --repeats 10
     """
-    if repeats is not None and seeds is not None:
-        raise InputError("--repeats and --seeds are the same here", hint="Give one of them.")
-    asked = {
-        "tasks": tasks, "sizes": size, "tolerance": tolerance, "workers": workers, "cpus": cpus,
-        "port": port, "repeats": seeds if repeats is None else repeats, "seed": seed,
-        "backends": backends, "life_s": life, "grace_s": grace,
-    }  # fmt: skip
     partitions = {"spot_partition": spot_partition, "preempt_partition": preempt_partition}
-    return _run("spot", asked, out, as_json=as_json, **partitions)
+    return _run("spot", context.params, out, as_json=as_json, **partitions)
 
 
 def _run(
-    scenario: str, asked: dict[str, Any], out: Path, *, as_json: bool, **partitions: str
+    scenario: str, options: Mapping[str, Any], out: Path, *, as_json: bool, **partitions: str
 ) -> int:
     """Measure, write what was measured, and show it; 1 if a check fails."""
     from hpckit.bench import cases, machine, parameters, store, text
@@ -206,6 +131,7 @@ def _run(
     from hpckit.cli.interrupt import when_interrupted
     from hpckit.engines.choose import installed
 
+    asked = _asked(options)
     backends = parameters.choose_backends(asked["backends"] or (), installed())
     found = parameters.make_parameters(
         scenario, {**asked, "backends": backends}, cpus=machine.cpu_count()
@@ -220,17 +146,42 @@ def _run(
         say.raw(text.render(document))
     for path in paths:
         say.note(f"wrote {path}")
+    for note in of_no_use(document["place"]["kind"], options):
+        say.note(note)
     return _verdict(document["checks"])
 
 
+#: Options that do something on one kind of Slurm alone, and what does it on the other.
+_ONLY_EMULATED: Final = {
+    "grace": "--grace did nothing: on a real Slurm, GraceTime of the partition or QOS says it",
+    "kill_wait": "--kill-wait did nothing: on a real Slurm, KillWait in slurm.conf says it",
+}
+_ONLY_REAL: Final = {
+    "preempt_partition": "--preempt-partition did nothing: the emulated Slurm reclaims by itself",
+}
+
+
+def of_no_use(kind: str, options: Mapping[str, Any]) -> list[str]:
+    """Return a line for each option that was given, but does nothing on that kind of Slurm.
+
+    Args:
+        kind: ``emulated`` or ``slurm``.
+        options: by their names; what was not given is None or empty.
+    """
+    words = _ONLY_REAL if kind == "emulated" else _ONLY_EMULATED
+    return [text for name, text in words.items() if options.get(name) not in {None, ""}]
+
+
 def _verdict(checks: Sequence[Mapping[str, Any]]) -> int:
-    """Return the exit code, and say why it is not 0."""
-    failed = [check["name"] for check in checks if not check["pass"]]
+    """Return the exit code, and say why it is not 0 and what to do."""
+    failed = [check for check in checks if not check["pass"]]
     if not failed:
         return 0
-    say.note(f"hpckit: {len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}")
-    if any(name.startswith("workers reclaimed") for name in failed):
-        say.note("  Nothing was taken away in time: give more --tasks, or a shorter --life.")
+    names = "; ".join(check["name"] for check in failed)
+    say.note(f"hpckit: {len(failed)} of {len(checks)} checks failed: {names}")
+    for check in failed:
+        if check.get("hint"):
+            say.note(f"  {check['hint']}")
     return 1
 
 
@@ -249,12 +200,70 @@ def summary(
 
     Example: hpckit bench summary
     """
-    from hpckit.bench.summary import main
-
     if check_docs and (write_docs or as_json):
         other = "--write-docs" if write_docs else "--json"
         raise InputError(
             f"--check and {other} do not go together",
             hint="--check only compares, and prints a line for each difference; leave one out.",
         )
-    return main(out, as_json, write_docs=write_docs, check_docs=check_docs)
+    if check_docs:
+        return _check_docs(out)
+    return _summarise(out, as_json=as_json, write_docs=write_docs)
+
+
+def _summarise(results: Path, *, as_json: bool, write_docs: bool) -> int:
+    """Summarise what lies in `results`, and fill the documents; 1 if something there is wrong."""
+    from hpckit.bench.gathered import gather
+
+    found = gather(results)
+    failed = _show(found, results, as_json=as_json) if found else 0
+    if write_docs:
+        failed += _fill_docs(results)
+    if not found:
+        raise InputError(
+            f"nothing was measured yet: no bench-*.json in {results}",
+            hint=f"Measure first: hpckit bench baseline --out {results}, then slurm and spot.",
+        )
+    return 1 if failed else 0
+
+
+def _show(found: Sequence[Bench], results: Path, *, as_json: bool) -> int:
+    """Write and print the summary, draw the pictures; return how many checks failed."""
+    from hpckit.bench.plots import draw, missing_library
+    from hpckit.bench.summary import render, to_document
+    from hpckit.run.rundir import write_atomically
+
+    text = render(found)
+    write_atomically(results / "summary.txt", text, mode=0o644)
+    trouble = missing_library()
+    pictures = [] if trouble else draw(found, results / "pictures")
+    document = to_document(found, [str(path) for path in pictures])
+    if as_json:
+        say.document(document)
+    else:
+        say.raw(text)
+    if trouble:
+        say.note(trouble)
+    failed: int = document["failed"]
+    return failed
+
+
+def _fill_docs(results: Path) -> int:
+    """Fill the documents; return how much in them is wrong now: claims that do not hold."""
+    from hpckit.bench.figures import check_documents, write_documents
+
+    lines = write_documents(results)
+    verdict = check_documents(results)
+    for line in (*lines, *verdict.faults, verdict.last_line()):
+        say.note(line)
+    return len(verdict.faults)
+
+
+def _check_docs(results: Path) -> int:
+    """Compare documents and results, and write nothing; 1 if they disagree."""
+    from hpckit.bench.figures import check_documents
+
+    verdict = check_documents(results)
+    for line in (*verdict.unmeasured, *verdict.faults, verdict.last_line()):
+        say.line(line)
+    return 1 if verdict.faults else 0

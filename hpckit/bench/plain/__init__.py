@@ -6,5 +6,7 @@ Each is started with one argument, a JSON file::
 
 and prints one line of JSON, in Unix time::
 
-    {"first_start": T, "last_end": T, "known": T, "done": N}
+    {"first_start": T, "last_end": T, "known": T, "done": N, "mean_task_s": SECONDS}
+
+the last where the tool tells how long each task took.
 """

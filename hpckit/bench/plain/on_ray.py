@@ -37,6 +37,7 @@ def main() -> None:
         "last_end": max(ended for _, ended, _ in results),
         "known": known,
         "done": sum(code == 0 for _, _, code in results),
+        "mean_task_s": sum(ended - began for began, ended, _ in results) / len(results),
     }
     sys.stdout.write(json.dumps(done) + "\n")
 

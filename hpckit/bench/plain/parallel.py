@@ -28,6 +28,7 @@ def main() -> None:
         "last_end": max(start + float(row[3]) for start, row in zip(starts, rows, strict=True)),
         "known": known,
         "done": sum(row[6] == "0" and row[7] == "0" for row in rows),
+        "mean_task_s": sum(float(row[3]) for row in rows) / len(rows),
     }
     sys.stdout.write(json.dumps(done) + "\n")
 

@@ -52,7 +52,9 @@ def collect(queue: Any) -> dict[str, Any]:
         starts.append(task.execute_cmd_start / 1e6)
         ends.append(task.execute_cmd_finish / 1e6)
         done += task.result == 0 and task.return_status == 0
-    return {"first_start": min(starts), "last_end": max(ends), "known": known, "done": done}
+    mean_s = (sum(ends) - sum(starts)) / len(ends)
+    times = {"first_start": min(starts), "last_end": max(ends), "known": known}
+    return {**times, "done": done, "mean_task_s": mean_s}
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ def a_run(case: str, size: int, workers: int, *, undisturbed: bool = True) -> di
         "overhead_per_task_ms": (work_s * slots - tasks * task_s) / tasks * 1000,
         "ideal_s": tasks * task_s / slots, "efficiency": tasks * task_s / slots / work_s,
         "head_memory_mib": 61.0, "worker_memory_mib": None if case == "parallel" else 84.0,
-        "bytes_moved": None, "digest": "ab12", "undisturbed": undisturbed,
+        "bytes_moved": None, "mean_task_s": task_s * 1.1, "digest": "ab12",
+        "undisturbed": undisturbed,
         "reclaimed": 0 if undisturbed else 5, "tasks_lost": 0, "recorded_twice": 0,
         "redone": 0 if undisturbed else 3, "wasted_core_s": 0.0 if undisturbed else 1.7,
         "capacity_used": 0.9 if undisturbed else 0.8,
@@ -45,15 +46,18 @@ def a_run(case: str, size: int, workers: int, *, undisturbed: bool = True) -> di
 
 def a_figure(sample: dict[str, Any]) -> dict[str, Any]:
     """The figure of three equal samples."""
-    group = {key: sample[key] for key in ("case", "size", "workers", "undisturbed")}
-    left_out = {*group, "engine", "hpckit", "repeat", "tasks", "cpus", "slots", "digest", "task_s",
-                "tasks_lost", "recorded_twice"}  # fmt: skip
+    group = {
+        key: sample[key]
+        for key in ("case", "size", "workers", "undisturbed", "engine", "hpckit", "tasks", "cpus",
+                    "slots", "task_s")
+    }  # fmt: skip
+    left_out = {*group, "repeat", "digest", "tasks_lost", "recorded_twice"}
     measures = {
         key: None if value is None else interval(value)
         for key, value in sample.items()
         if key not in left_out
     }
-    return {**group, "n": 3, **measures}
+    return {**group, "n": 3, "confidence": 0.75, **measures}
 
 
 def a_timeline(case: str, *, undisturbed: bool, workers: int = 4) -> dict[str, Any]:
@@ -89,12 +93,13 @@ def a_document(scenario: str = "baseline", **changes: Any) -> dict[str, Any]:
         "place": {"kind": "emulated", "version": "22.05.8", "nodes": 4, "cpus_per_node": 2},
         "when": "2026-11-21T23:59:00Z",
         "machine": {"cpus": 2, "memory_mib": 7900, "model": "a machine", "kernel": "6.1",
-                    "python": "3.11.2", "load_before": 0.3, "load_after": 1.9, "noisy": False,
-                    "noise": []},
+                    "python": "3.11.2", "noisy": False, "noise": []},
+        "alone": {str(size): [task_s] * 3 for size, task_s in TASK_S.items()},
         "versions": dict(VERSIONS),
         "parameters": {"tasks": 200, "size": [16, 96], "tolerance": 0.001, "workers": [1, 2, 4],
                        "cpus": 1, "port": 0, "repeats": 3, "seed": 1,
-                       "backends": ["workqueue", "ray"]},
+                       "backends": ["workqueue", "ray"], "life_s": 40.0, "grace_s": 0.0,
+                       "kill_wait_s": 0.0},
         "checks": [{"name": "tasks lost", "value": 0, "limit": 0, "pass": True}],
         "samples": samples, "figures": [a_figure(sample) for sample in samples],
         "timelines": lines, **changes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpckit.bench.checks import correctness, unequal_bags, unequal_outputs
 from hpckit.bench.sample import Losses
-from hpckit.bench.scenario import interleaved
+from hpckit.bench.scenario import shuffled
 
 from .samples import make
 
@@ -48,8 +48,16 @@ def test_lost_tasks_and_double_records_fail() -> None:
     assert failed == {"tasks lost": 1, "tasks recorded twice": 2}
 
 
-def test_repeats_are_interleaved_and_another_case_begins_each_time() -> None:
-    order = list(interleaved(["a", "b", "c"], 3, seed=1))
-    assert order == [
-        (0, "b"), (0, "c"), (0, "a"), (1, "c"), (1, "a"), (1, "b"), (2, "a"), (2, "b"), (2, "c"),
-    ]  # fmt: skip
+def test_repeats_are_interleaved_each_in_an_order_of_its_own() -> None:
+    cases = ["a", "b", "c", "d"]
+    found = list(shuffled(cases, 5, seed=1))
+    rounds = [[case for repeat, case in found if repeat == number] for number in range(5)]
+    assert [repeat for repeat, _ in found] == sorted(repeat for repeat, _ in found)
+    assert all(sorted(order) == cases for order in rounds)
+    assert len({tuple(order) for order in rounds}) > 1
+
+
+def test_the_order_of_the_runs_follows_from_the_seed() -> None:
+    cases = list(range(9))
+    assert list(shuffled(cases, 2, seed=1)) == list(shuffled(cases, 2, seed=1))
+    assert list(shuffled(cases, 2, seed=1)) != list(shuffled(cases, 2, seed=2))

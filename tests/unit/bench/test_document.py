@@ -10,11 +10,12 @@ import pytest
 
 from hpckit.bench.cases import Run
 from hpckit.bench.document import Measured, make_document
+from hpckit.bench.layout import table
 from hpckit.bench.parameters import make_parameters
 from hpckit.bench.place import Place
 from hpckit.bench.sample import Ran
 from hpckit.bench.store import file_names, write
-from hpckit.bench.text import render, table
+from hpckit.bench.text import render
 
 from .samples import case, load, ran
 
@@ -24,8 +25,7 @@ WORKERS = [{"name": "7_0", "start_s": 1.0, "end_s": 6.0, "state": "COMPLETED", "
 def measured(*runs: tuple[str, Ran]) -> Measured:
     """Return runs of equal bags by the names of their cases, measured on a quiet machine."""
     found = Measured(
-        before={16: [0.05, 0.05]}, after={16: [0.05, 0.05]}, busy=[0.0, 0.1],
-        load_averages=[0.2, 1.5],
+        alone={16: [0.05, 0.05]}, busy=[0.0, 0.1],
     )  # fmt: skip
     for name, one in runs:
         found.runs.append((Run(case(name), load(), lambda _name, _repeat: ran()), 0, one))
@@ -65,9 +65,17 @@ def test_the_document_has_what_the_schema_says(tmp_path: Path) -> None:
 def test_the_text_tells_the_checks_and_what_was_not_there() -> None:
     text = render(document(measured(("hpckit-ray", ran()))))
     assert "100 tasks of size 16, 50.0 ms each alone; n = 1" in text
+    assert "one run each, so without intervals" in text
+    assert "emulated Slurm 22.05.8, 4 nodes of 2 CPUs" in text
     assert "ok   tasks lost: 0 (limit 0)" in text
     assert "not installed, so not measured: HyperQueue: get it" in text
     assert "the machine was quiet" in text
+
+
+def test_the_text_says_what_its_intervals_are_worth() -> None:
+    text = render(document(measured(*[("hpckit-ray", ran())] * 3)))
+    legend = "medians of 3 runs; [in brackets] their range, a 75 % confidence interval"
+    assert f"{legend}; median ± interquartile range" in text
 
 
 def test_unequal_outputs_get_no_figures_and_are_named() -> None:
@@ -84,11 +92,32 @@ def test_unequal_outputs_get_no_figures_and_are_named() -> None:
 def test_a_noisy_machine_is_told() -> None:
     runs = measured(("hpckit-ray", ran()))
     runs.busy[0] = 900.0
-    runs.after[16] = [0.08]
+    runs.alone[16] = [0.05, 0.06, 0.08, 0.05]
     noise = document(runs)["machine"]["noise"]
     assert len(noise) == 2
     assert "others kept 900.0 of" in noise[0]
-    assert "50.0 ms before and 80.0 ms after" in noise[1]
+    assert noise[1] == (
+        "a task of size 16 alone took 55 ms, but a half of the 4 measurements lies 15 ms apart"
+    )
+
+
+def test_all_times_of_a_lone_task_are_kept() -> None:
+    assert document(measured(("hpckit-ray", ran())))["alone"] == {"16": [0.05, 0.05]}
+
+
+def test_what_a_tool_did_before_it_failed_is_not_compared() -> None:
+    runs = measured(("parallel", ran()), ("hpckit-ray", ran()))
+    runs.fail("parallel", "parallel failed: no more processes")
+    found = document(runs)
+    assert [sample["case"] for sample in found["samples"]] == ["hpckit-ray"]
+    assert found["notes"][-1] == "parallel failed: no more processes"
+
+
+def test_where_nothing_was_reclaimed_the_check_says_what_to_do() -> None:
+    checks = document(measured(("hpckit-ray", ran())), "spot")["checks"]
+    (check,) = [check for check in checks if "hint" in check]
+    assert not check["pass"]
+    assert "a shorter --life" in check["hint"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +136,6 @@ def test_the_files_tell_scenario_and_slurm(
 
 
 def test_a_table_has_its_numbers_to_the_right() -> None:
-    assert table(["case", "n"], [["a", "10"], ["bcd", "2"]]) == [
+    assert table(["case", ">n"], [["a", "10"], ["bcd", "2"]]) == [
         "case   n", "----  --", "a     10", "bcd    2",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from hpckit.bench import figures, plots
 from hpckit.bench.figures import check_documents, write_documents
-from hpckit.bench.summary import main
+from hpckit.cli.main import run
 from hpckit.errors import InputError
 from tests.unit.bench.made_up import a_document, write
 
@@ -37,6 +37,10 @@ def filled(results: Path, what: str, kind: str = "figure") -> str:
     text = path.read_text()
     assert text.startswith("before <!-- ") and text.endswith(" after")
     return text.partition("-->")[2].rpartition("<!--")[0]
+
+
+def summary(results: Path, *words: str) -> int:
+    return run(["bench", "summary", "--out", str(results), *words])
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_a_figure_that_was_typed_or_has_become_stale_is_found(results: Path) -> 
     page(results, "<!-- figure: baseline versions.ray -->2.1<!-- /figure -->")
     verdict = check_documents(results)
     assert verdict.faults == ["RFC.md: baseline versions.ray: says '2.1', measured is '2.60.0'"]
-    assert main(results, False, check_docs=True) == 1
+    assert summary(results, "--check") == 1
 
 
 def test_what_waits_for_a_measurement_is_told_with_its_command_and_is_no_fault(
@@ -115,7 +119,7 @@ def test_what_waits_for_a_measurement_is_told_with_its_command_and_is_no_fault(
 ) -> None:
     text = filled(results, "spot reclaimed", "table")
     assert text == "\n*Not measured yet: `hpckit bench spot`.*\n"
-    assert main(results, False, check_docs=True) == 0
+    assert summary(results, "--check") == 0
     said = capsys.readouterr().out.splitlines()
     assert said == [
         "RFC.md: spot reclaimed: `hpckit bench spot`",
@@ -128,17 +132,17 @@ def test_documents_are_filled_also_where_no_scenario_was_measured(results: Path)
     path = page(
         results, '<!-- figure: reclaim check="ray: makespan by the ideal" --><!-- /figure -->'
     )
-    with pytest.raises(InputError, match="nothing was measured yet"):
-        main(results, False, write_docs=True)
+    assert summary(results, "--write-docs") == 2  # nothing was measured yet
     assert "-->1.44<!--" in path.read_text()
 
 
 def test_the_disturbed_runs_have_a_table_and_figures(results: Path) -> None:
     write(results, "spot", a_document("spot"))
     assert filled(results, "spot hpckit-ray reclaimed redone") == "3"
-    assert "| hpckit-ray | 4 | 46.8 s | 62.0 s | x1.33 | 5 | 3 |" in filled(
-        results, "spot reclaimed", "table"
-    )
+    assert (
+        "| hpckit-ray | 310 ms | 4 | 3 | 46.8 s (44.0 to 49.6 s) | 62.0 s (58.3 to 65.8 s) | x1.33 "
+        "| 5 | 3 | 1.70 s | 90 % / 80 % | 0 | 0 |"
+    ) in filled(results, "spot reclaimed", "table")
 
 
 def test_a_claim_that_no_longer_holds_is_a_fault(results: Path) -> None:
@@ -147,9 +151,53 @@ def test_a_claim_that_no_longer_holds_is_a_fault(results: Path) -> None:
     assert check_documents(results).faults == []
     page(results, f"Ray starts sooner.<!-- claim: {ray} < {wq} -->")
     assert check_documents(results).faults == [
-        f"RFC.md: claim {ray} < {wq}: is not so: 8.70 s, 1.50 s"
+        f"RFC.md: claim {ray} < {wq}: is not so: 8.70 s (8.18 to 9.22 s), 1.50 s (1.41 to 1.59 s)"
     ]
-    assert main(results, False, write_docs=True) == 1
+    assert summary(results, "--write-docs") == 1
+
+
+def test_a_claim_needs_intervals_that_are_apart(results: Path) -> None:
+    document = a_document()
+    for figure in document["figures"]:
+        figure["start_up_s"]["high"] = 9.0
+    write(results, "baseline", document)
+    wq, ray = (f"baseline hpckit-{name} size=least start_up_s" for name in ("workqueue", "ray"))
+    page(results, f"<!-- claim: {wq} < {ray} -->")
+    assert check_documents(results).faults == [
+        f"RFC.md: claim {wq} < {ray}: is not so: 1.50 s (1.41 to 9.00 s), 8.70 s (8.18 to 9.00 s)"
+    ]
+
+
+def test_a_claim_about_checks_compares_their_numbers(results: Path) -> None:
+    ideal = 'reclaim check="ray: makespan by the ideal"'
+    page(results, f"<!-- claim: {ideal} limit < {ideal} -->")
+    assert check_documents(results).faults == []
+    page(results, f"<!-- claim: {ideal} < baseline hpckit-ray size=least start_up_s -->")
+    assert check_documents(results).faults == []  # one of both has no interval
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        ("<!-- picture: baseline --><!-- /picture -->", "no picture ''"),
+        ("<!-- table:  --><!-- /table -->", "names nothing"),
+        ("<!-- figure:  --><!-- /figure -->", "names nothing"),
+        ('<!-- figure: reclaim check="ray --><!-- /figure -->', "a quote that is not closed"),
+        ('<!-- table: baseline "cases --><!-- /table -->', "a quote that is not closed"),
+        ('<!-- claim: reclaim check="a < reclaim x -->', "a quote that is not closed"),
+    ],
+)
+def test_words_that_cannot_be_read_are_a_fault(results: Path, marker: str, words: str) -> None:
+    page(results, marker)
+    assert words in check_documents(results).faults[0]
+
+
+def test_a_table_says_what_its_intervals_are_worth(results: Path) -> None:
+    text = filled(results, "baseline cases size=least", "table")
+    assert (
+        "200 tasks of 6 ms on 2 workers, 2 at a time; medians of 3 runs; makespan and overhead "
+        "with their range, a 75 % confidence interval."
+    ) in text
 
 
 @pytest.mark.parametrize(

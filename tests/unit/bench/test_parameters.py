@@ -28,6 +28,10 @@ def test_one_number_of_tasks_serves_all_sizes() -> None:
     assert asked(tasks=(30,), sizes=(16, 32, 64)).tasks == (30, 30, 30)
 
 
+def test_sizes_without_numbers_of_tasks_get_the_least_default() -> None:
+    assert asked(sizes=(256, 384)).tasks == (30, 30)
+
+
 def test_a_number_of_tasks_for_each_size() -> None:
     found = asked(tasks=(200, 10), sizes=(16, 96))
     assert (found.tasks_of(16), found.tasks_of(96)) == (200, 10)
@@ -49,6 +53,7 @@ def test_a_number_of_tasks_for_each_size() -> None:
         ({"repeats": 101}, "--repeats is 101"),
         ({"life_s": 0.5}, "--life is 0.5"),
         ({"grace_s": -1.0}, "--grace is -1"),
+        ({"kill_wait_s": 4000.0}, "--kill-wait is 4000"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(values: dict[str, Any], words: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hpckit.bench.gathered import Bench, read_bench
-from hpckit.bench.plot_timelines import in_lanes
-from hpckit.bench.plots import draw, spread_out
+from hpckit.bench.plot_timelines import in_lanes, timelines
+from hpckit.bench.plots import draw, scaling, spread_out
 from tests.unit.bench.made_up import a_document, a_timeline, write
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'hpckit[bench]'")
@@ -44,6 +44,54 @@ def test_an_svg_drawn_twice_is_the_same_file_and_says_from_what(tmp_path: Path) 
     assert once == again
     assert all(f"hpckit bench-baseline.json {bench.digest}" in text for text in once)
     assert not any(re.search(r"<dc:date>|matplotlib.org/\"", text) for text in once)
+
+
+def words_of(path: Path) -> str:
+    """Return what is written in an SVG: matplotlib leaves each text as a comment."""
+    return " ".join(re.findall(r"<!-- (.*?) -->", path.read_text(), re.DOTALL))
+
+
+def drawn_words(tmp_path: Path, kind: str, document: dict[str, Any]) -> str:
+    name = document["scenario"]
+    paths = draw([read(tmp_path, name, document)], tmp_path / "pictures")
+    return words_of(next(path for path in paths if path.name == f"bench-{name}-{kind}.svg"))
+
+
+def test_a_picture_tells_the_confidence_and_only_what_is_drawn(tmp_path: Path) -> None:
+    words = drawn_words(tmp_path, "scaling", a_document("slurm"))
+    assert "medians of 3 runs; bars: their range, a 75 % confidence interval" in words
+    assert "Hollow" not in words
+    assert "Shaded" in words
+    assert "Hollow" in drawn_words(tmp_path, "scaling", a_document("baseline"))
+
+
+def test_timelines_say_which_run_is_shown_and_what_a_row_is_called(tmp_path: Path) -> None:
+    document = a_document("spot")
+    words = drawn_words(tmp_path, "timelines", document)
+    assert "Of each case, the run with the most workers and reclaims." in words
+    assert "held" not in words and "r1" not in words
+    document["timelines"][-1]["workers"][-1]["name"] = "282_1r1-bench-n2"
+    words = drawn_words(tmp_path, "timelines", document)
+    assert "The gap before a row with r1 in its name: Slurm holds the requeued job back." in words
+
+
+def test_the_ideal_is_that_of_the_cores_also_where_all_workers_are_crowded(tmp_path: Path) -> None:
+    document = a_document("slurm")
+    document["figures"] = [f for f in document["figures"] if f["workers"] > 1]
+    for one in (*document["samples"], *document["figures"]):
+        one["cpus"] = 2  # so that two workers have four cores, and share two
+    canvas = scaling(read(tmp_path, "slurm", document))
+    assert canvas
+    ideal = next(line for line in canvas.axes[0].lines if line.get_linestyle() == "--")
+    assert list(map(float, ideal.get_xdata())) == [0.0, 1.0, 4.0]
+
+
+def test_the_words_at_a_cross_do_not_stand_on_the_makespan(tmp_path: Path) -> None:
+    canvas = timelines(read(tmp_path, "spot", a_document("spot")))
+    assert canvas
+    rows = {text.get_text().strip(): text.xy[1] for axes in canvas.axes for text in axes.texts}
+    assert rows["preempted"] >= 0
+    assert all(row < 0 for name, row in rows.items() if name.endswith(" s"))
 
 
 def test_what_has_no_data_is_not_drawn(tmp_path: Path) -> None:

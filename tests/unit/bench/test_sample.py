@@ -29,10 +29,11 @@ def test_a_run_at_the_ideal_has_no_overhead() -> None:
 
 
 def test_the_capacity_that_was_there_is_what_the_work_is_held_against() -> None:
-    # Two cores for 2 s, and for the last 1.5 s: 7 core-seconds, of which 5 were work.
+    # Two cores for 2 s, and for the last 1.5 s: 7 core-seconds, of which 100 x 0.06 were work.
     workers = [{"start_s": 1.0, "end_s": 3.0}, {"start_s": 4.5, "end_s": 9.0}]
-    found = sample(case(), load(), ran(workers=workers), repeat=0, task_s=0.05)
-    assert found["capacity_used"] == pytest.approx(5 / 7, abs=1e-4)
+    seen = ran(workers=workers, mean_task_s=0.06)
+    found = sample(case(), load(), seen, repeat=0, task_s=0.05)
+    assert found["capacity_used"] == pytest.approx(6 / 7, abs=1e-4)
 
 
 def test_where_nobody_tells_of_workers_the_capacity_is_unknown() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpckit.bench.load import Start, digest, laid_out, read_starts
+from hpckit.bench.load import Start, laid_out, read_starts
 from hpckit.bench.waste import account
 from hpckit.run.events import Event, Joined, Left, Returned, Row
 from hpckit.run.state import RunState
@@ -59,13 +59,3 @@ def test_starts_are_read_from_the_tasks_own_files(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found[0].ended_at == pytest.approx((starts / "5.aaaaaa").stat().st_mtime)
     assert found[1].ended_at == 0.0
-
-
-def test_the_digest_tells_names_and_contents_apart(tmp_path: Path) -> None:
-    found = set()
-    for number, files in enumerate([{"1": "ab", "2": "c"}, {"1": "a", "2": "bc"}, {"1": "abc"}]):
-        out = laid_out(tmp_path / str(number)) / "out"
-        for name, text in files.items():
-            (out / name).write_text(text)
-        found.add(digest(tmp_path / str(number)))
-    assert len(found) == 3
