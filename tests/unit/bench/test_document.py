@@ -92,12 +92,12 @@ def test_unequal_outputs_get_no_figures_and_are_named() -> None:
 def test_a_noisy_machine_is_told() -> None:
     runs = measured(("hpckit-ray", ran()))
     runs.busy[0] = 900.0
-    runs.alone[16] = [0.05, 0.06, 0.08, 0.05]
+    runs.alone[16] = [0.05, 0.07, 0.09, 0.05]
     noise = document(runs)["machine"]["noise"]
     assert len(noise) == 2
     assert "others kept 900.0 of" in noise[0]
     assert noise[1] == (
-        "a task of size 16 alone took 55 ms, but a half of the 4 measurements lies 15 ms apart"
+        "a task of size 16 alone took 60 ms, but a half of the 4 measurements lies 25 ms apart"
     )
 
 
