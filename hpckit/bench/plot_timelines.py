@@ -141,10 +141,13 @@ def _task_paint(kind: str, paint: str, *, even: bool) -> tuple[str, float]:
 
 
 def in_lanes(tasks: Sequence[tuple[float, float, str]]) -> list[list[tuple[float, float, str]]]:
-    """Share tasks that ran at the same time out into lanes, as few as will do."""
+    """Share tasks that ran at the same time out into lanes, as few as will do.
+
+    Start and duration are rounded, and of two clocks: a few ms of both is one after the other.
+    """
     lanes: list[list[tuple[float, float, str]]] = []
     for task in sorted(tasks):
-        free = next((lane for lane in lanes if lane[-1][0] + lane[-1][1] <= task[0] + 1e-3), None)
+        free = next((lane for lane in lanes if lane[-1][0] + lane[-1][1] <= task[0] + 5e-3), None)
         if free is None:
             lanes.append([task])
         else:
