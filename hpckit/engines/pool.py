@@ -28,6 +28,7 @@ from hpckit.spec.worker import slots_for
 
 _START_S: Final = 30.0
 _STOP_S: Final = 8.0
+_DYING_S: Final = 0.5
 _RESTARTS: Final = 3
 _READ_BYTES: Final = 1 << 20
 
@@ -177,11 +178,19 @@ class PoolEngine:
         self._close(call)
         self._calls.pop(call.bundle.id, None)
         if not part:
+            self._let_agent_end()
             return Lost(call.bundle.id, "the pool's agent has gone")
         event = read_result(call.bundle.id, b"".join(call.parts))
         if isinstance(event, Returned):
             self._in_vain = 0
         return event
+
+    def _let_agent_end(self) -> None:
+        """Wait for the end of an agent that has hung up: until then its socket takes further
+        bundles, and they would be lost as well."""
+        if self._agent:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._agent.wait(_DYING_S)
 
     def _close(self, call: _Call) -> None:
         with contextlib.suppress(KeyError, ValueError):

@@ -169,7 +169,7 @@ def test_idle_connections_are_bounded_and_make_room_for_a_worker(
         for _ in range(3):  # eight go at a time
             now[0] += head_door.CROWDED_S + 0.1
             settle(door)
-        joined(door)
+        joined(door).close()
         assert set(door.workers) == {"w1"}
     finally:
         for stream in idle:
