@@ -38,7 +38,12 @@ def _one(name: str, words: str, *, least: int) -> Any:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    names = tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise InputError(
+            f"--backends is {text!r}, which leaves a name out", hint="For example: workqueue,ray"
+        )
+    return names
 
 
 Out = Annotated[

@@ -14,7 +14,7 @@ import typer
 
 from hpckit.cli import say
 from hpckit.cli.options import Json
-from hpckit.errors import InputError
+from hpckit.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from hpckit.report.comparison import Comparison
@@ -68,12 +68,18 @@ def _lay_out(directory: Path) -> None:
     """Copy the bags, where one can look at and change them, and convert the data."""
     from hpckit.assets import asset_dir
 
-    shutil.copytree(
-        asset_dir("jobs"),
-        directory / "jobs",
-        dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
+    try:
+        shutil.copytree(
+            asset_dir("jobs"),
+            directory / "jobs",
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    except OSError as error:
+        raise StorageError(
+            f"cannot lay the demo out in {directory}: {error.strerror or error}",
+            hint="Name another directory with --dir.",
+        ) from error
     fetch = [sys.executable, str(directory / "jobs" / "fetch_demo_data.py")]
     done = subprocess.run(
         [*fetch, str(directory / "data")], check=False, capture_output=True, text=True

@@ -59,9 +59,15 @@ def make_private(directory: str) -> None:
     """Make a directory of mode 0700 that belongs to this user.
 
     Raises:
-        StorageError: it belongs to somebody else.
+        StorageError: it cannot be made, or belongs to somebody else.
     """
-    os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+    except OSError as error:
+        raise StorageError(
+            f"cannot make {directory}, where emulated clusters keep their files: {error.strerror}",
+            hint="Set HPCKIT_EMULATOR_DIR to a directory that you can write.",
+        ) from error
     about = os.stat(directory)  # noqa: PTH116
     if about.st_uid != os.geteuid():
         raise StorageError(

@@ -152,7 +152,7 @@ def read_document(path: Path, what: str) -> Document:
     except OSError as error:
         raise InputError(f"cannot read the {what} {shown}: {error.strerror}") from error
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")  # some editors begin a file with a byte-order mark
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise InputError(f"{shown}:{line}: not UTF-8, as TOML must be") from error

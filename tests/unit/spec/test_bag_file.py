@@ -312,3 +312,9 @@ def test_atomic_outputs_need_outputs_that_the_command_names(
 
 def test_atomic_outputs_without_outputs_are_a_fault(tmp_path: Path) -> None:
     assert "needs task.outputs" in fault(tmp_path, f"{SMALL}atomic_outputs = true\n")
+
+
+def test_a_byte_order_mark_before_a_bag_is_no_fault(tmp_path: Path) -> None:
+    path = write_bag(tmp_path, SMALL)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_bag(path).task.command == ("true",)
