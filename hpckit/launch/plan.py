@@ -23,6 +23,8 @@ from hpckit.spec.task import Backend, Shape
 
 __all__ = ["Request", "make_plan"]
 
+MOST_TASKS = 100_000_000  # the head holds some bytes of each, and the journal a line of a hundred
+
 
 def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     """Return everything that will happen, decided.
@@ -31,8 +33,7 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
         InputError: a flag cannot be used, the site demands what nobody gave, no node can
             hold a task, or the bag has none.
     """
-    if request.tasks < 1:
-        raise InputError(f"bag {bag.name!r} has no tasks", hint="Look at its [each] table.")
+    _check_count(bag, request.tasks)
     check_user_directives(request.sbatch)
     backend, shape, notes = _engine(request)
     places = find_places(site, request)
@@ -74,6 +75,17 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
         max_array_size=site.limits.max_array_size,
         notes=(*notes, *sizes.notes),
     )
+
+
+def _check_count(bag: Bag, tasks: int) -> None:
+    if tasks < 1:
+        raise InputError(f"bag {bag.name!r} has no tasks", hint="Look at its [each] table.")
+    if tasks > MOST_TASKS:
+        raise InputError(
+            f"bag {bag.name!r} has {tasks:,} tasks, more than the {MOST_TASKS:,} that a run can "
+            "keep account of",
+            hint="Let one task do many inputs; or does [each] multiply what it should not?",
+        )
 
 
 def _engine(request: Request) -> tuple[Backend, Shape, list[str]]:
@@ -138,6 +150,11 @@ def _max_failures(request: Request) -> int:
         raise InputError(
             f"--max-failures {text!r} is no number of tasks and no percentage",
             hint="For example --max-failures 10 or --max-failures 5%.",
+        )
+    if text.endswith("%") and float(number) > 100:
+        raise InputError(
+            f"--max-failures {text!r} can never be reached",
+            hint="Leave it out: then the run goes on to its end, whatever fails.",
         )
     if text.endswith("%"):
         return max(1, ceil(request.tasks * float(number) / 100))

@@ -160,6 +160,17 @@ def test_an_empty_bag_is_an_error() -> None:
         plan(tasks=0)
 
 
+def test_more_tasks_than_a_run_can_keep_account_of_are_refused_at_once() -> None:
+    with pytest.raises(InputError, match="has 3,000,000,000 tasks, more than the 100,000,000"):
+        plan(tasks=3_000_000_000)
+
+
+def test_a_share_of_failures_that_cannot_be_reached_is_refused() -> None:
+    with pytest.raises(InputError, match="'200%' can never be reached"):
+        plan(max_failures="200%")
+    assert plan(tasks=50, max_failures="100%").max_failures == 50
+
+
 wishes = st.one_of(st.none(), st.integers(1, 300))
 
 
