@@ -67,9 +67,13 @@ class Members:
     @property
     def slots_coming(self) -> int:
         """How many slots the run's workers have as planned, beyond those that are here."""
+        return max(0, self._plan.workers * self._slots_planned - self.slots)
+
+    @property
+    def _slots_planned(self) -> int:
+        """How many slots one worker has as planned."""
         size = self._plan.worker
-        each = slots_for(size.cores, size.memory_mib, size.gpus, self._plan.surroundings)
-        return max(0, self._plan.workers * each - self.slots)
+        return slots_for(size.cores, size.memory_mib, size.gpus, self._plan.surroundings)
 
     @property
     def anybody(self) -> bool:
@@ -132,10 +136,10 @@ class Members:
                 self._record.note(said)
         if not self._elasticity.active:
             return
-        here, size = self._staying(), self._plan.worker
+        here = self._staying()
         work = Work(
             tasks=self._ledger.state.left,
-            slots=slots_for(size.cores, size.memory_mib, size.gpus, self._plan.surroundings),
+            slots=self._slots_planned,
             mean_s=self._ledger.sizer.mean_s,
         )
         joined = {worker.job_id for worker in here}
