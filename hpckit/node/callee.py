@@ -20,6 +20,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+_LONGEST_VALUE = 65536  # characters of JSON; longer ones than that are no cell of a table
+
 
 def serve(requests: int, replies: int) -> None:
     """Answer requests until the other side closes its pipe."""
@@ -64,12 +66,24 @@ def _call(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
         value = function(**kwargs)
     except BaseException as error:
         return _failed(error)
-    if not isinstance(value, dict):
-        return {}
     try:
-        return {"value": json.loads(json.dumps(value, default=_plain))}
+        return _returned(value)
     except (TypeError, ValueError) as error:
         return {"exit_code": 1, "message": f"the returned dict is not JSON: {error}"}
+
+
+def _returned(value: Any) -> dict[str, Any]:
+    """Return a dict as a row of results, and a number, a string or a short list as its ``value``.
+
+    A dict has to be JSON. All else that is not, or is long, was meant for somebody else.
+    """
+    if isinstance(value, dict):
+        return {"value": json.loads(json.dumps(value, default=_plain))}
+    with contextlib.suppress(TypeError, ValueError):
+        text = json.dumps(value, default=_plain)
+        if text != "null" and len(text) <= _LONGEST_VALUE:
+            return {"value": {"value": json.loads(text)}}
+    return {}
 
 
 def _find(name: str) -> Any:

@@ -121,3 +121,21 @@ def test_functions_are_called_in_a_warm_interpreter(tmp_path: Path, count: int) 
     assert "ValueError: bad field" in results[10].stderr
     assert results[11].exit_code == 4
     assert (results[12].signal, results[12].stdout) == (11, "last words\n")
+
+
+def test_what_a_function_returns_is_its_row(tmp_path: Path) -> None:
+    (tmp_path / "mytasks.py").write_text("def give(what): return eval(what)\n")
+    given = ["{'a': 1}", "0.5", "[1, 'b']", "True", "None", "object()", "'x' * 10**6", "{'a': {1}}"]
+    with a_head(tmp_path / "run", "pool", PoolEngine) as head:
+        tasks = [
+            Task(index=i, key=str(i), function="mytasks:give", kwargs={"what": what})
+            for i, what in enumerate(given)
+        ]
+        head.submit(*tasks, python_path=(str(tmp_path),))
+        events = head.collect(1)
+    results = [r for e in events if isinstance(e, Returned) for r in e.result.results]
+    assert [r.value for r in results] == [
+        {"a": 1}, {"value": 0.5}, {"value": [1, "b"]}, {"value": True}, None, None, None, None
+    ]  # fmt: skip
+    assert [r.kind for r in results] == ["ok"] * 7 + ["error"]
+    assert "the returned dict is not JSON" in results[7].message
