@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpckit.errors import InputError
 from hpckit.spec.check import faults, mpi_refusal, search_path
@@ -100,9 +100,9 @@ def _tasks(bag: Bag, recipe: Recipe, axes: Sequence[Elements]) -> Iterator[Task]
         for output in task.outputs:
             mark = hash(output)
             if mark in written:
-                _refuse_second_writer(task, output, recipe, axes)
+                _refuse_second_writer(output, (index, elements), recipe, axes)
             written.add(mark)
-        yield keys.stamp(task)
+        yield keys.stamp(task, recipe.written(elements))
 
 
 class _Keys:
@@ -114,11 +114,11 @@ class _Keys:
         self.seen: set[bytes] = set()
         self.again: Counter[bytes] = Counter()
 
-    def stamp(self, task: Task) -> Task:
+    def stamp(self, task: Task, written: dict[str, str]) -> Task:
         body = (
             task.argv or (task.function, self.source),
             task.kwargs,
-            task.params,
+            written,
             task.inputs,
             task.outputs,
         )
@@ -134,22 +134,25 @@ class _Keys:
 
 
 def _refuse_second_writer(
-    task: Task, output: str, recipe: Recipe, axes: Sequence[Elements]
+    output: str,
+    second: tuple[int, Sequence[Element]],
+    recipe: Recipe,
+    axes: Sequence[Elements],
 ) -> None:
     """Find the first task with the same output, and name both; a mere hash clash passes."""
     for index, elements in enumerate(_product(axes)):
-        if index >= task.index:
+        if index >= second[0]:
             return
-        other = recipe.task(index, elements)
-        if output in other.outputs:
+        if output in recipe.task(index, elements).outputs:
             unused = recipe.missing_in_outputs()
             hint = f"Put {unused} into the output's name." if unused else ""
             raise InputError(
-                f"tasks {index} ({_told(other.params)}) and {task.index} ({_told(task.params)}) "
-                f"would both write {output}",
+                f"tasks {index} ({_told(recipe, elements)}) and {second[0]} "
+                f"({_told(recipe, second[1])}) would both write {output}",
                 hint=hint,
             )
 
 
-def _told(params: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in params.items()) or "no parameters"
+def _told(recipe: Recipe, elements: Sequence[Element]) -> str:
+    written = recipe.written(elements)
+    return ", ".join(f"{name}={text}" for name, text in written.items()) or "no parameters"

@@ -46,8 +46,7 @@ class Recipe:
         typed: dict[str, Any] = {INDEX: index}
         params: dict[str, Any] = {}
         for name, (value, text) in zip(self.names, elements, strict=True):
-            params[name] = text
-            typed[name] = value
+            params[name] = typed[name] = value
             self._know(name, text, values, typed)
         for name, template in self.let:
             self._know(name, template.fill(values), values, typed)
@@ -61,6 +60,10 @@ class Recipe:
             inputs=self._paths(self.inputs, values),
             outputs=self._paths(self.outputs, values),
         )
+
+    def written(self, elements: Sequence[Element]) -> dict[str, str]:
+        """Return the parameters as the bag's file writes them: ``1e-2``, not 0.01."""
+        return {name: text for name, (_, text) in zip(self.names, elements, strict=True)}
 
     def missing_in_outputs(self) -> str:
         """Return the placeholders of ``[each]`` that no output depends on, ``{a} and {b}``."""
