@@ -49,6 +49,12 @@ _OURS: Final = {
     "--wait": "--wait (without --sbatch)",
     "--export": "environment.env in the bag",
 }
+#: Options without which a run's jobs would not be what its plan and its logs say they are.
+_FIXED: Final = frozenset(
+    {"--time", "--time-min", "--nodes", "--ntasks", "--ntasks-per-node", "--array", "--output",
+     "--error", "--open-mode", "--signal", "--chdir", "--job-name", "--wrap", "--parsable",
+     "--test-only", "--wait"}
+)  # fmt: skip
 
 
 def literal(path: str) -> str:
@@ -98,6 +104,21 @@ def check_user_directives(user: Sequence[str]) -> None:
             raise InputError(
                 f"--sbatch {line!r}: hpckit sets {ours} itself", hint=f"Use {_OURS[ours]}."
             )
+
+
+def check_site_directives(site: Site) -> None:
+    """Refuse what a site must not add; memory, GPUs and CPUs may be another's way of saying it.
+
+    Raises:
+        InputError: one of them is so, and which.
+    """
+    found = next((line for line in site.directives.add if key_of(line) in _FIXED), "")
+    if found:
+        raise InputError(
+            f"site {site.name!r}: directives.add holds {found!r}, but hpckit sets {key_of(found)} "
+            "itself",
+            hint="Take it out; limits of a partition are max_walltime, max_nodes and the like.",
+        )
 
 
 def key_of(directive: str) -> str:

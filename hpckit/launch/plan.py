@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from hpckit.errors import InputError
-from hpckit.launch.directives import check_user_directives
+from hpckit.launch.directives import check_site_directives, check_user_directives
 from hpckit.launch.jobs import Jobs
 from hpckit.launch.naming import check_path, refuse_node_local, run_name, run_root
 from hpckit.launch.place import find_places
@@ -35,6 +35,7 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     """
     _check_count(bag, request.tasks)
     check_user_directives(request.sbatch)
+    check_site_directives(site)
     backend, shape, notes = _engine(request)
     places = find_places(site, request)
     sizes = choose_sizes(bag, request, site, places, (backend, shape))

@@ -147,6 +147,13 @@ def test_a_site_that_rejects_mem_gets_none() -> None:
         assert "--hint=nomultithread" in job.directives
 
 
+def test_a_site_may_add_what_it_needs_but_not_what_the_run_hangs_on() -> None:
+    good = a_site(directives={"add": ["--mem=0", "--gres=gpu:a100:1", "--export=NONE"]})
+    assert "--mem=0" in plan(good, backend="workqueue").jobs[1].directives
+    with pytest.raises(InputError, match="'--time=8:00:00', but hpckit sets --time itself"):
+        plan(a_site(directives={"add": ["--exclusive", "--time=8:00:00"]}))
+
+
 def test_the_walltime_is_cut_to_whole_minutes_within_the_limit() -> None:
     site = a_site(partitions={"short": {"max_walltime": "150s"}}, run_root="/scratch")
     found = plan(site, backend="workqueue")
