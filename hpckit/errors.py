@@ -36,6 +36,10 @@ class InputError(HpckitError):
     exit_code = 2
 
 
+class RunExistsError(InputError):
+    """There is a run of that name already."""
+
+
 class SchedulerError(HpckitError):
     """Slurm (or the emulator) refused, failed or cannot be reached."""
 

@@ -53,6 +53,23 @@ def measured(name: str, parse: Callable[[str], Number]) -> Callable[[str], Numbe
     return named
 
 
+def with_unit(parse: Callable[[str], Number]) -> Callable[[str], Number]:
+    """Return `parse` for times that Slurm counts in minutes and bags in seconds.
+
+    The parser raises InputError for a bare number, which would be either.
+    """
+
+    def sure(text: str) -> Number:
+        if text.strip().isdigit():
+            raise InputError(
+                f"{text!r} has no unit; sbatch would take minutes, a bag seconds",
+                hint=f'Write "{text.strip()}m" or "{text.strip()}s".',
+            )
+        return parse(text)
+
+    return sure
+
+
 Run = Annotated[
     str | None,
     typer.Argument(

@@ -8,9 +8,9 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from hpckit.cli import say
 from hpckit.cli import submit_options as opt
 from hpckit.cli.interrupt import when_interrupted
 from hpckit.cli.options import Json
-from hpckit.errors import InputError
+from hpckit.errors import InputError, RunExistsError
 
 if TYPE_CHECKING:
     from hpckit.launch.render import Script
@@ -75,12 +75,14 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "worker_partition": worker_partition,
         "account": account, "qos": qos, "sbatch": tuple(sbatch or ()), "name": name,
     }  # fmt: skip
-    how = How(dry_run=dry_run, wait=wait, as_json=as_json)
     with when_interrupted(lambda: f"interrupted; {_NOTHING}"):
         asked = _bag(context.obj, bag, each_line, range_, name, dict(sets or ()))
         resolved = find_site(site)
         plan = plan_run(asked, resolved.site, flags)
-    return _carry_out(asked, resolved, plan, how)
+    how = How(dry_run=dry_run, wait=wait, as_json=as_json)
+    if name:
+        return _carry_out(asked, resolved, plan, how)
+    return _carry_out_under_any_name(asked, resolved, (plan, flags), how)
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,31 @@ class How:
     as_json: bool
 
 
+def _carry_out_under_any_name(
+    bag: Bag, site: ResolvedSite, planned: tuple[Plan, Mapping[str, Any]], how: How
+) -> int:
+    """Carry the plan out; while others took its name in the same second, one with the next."""
+    plan, flags = planned
+    taken: set[str] = set()
+    while True:
+        try:
+            return _carry_out(bag, site, plan, how)
+        except RunExistsError:
+            taken.add(plan.run)
+            plan = plan_run(bag, site.site, flags, taken=taken)
+
+
 def _carry_out(bag: Bag, site: ResolvedSite, plan: Plan, how: How) -> int:
     from hpckit.cli.follow import follow
+    from hpckit.launch.inputs import MissingInputs
     from hpckit.launch.render import render
     from hpckit.spec.expand import expand
 
-    if how.dry_run:
-        deque(expand(bag), maxlen=0)  # faults that show only task by task
+    if how.dry_run:  # faults, and files that are not there, show only task by task
+        missing = MissingInputs()
+        deque(map(missing.marks, expand(bag)), maxlen=0)
+        if missing.note:
+            say.note(missing.note)
     run_dir = None if how.dry_run else start_run(bag, site, plan)
     if how.as_json:
         say.document(_document(plan, render(plan)))
@@ -110,13 +130,17 @@ def _carry_out(bag: Bag, site: ResolvedSite, plan: Plan, how: How) -> int:
     return follow(run_dir) or 0 if how.wait and run_dir else 0
 
 
-def plan_run(bag: Bag, site: Site, flags: Mapping[str, Any]) -> Plan:
-    """Return the plan, and say what was chosen or cut."""
+def plan_run(
+    bag: Bag, site: Site, flags: Mapping[str, Any], *, taken: Set[str] = frozenset()
+) -> Plan:
+    """Return the plan, and say what was chosen or cut; `taken` are names that it may not have."""
+    from hpckit.launch.absent import absent
     from hpckit.launch.discover import complete_site
     from hpckit.launch.plan import make_plan
 
     site = complete_site(site, bag)
-    plan = make_plan(bag, site, _request(bag, site, flags))
+    plan = make_plan(bag, site, _request(bag, site, flags, taken))
+    plan = replace(plan, notes=(*plan.notes, *absent(bag, site)))
     for text in plan.notes:
         say.note(text)
     return plan
@@ -134,6 +158,8 @@ def start_run(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
     with when_interrupted(words):
         done = carry_out(bag, site.site, plan, origins=site.origins, argv=tuple(sys.argv))
     remember_run(done.run_dir)
+    for text in done.notes:
+        say.note(text)
     return done.run_dir
 
 
@@ -219,7 +245,7 @@ def find_site(asked: str | None) -> ResolvedSite:
     return load_site(asked)
 
 
-def _request(bag: Bag, site: Site, flags: Mapping[str, Any]) -> Request:
+def _request(bag: Bag, site: Site, flags: Mapping[str, Any], taken: Set[str]) -> Request:
     from hpckit.engines.choose import installed
     from hpckit.launch.request import Request
     from hpckit.run.locate import all_runs
@@ -238,7 +264,7 @@ def _request(bag: Bag, site: Site, flags: Mapping[str, Any]) -> Request:
         environ=dict(os.environ),
         backends=installed(),
         slurm_bin=slurm_bin,
-        taken=frozenset(run.root.name for run in all_runs()),
+        taken=frozenset({run.root.name for run in all_runs()} | taken),
         **flags,
     )
 
@@ -256,8 +282,11 @@ def _document(plan: Plan, scripts: tuple[Script, ...]) -> dict[str, Any]:
 
 
 def _show(plan: Plan, scripts: tuple[Script, ...]) -> None:
+    from hpckit.spec.units import counted
+
     size = plan.worker
-    say.line(f"run        {plan.run}: {plan.tasks} tasks, {plan.backend}, {plan.shape} shape")
+    tasks = counted(plan.tasks, "task")
+    say.line(f"run        {plan.run}: {tasks}, {plan.backend}, {plan.shape} shape")
     say.line(f"site       {plan.site}")
     say.line(f"workers    {plan.workers} of {size.cores} cores, {size.memory_mib} MiB")
     say.line(f"directory  {plan.run_dir}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpckit.cli.options import measured, one_of, whole_number
+from hpckit.cli.options import measured, one_of, whole_number, with_unit
 from hpckit.errors import InputError
 from hpckit.spec.engines import ENGINES
 from hpckit.spec.units import parse_duration_s, parse_memory_mib
@@ -83,7 +83,7 @@ Walltime = Annotated[
     int | None,
     _option(
         "--walltime",
-        parser=measured("--walltime", parse_duration_s),
+        parser=measured("--walltime", with_unit(parse_duration_s)),
         metavar="TIME",
         help='Longest time of the jobs: "2h".',
     ),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from hpckit.errors import InputError, StorageError
-from hpckit.launch.inputs import inputs_line
+from hpckit.errors import InputError, RunExistsError, StorageError
+from hpckit.launch.inputs import MissingInputs, inputs_line
 from hpckit.launch.render import Script
 from hpckit.run.rundir import RunDir, write_atomically
 from hpckit.spec.engines import DOOR_KEY, ENGINES
@@ -42,7 +42,7 @@ def new_run_dir(plan: Plan) -> Iterator[RunDir]:
     that were made for it stay only where something is in them.
 
     Raises:
-        InputError: a run of that name exists.
+        RunExistsError: a run of that name exists.
         StorageError: it cannot be made.
     """
     root = Path(plan.run_dir)
@@ -60,8 +60,10 @@ def new_run_dir(plan: Plan) -> Iterator[RunDir]:
         raise
 
 
-def write_run_dir(run_dir: RunDir, contents: Contents) -> None:
+def write_run_dir(run_dir: RunDir, contents: Contents) -> MissingInputs:
     """Write everything; the plan comes last, because a directory with a plan is a run.
+
+    Returns the inputs that are not there: something may make them before their tasks begin.
 
     Raises:
         InputError: the bag has a fault that shows only when its tasks are made, or has not as
@@ -72,7 +74,8 @@ def write_run_dir(run_dir: RunDir, contents: Contents) -> None:
         folders = (run_dir.scripts, run_dir.secrets, run_dir.journal, run_dir.output)
         for folder in (*folders, run_dir.spool, run_dir.logs, run_dir.address.parent):
             folder.mkdir(mode=0o700)
-        written = _write_tasks(run_dir, contents.tasks)
+        missing = MissingInputs()
+        written = _write_tasks(run_dir, contents.tasks, missing)
     except OSError as error:
         raise StorageError(f"cannot write {run_dir.root}: {error}", hint=_HINT) from error
     if written != contents.plan.tasks:
@@ -90,19 +93,20 @@ def write_run_dir(run_dir: RunDir, contents: Contents) -> None:
     write_atomically(run_dir.site, contents.site)
     write_atomically(run_dir.provenance, contents.provenance)
     write_atomically(run_dir.plan, contents.plan.to_json())
+    return missing
 
 
-def _write_tasks(run_dir: RunDir, tasks: Iterable[Task]) -> int:
+def _write_tasks(run_dir: RunDir, tasks: Iterable[Task], missing: MissingInputs) -> int:
     """Write the tasks, and the marks of their inputs if they have any; return how many tasks."""
     with run_dir.tasks.open("x") as out, run_dir.inputs.open("x") as marks:
-        written = _write_lines(tasks, out, marks)
+        written = _write_lines(tasks, out, marks, missing)
         recorded = marks.tell()
     if not recorded:
         run_dir.inputs.unlink()
     return written
 
 
-def _write_lines(tasks: Iterable[Task], out: TextIO, marks: TextIO) -> int:
+def _write_lines(tasks: Iterable[Task], out: TextIO, marks: TextIO, missing: MissingInputs) -> int:
     """Write one line a task, and one of marks for each that has inputs; return how many tasks."""
     import msgspec
 
@@ -110,7 +114,7 @@ def _write_lines(tasks: Iterable[Task], out: TextIO, marks: TextIO) -> int:
     for written, task in enumerate(tasks, 1):  # noqa: B007 - the last is returned
         out.write(encoder.encode(task.to_dict()).decode() + "\n")
         if task.inputs:
-            marks.write(inputs_line(task))
+            marks.write(inputs_line(task.index, missing.marks(task)))
     return written
 
 
@@ -129,7 +133,7 @@ def _make(root: Path, run: str) -> None:
         root.mkdir(mode=0o700)
         root.chmod(0o700)  # whatever the umask
     except FileExistsError as error:
-        raise InputError(
+        raise RunExistsError(
             f"there is a run {run!r} already: {root}",
             hint=f"Choose another --name, or remove it: `hpckit rm {run}`.",
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from hpckit.errors import StorageError
@@ -32,9 +32,33 @@ def mark(path: str) -> Mark:
     return about.st_size, about.st_mtime_ns
 
 
-def inputs_line(task: Task) -> str:
+def inputs_line(index: int, marks: Iterable[Mark]) -> str:
     """Return the line of ``inputs.jsonl`` for a task: its index and its inputs' marks."""
-    return json.dumps([task.index, *(mark(path) for path in task.inputs)]) + "\n"
+    return json.dumps([index, *marks]) + "\n"
+
+
+class MissingInputs:
+    """Counts the tasks of which an input is not there, while one goes through them."""
+
+    def __init__(self) -> None:
+        self.tasks = 0
+        self._first = ""
+
+    def marks(self, task: Task) -> list[Mark]:
+        """Return what the task's inputs are like now, and count it if one is missing."""
+        marks = [mark(path) for path in task.inputs]
+        if None in marks:
+            self.tasks += 1
+            self._first = self._first or f"task {task.index}: {task.inputs[marks.index(None)]}"
+        return marks
+
+    @property
+    def note(self) -> str:
+        """What to tell the user; ``""`` when all is there."""
+        if not self.tasks:
+            return ""
+        whose = "1 task has an input" if self.tasks == 1 else f"{self.tasks} tasks have inputs"
+        return f"{whose} that cannot be found now ({self._first}); run all the same"
 
 
 def changed_inputs(run_dir: RunDir) -> Iterator[Changed]:
@@ -78,7 +102,11 @@ def marks_now(run_dir: RunDir, indices: Collection[int]) -> str:
     try:
         with run_dir.tasks.open() as tasks:
             found = (Task.from_dict(raw) for raw in map(json.loads, tasks))
-            fresh = {task.index: inputs_line(task) for task in found if task.index in wanted}
+            fresh = {
+                task.index: inputs_line(task.index, map(mark, task.inputs))
+                for task in found
+                if task.index in wanted
+            }
         lines = run_dir.inputs.read_text().splitlines(keepends=True)
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot read the inputs of {run_dir.root}: {error}") from error

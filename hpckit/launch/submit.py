@@ -29,10 +29,11 @@ from hpckit.spec.site_model import Site
 
 @dataclass(frozen=True)
 class Submitted:
-    """What has been submitted: the run's files, and its jobs in their order."""
+    """What has been submitted: the run's files, its jobs in their order, words for the user."""
 
     run_dir: RunDir
     jobs: tuple[SubmittedJob, ...]
+    notes: tuple[str, ...] = ()
 
 
 def submit(
@@ -58,7 +59,8 @@ def submit(
         argv: the command line, for the record; by default this process's.
 
     Raises:
-        InputError: the name is taken, or the bag has a fault.
+        RunExistsError: the name is taken.
+        InputError: the bag has a fault.
         StorageError: the directory cannot be written.
         SchedulerError: sbatch refused; or the emulated cluster does not start.
     """
@@ -71,14 +73,14 @@ def submit(
     jobs: list[SubmittedJob] = []
     try:
         with new_run_dir(plan) as run_dir:
-            write_run_dir(run_dir, contents)
+            missing = write_run_dir(run_dir, contents)
             _ready(plan, site)
             _submit_all(run_dir, plan, jobs)
     except BaseException:
         if jobs:
             _take_back(RunDir(Path(plan.run_dir)), plan, jobs)
         raise
-    return Submitted(run_dir, tuple(jobs))
+    return Submitted(run_dir, tuple(jobs), (missing.note,) if missing.note else ())
 
 
 def _contents(bag: Bag, site: Site, plan: Plan, origin: dict[str, object]) -> Contents:

@@ -16,6 +16,11 @@ import typer
 
 from hpckit.cli import look
 from hpckit.cli.app import app
+from hpckit.errors import RunExistsError
+from hpckit.run.rundir import RunDir
+from hpckit.spec.bag import Bag
+from hpckit.spec.plan import Plan
+from hpckit.spec.site import ResolvedSite
 from tests.unit.cli.conftest import Prompt
 
 DOCS = Path(__file__).parents[3] / "docs" / "commands.md"
@@ -115,7 +120,8 @@ def test_the_documents_in_the_docs_are_json() -> None:
          ""),
         ("submit x.toml --nodes 0", "--nodes is '0', but must be a whole number of at least 1", ""),
         ("submit x.toml --memory 5XB", "--memory: cannot read '5XB' as a memory size", '"2 GiB"'),
-        ("submit x.toml --walltime 0", "--walltime: duration '0' is not a positive time", '"5m"'),
+        ("submit x.toml --walltime 0s", "--walltime: duration '0s' is not a positive time", '"5m"'),
+        ("submit x.toml --walltime 30", "--walltime: '30' has no unit", '"30m" or "30s"'),
         ("submit x.toml --set a", "--set 'a' is no key=value", "--set task.timeout=10m"),
         ("submit x.toml", "there is no bag x.toml", ""),
         ("submit", "there is nothing to run", "hpckit submit BAG.toml"),
@@ -201,6 +207,28 @@ def test_without_site_and_backend_it_is_said_which_were_taken(prompt: Prompt) ->
     said = prompt("submit", "--dry-run", "--", "true")
     assert re.search(r"^site: local \(", said.err, re.MULTILINE)
     assert re.search(r"^backend: ", said.err, re.MULTILINE)
+
+
+def test_a_name_of_ours_that_another_submit_was_quicker_to_use_is_not_insisted_on(
+    prompt: Prompt, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+
+    def slower(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
+        names.append(plan.run)
+        if len(names) < 3:
+            raise RunExistsError(f"there is a run {plan.run!r} already")
+        return RunDir(home)
+
+    monkeypatch.setattr("hpckit.cli.submit.start_run", slower)
+    monkeypatch.setattr("hpckit.cli.submit.time.time", lambda: 1.0e9)
+    said = prompt("submit", "--site", "local", "--", "true")
+    first = names[0]
+    assert (said.code, names) == (0, [first, f"{first}-2", f"{first}-3"])
+    assert said.out == f"{first}-3\n"
+    names.clear()
+    said = prompt("submit", "--site", "local", "--name", "mine", "--", "true")
+    assert (said.code, names) == (2, ["mine"])
 
 
 def test_a_bad_site_file_hides_no_other_site(prompt: Prompt, home: Path) -> None:

@@ -14,6 +14,7 @@ from hpckit.launch.inputs import changed_inputs
 from hpckit.launch.submit import resubmit
 from hpckit.run.jobs import newest_head_job, read_jobs
 from hpckit.run.rundir import RunDir
+from hpckit.spec.axis import read_axis
 from hpckit.spec.bag import Bag
 from hpckit.spec.site_model import Site
 from hpckit.spec.task import Task
@@ -123,6 +124,15 @@ def test_a_name_that_is_taken_is_refused_and_the_run_is_kept(case: Case, slurm: 
         case.submit(case.plan())
     assert RunDir(case.runs / "r").plan.exists()
     assert len(slurm.asked) == 2
+
+
+def test_inputs_that_are_not_there_are_told_and_submitted_all_the_same(case: Case) -> None:
+    assert case.submit(case.plan("all")).notes == ()
+    files = read_axis(["a.npy", "gone.npy", "lost.npy"])
+    case.bag = case.bag.model_copy(update={"each": {"file": files}})
+    (note,) = case.submit(case.plan("some")).notes
+    assert note.startswith("2 tasks have inputs that cannot be found now (task 1: ")
+    assert "/gone.npy)" in note
 
 
 def test_a_directory_that_cannot_be_made_is_a_storage_error(case: Case) -> None:

@@ -1,0 +1,46 @@
+"""What a run will need that is not to be seen from here: told at once, since nodes may have it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from hpckit.spec.bag import Bag
+from hpckit.spec.expand import expand, surroundings
+from hpckit.spec.site_model import Site
+
+
+def absent(bag: Bag, site: Site) -> Iterator[str]:
+    """Yield words on a working directory and a program that cannot be found.
+
+    A program on PATH is looked for only where no module and no shell line of site or bag may
+    bring it, and none where `environment.launch` may start a container.
+
+    Raises:
+        InputError: the bag has a fault.
+    """
+    around = surroundings(bag, "")
+    if around.cwd and not Path(around.cwd).is_dir():
+        yield f"the working directory {around.cwd} is not there; tasks will fail without it"
+    first = next(expand(bag))
+    if first.argv and not around.launch:
+        yield from _program(first.argv[0], around.path, changes=_changes_path(bag, site))
+
+
+def _changes_path(bag: Bag, site: Site) -> bool:
+    return any((each.modules or each.setup) for each in (bag.environment, site.environment))
+
+
+def _program(word: str, path: tuple[str, ...], *, changes: bool) -> Iterator[str]:
+    known = "/" in word
+    if not known and changes:
+        return
+    search = os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])
+    if shutil.which(word, path=search) is not None:
+        return
+    if known and Path(word).is_file():
+        yield f"{word} may not be executed; tasks will fail until `chmod +x` allows it"
+    else:
+        yield f"there is no program {word} here; tasks will fail where the nodes have none either"
