@@ -102,6 +102,9 @@ def resume(
     changed: Annotated[
         bool, typer.Option("--changed", help="Run the tasks again whose inputs changed, too.")
     ] = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Run the tasks again whose outputs are gone, too.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it live; take its code.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -116,7 +119,7 @@ def resume(
     from hpckit.run.status import read_status
 
     run_dir = find_run(run)
-    outcome = resume_run(run_dir, failed=failed, changed=changed)
+    outcome = resume_run(run_dir, failed=failed, changed=changed, missing=missing)
     for note in outcome.notes:
         say.note(note)
     if as_json:

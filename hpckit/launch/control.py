@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from hpckit.errors import InputError
-from hpckit.launch.inputs import changed_inputs, marks_now
+from hpckit.launch.inputs import changed_inputs, gone_outputs, marks_now
 from hpckit.launch.submit import Submitted, mark_cancelled, resubmit
 from hpckit.run.jobs import SubmittedJob, read_jobs
 from hpckit.run.journal import load_state
@@ -53,7 +53,7 @@ class Resumed:
     notes: tuple[str, ...]
 
 
-def resume_run(run_dir: RunDir, *, failed: bool, changed: bool) -> Resumed:
+def resume_run(run_dir: RunDir, *, failed: bool, changed: bool, missing: bool) -> Resumed:
     """Submit the scripts of a run that has ended anew, for what is not done.
 
     What an earlier call asked for and no head has begun is asked for again. Inputs count as seen
@@ -63,6 +63,7 @@ def resume_run(run_dir: RunDir, *, failed: bool, changed: bool) -> Resumed:
         run_dir: the run's files.
         failed: run the tasks again that failed for good, too.
         changed: run the done tasks again whose inputs have changed since, too.
+        missing: run the done tasks again whose declared outputs are gone, too.
 
     Raises:
         InputError: the run has not ended, or it would end again at once.
@@ -75,15 +76,20 @@ def resume_run(run_dir: RunDir, *, failed: bool, changed: bool) -> Resumed:
             f"run {status.plan.run} is {status.word}; only what has ended can be resumed",
             hint=f"Follow it with `hpckit wait {status.plan.run}`, or cancel it first.",
         )
-    found = [task.index for task in changed_inputs(run_dir)]
-    stale = [index for index in found if status.record.status[index] == DONE]
+    stale = _stale(run_dir, status)
     pending = read_request(run_dir, status.record)
-    request = _merged(pending, failed=failed, changed=stale if changed else [])
+    asked = ResumeRequest(
+        id=uuid.uuid4().hex,
+        failed=failed,
+        changed=stale.changed if changed else [],
+        missing=stale.missing if missing else [],
+    )
+    request = _merged(pending, asked)
     notes = _notes(status, stale, request, pending)
     if status.record.left + len(tasks_again(request, status.record)) == 0:
         return Resumed((), (*notes, f"{status.plan.run}: nothing is left to do"))
     _check_failures(status, request)
-    marks = marks_now(run_dir, request.changed)
+    marks = marks_now(run_dir, request.done)
     write_atomically(run_dir.resume, msgspec.json.encode(request).decode())
     submitted = _resubmit(run_dir)
     if marks:
@@ -91,13 +97,25 @@ def resume_run(run_dir: RunDir, *, failed: bool, changed: bool) -> Resumed:
     return Resumed(submitted.jobs, notes)
 
 
-def _merged(pending: ResumeRequest | None, *, failed: bool, changed: list[int]) -> ResumeRequest:
-    """Return a new request for all that is asked for now, and what nobody has carried out yet."""
+def _stale(run_dir: RunDir, status: RunStatus) -> ResumeRequest:
+    """Return all that could be asked for."""
+    changed = (task.index for task in changed_inputs(run_dir))
+    return ResumeRequest(
+        id="",
+        failed=status.counts.failed > 0,
+        changed=[index for index in changed if status.record.status[index] == DONE],
+        missing=gone_outputs(run_dir, status.record),
+    )
+
+
+def _merged(pending: ResumeRequest | None, asked: ResumeRequest) -> ResumeRequest:
+    """Return a request for all that is asked for now, and what nobody has carried out yet."""
     before = pending or ResumeRequest(id="")
     return ResumeRequest(
-        id=uuid.uuid4().hex,
-        failed=failed or before.failed,
-        changed=sorted({*changed, *before.changed}),
+        id=asked.id,
+        failed=asked.failed or before.failed,
+        changed=sorted({*asked.changed, *before.changed}),
+        missing=sorted({*asked.missing, *before.missing}),
     )
 
 
@@ -125,22 +143,25 @@ def _resubmit(run_dir: RunDir) -> Submitted:
 
 
 def _notes(
-    status: RunStatus, stale: list[int], request: ResumeRequest, pending: ResumeRequest | None
+    status: RunStatus, stale: ResumeRequest, request: ResumeRequest, pending: ResumeRequest | None
 ) -> tuple[str, ...]:
+    """Return what was asked for before, and what could be asked for and is not."""
     notes = []
-    if pending is not None and (pending.failed or pending.changed):
-        asked = " --failed" * pending.failed + " --changed" * bool(pending.changed)
-        notes.append(f"an earlier `hpckit resume{asked}` has not begun; it is carried out too")
-    if status.counts.failed and not request.failed:
-        failures = status.counts.failed
-        some = counted(failures, "task")
-        again = (
-            f"`hpckit resume {status.plan.run} --failed` runs {'it' if failures == 1 else 'them'}"
+    if pending is not None and pending.flags:
+        notes.append(
+            f"an earlier `hpckit resume{pending.flags}` has not begun; it is carried out too"
         )
-        notes.append(f"{some} failed for good; {again} again")
-    asked_for = set(request.changed)
-    missed = [index for index in stale if index not in asked_for]
-    if missed:
-        some = ", ".join(map(str, missed[:10])) + (", …" if len(missed) > 10 else "")
-        notes.append(f"the inputs of done tasks changed: {some}; --changed runs them again")
+    if stale.failed and not request.failed:
+        failures = status.counts.failed
+        again = f"`hpckit resume {status.plan.run} --failed` runs "
+        again += "it again" if failures == 1 else "them again"
+        notes.append(f"{counted(failures, 'task')} failed for good; {again}")
+    for what, flag, found in (
+        ("the inputs of done tasks changed", "--changed", stale.changed),
+        ("outputs of done tasks are gone", "--missing", stale.missing),
+    ):
+        missed = sorted(set(found) - set(request.done))
+        if missed:
+            some = ", ".join(map(str, missed[:10])) + (", …" if len(missed) > 10 else "")
+            notes.append(f"{what}: {some}; {flag} runs them again")
     return tuple(notes)

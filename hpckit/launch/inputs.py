@@ -1,4 +1,4 @@
-"""What the inputs of tasks were like when the run was made, and which have changed since."""
+"""Files of tasks: what inputs were like when the run was made, what changed since, what is gone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from hpckit.errors import StorageError
 from hpckit.run.rundir import RunDir
+from hpckit.run.state import DONE, RunState
+from hpckit.run.tasks import read_tasks
 from hpckit.spec.task import Task
 
 #: Size in bytes and time of last change in nanoseconds; None for what is not there.
@@ -88,6 +90,16 @@ def _compare(marks: Iterator[str], tasks: Iterator[str]) -> Iterator[Changed]:
         )
         if paths:
             yield Changed(index, paths)
+
+
+def gone_outputs(run_dir: RunDir, state: RunState) -> list[int]:
+    """Return the done tasks of which a declared output is no longer there.
+
+    Raises:
+        StorageError: the run directory cannot be read.
+    """
+    done = (task for task in read_tasks(run_dir) if state.status[task.index] == DONE)
+    return [task.index for task in done if None in map(mark, task.outputs)]
 
 
 def marks_now(run_dir: RunDir, indices: Collection[int]) -> str:

@@ -14,6 +14,21 @@ class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     failed: bool = False  # run the tasks again that have failed for good
     changed: list[int] = msgspec.field(default_factory=list)  # done, but their inputs changed
+    missing: list[int] = msgspec.field(default_factory=list)  # done, but their outputs are gone
+
+    @property
+    def done(self) -> list[int]:
+        """The done tasks that are to run again."""
+        return sorted({*self.changed, *self.missing})
+
+    @property
+    def flags(self) -> str:
+        """The options of `hpckit resume` that ask for it."""
+        return (
+            " --failed" * self.failed
+            + " --changed" * bool(self.changed)
+            + (" --missing" * bool(self.missing))
+        )
 
 
 def read_request(run_dir: RunDir, state: RunState) -> ResumeRequest | None:
@@ -29,7 +44,7 @@ def tasks_again(request: ResumeRequest | None, state: RunState) -> list[int]:
     """Return the finished tasks that the request runs again."""
     if request is None:
         return []
-    again = {index for index in request.changed if state.status[index] == DONE}
+    again = {index for index in request.done if state.status[index] == DONE}
     if request.failed:
         again.update(i for i in range(state.tasks) if state.status[i] == FAILED)
     return sorted(again)

@@ -63,8 +63,8 @@ class Run:
     def controller_back(self) -> None:
         self.slurm.script("sbatch", COUNTING)
 
-    def resume(self, *, failed: bool = False, changed: bool = False) -> Resumed:
-        return resume_run(self.dir, failed=failed, changed=changed)
+    def resume(self, **asked: bool) -> Resumed:
+        return resume_run(self.dir, **{"failed": False, "changed": False, "missing": False} | asked)
 
     def runs_next(self) -> list[int]:
         """Return the tasks that the newest head has to run, and end the run."""
@@ -86,6 +86,26 @@ def test_a_changed_input_runs_its_task_again_once(run: Run) -> None:
     assert run.runs_next() == [1]
     run.ends("done", OK, OK, OK)
     assert run.resume(changed=True).notes[-1] == "r: nothing is left to do"
+
+
+def test_a_done_task_whose_output_is_gone_runs_again_when_asked(
+    case: Case, slurm: FakeSlurm
+) -> None:
+    task = {"task": case.bag.task.model_copy(update={"outputs": ("{file.stem}.out",)})}
+    case.bag = case.bag.model_copy(update=task)
+    run = Run(case, slurm)
+    for name in "abc":
+        (run.work / f"{name}.out").touch()
+    run.ends("failed", OK, OK, "error")
+    assert run.resume().notes == (
+        "1 task failed for good; `hpckit resume r --failed` runs it again",
+        "r: nothing is left to do",
+    )
+    for name in "bc":  # the failed one's is not asked for
+        (run.work / f"{name}.out").unlink()
+    assert "outputs of done tasks are gone: 1; --missing runs them again" in run.resume().notes
+    assert run.resume(missing=True).jobs
+    assert run.runs_next() == [1]
 
 
 def test_what_changed_is_not_forgotten_when_slurm_refuses(run: Run) -> None:
