@@ -2,7 +2,8 @@
 
 Jobs that wait or were requeued count as coming. When sbatch refuses, or workers end without
 having worked (`hpckit.head.vain`), the reason is noted and the pauses grow. Where compute nodes may
-not submit, nothing is started from here: the first array was made as large as it may become.
+not submit, nothing is started from here: the first array was made as large as it may become, and
+when all of it has ended the run does not wait for its walltime.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from hpckit.errors import EngineError
 from hpckit.head.background import Background
 from hpckit.head.fleet import Bounds, Fleet, Work, to_dismiss, to_start, workers_wanted
 from hpckit.head.vain import InVain
@@ -27,6 +29,10 @@ FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 60.0
 SUBMIT_PAUSE_S: Final = 2.0  # between two arrays of workers
 BACK_OFF_S: Final = (30.0, 900.0)  # after a refusal or workers in vain, at first and at most
+#: How long somebody at a login node has to add workers when none is left and no job may submit.
+ALONE_S: Final = 900.0
+#: How long a head that is quick to start lets `hpckit submit` write the first array down.
+FIRST_ARRAY_S: Final = 60.0
 
 
 class BackOff:
@@ -73,6 +79,8 @@ class Elasticity:
         )
         self._in_vain = InVain(run_dir)
         self._refused_until = self._doubted_until = 0.0
+        self._began_at = clock()
+        self._alone_since: float | None = None
         self._after_refusals, self._after_failures = BackOff(), BackOff()
         self._recorded: set[str] = set()  # jobs and arrays that are known to be written down
 
@@ -93,7 +101,8 @@ class Elasticity:
             names of idle workers to send home, and what is to be noted, in words.
 
         Raises:
-            EngineError: workers end again and again without having worked.
+            EngineError: workers end again and again without having worked, or all have ended
+                and none can be submitted from here.
         """
         notes = self._outcome()
         bounds = self._bounds()
@@ -106,6 +115,7 @@ class Elasticity:
         wanted = workers_wanted(work, bounds)
         if len(joined) < wanted and self._states.due and self._submitting.idle:
             self._ask_slurm()
+        notes += self._alone(bool(wanted) and not joined and self._coming == 0)
         fleet = Fleet(here=len(joined), coming=self._coming or 0)
         more = to_start(fleet, wanted) if self._coming is not None else 0
         if more and self._may_submit():
@@ -151,7 +161,7 @@ class Elasticity:
         ids = [job.job_id for job in read_jobs(self._run_dir) if job.role == "workers"]
         if ids:
             self._states.ask(lambda: job_states(ids, slurm_bin=self._plan.slurm_bin))
-        else:
+        elif self._clock() >= self._began_at + FIRST_ARRAY_S:
             self._in_vain.see({}, set(), 0)
             self._coming = 0
 
@@ -180,6 +190,25 @@ class Elasticity:
         if not self._plan.compute_nodes_submit:
             return [f"{what}. No others can be submitted from this node"]
         return [f"no more workers for {pause_s:.0f} s: {what}"]
+
+    def _alone(self, nobody: bool) -> list[str]:
+        """Note that nobody works or comes, and that none can be submitted from here.
+
+        Raises:
+            EngineError: it has been so for `ALONE_S`.
+        """
+        if not nobody or self._plan.compute_nodes_submit:
+            self._alone_since = None
+            return []
+        found = "no worker is left, and jobs of this site may not submit others"
+        if self._alone_since is None:
+            self._alone_since = self._clock()
+            add = f"`hpckit workers add N {self._plan.run}`"
+            limit = f"{ALONE_S / 60:.0f} minutes"
+            return [f"{found}: {add} does, on a login node; the run is stopped after {limit}"]
+        if self._clock() < self._alone_since + ALONE_S:
+            return []
+        raise EngineError(found, hint=f"hpckit resume {self._plan.run}")
 
     def _outcome(self) -> list[str]:
         """Return what to note of a submission that has ended."""

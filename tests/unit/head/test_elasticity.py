@@ -82,7 +82,9 @@ class AtOnce:
 class Cluster:
     """A Slurm on which every worker job comes to the end that a test wants, and a head's clock."""
 
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    def __init__(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, most: int, **plan: object
+    ) -> None:
         self.run_dir = make_run_dir(root)
         self.now = 0.0
         self.end = JobState(job_id="", state="FAILED", exit_code=3)
@@ -94,8 +96,9 @@ class Cluster:
         monkeypatch.setattr(background.random, "uniform", lambda *_: 1.0)
         monkeypatch.setattr(elasticity, "job_states", lambda ids, slurm_bin: dict(self.jobs))
         monkeypatch.setattr(submission, "sbatch", self._sbatch)
-        plan = make_plan(max_workers=most, max_array_size=1001)
-        self.keeper = Elasticity(self.run_dir, plan, lambda: self.now)
+        made = make_plan(max_workers=most, max_array_size=1001, **plan)
+        self.keeper = Elasticity(self.run_dir, made, lambda: self.now)
+        self.now += elasticity.FIRST_ARRAY_S
 
     def _sbatch(self, script: Path, *, slurm_bin: str, args: tuple[str, ...]) -> str:
         number = str(100 + len(self.submissions))
@@ -276,3 +279,53 @@ def test_refusals_of_sbatch_are_noted_and_the_pauses_grow(
         "no more workers for 60 s",
         "no more workers for 120 s",
     ]
+
+
+def test_a_head_that_is_quicker_than_submit_does_not_submit_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path, monkeypatch, most=4)
+    cluster.keeper = Elasticity(cluster.run_dir, make_plan(max_workers=4), lambda: cluster.now)
+    cluster.pass_time(20)
+    cluster.jobs = {f"9_{i}": JobState(job_id=f"9_{i}", state="PENDING") for i in range(4)}
+    job = SubmittedJob(job_id="9", role="workers", submitted_at=1.0, array="0-3")
+    record_job(cluster.run_dir, job)
+    cluster.pass_time(100)
+    assert cluster.submissions == []
+
+
+@pytest.fixture
+def no_submissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Where compute nodes may not submit; the one worker waits in the queue."""
+    cluster = Cluster(tmp_path, monkeypatch, most=1, compute_nodes_submit=False)
+    cluster.jobs = {"9_0": JobState(job_id="9_0", state="PENDING")}
+    job = SubmittedJob(job_id="9", role="workers", submitted_at=1.0, array="0")
+    record_job(cluster.run_dir, job)
+    cluster.pass_time(24 * 3600)
+    assert cluster.notes == []
+    return cluster
+
+
+def test_a_run_whose_workers_have_ended_and_cannot_be_replaced_says_so_and_stops(
+    no_submissions: Cluster,
+) -> None:
+    no_submissions.jobs["9_0"] = JobState(job_id="9_0", state="TIMEOUT")
+    since = no_submissions.now
+    with pytest.raises(EngineError, match="no worker is left") as caught:
+        no_submissions.pass_time(24 * 3600)
+    assert caught.value.hint == "hpckit resume bag-1"
+    assert 900 <= no_submissions.now - since < 1800
+    (note,) = no_submissions.notes
+    assert "`hpckit workers add N bag-1` does, on a login node" in note
+    assert "stopped after 15 minutes" in note
+
+
+def test_workers_that_are_added_in_time_keep_such_a_run_alive(no_submissions: Cluster) -> None:
+    no_submissions.jobs["9_0"] = JobState(job_id="9_0", state="TIMEOUT")
+    no_submissions.pass_time(300)
+    no_submissions.jobs["10_0"] = JobState(job_id="10_0", state="PENDING")
+    no_submissions.pass_time(24 * 3600)
+    no_submissions.joined = {"10_0"}
+    no_submissions.pass_time(24 * 3600)
+    assert len(no_submissions.notes) == 1
+    assert no_submissions.submissions == []
