@@ -47,7 +47,12 @@ def test_a_signal_ends_it_and_leaves_nothing(
         "--tolerance",
         "1e-9",
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 - nohup ignores it
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".a.hpcz.*.tmp")):
         assert process.poll() is None
