@@ -101,7 +101,10 @@ class Place:
 
 def real_slurm() -> bool:
     """Whether a real Slurm answers here."""
-    return shutil.which("sbatch") is not None and reachable("")
+    try:
+        return shutil.which("sbatch") is not None and reachable("")
+    except SchedulerError:
+        return False
 
 
 @contextmanager

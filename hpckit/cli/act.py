@@ -10,7 +10,7 @@ import typer
 
 from hpckit.cli import say
 from hpckit.cli.options import Json, Run, measured
-from hpckit.errors import HpckitError, InputError, StorageError
+from hpckit.errors import HpckitError, InputError, SchedulerError, StorageError
 from hpckit.spec.units import parse_duration_s
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def cancel(run: Run = None, as_json: Json = False) -> int:
     run_dir = find_run(run)
     before = read_status(run_dir)
     ended = before.word in FINAL and before.word != "stopped"  # that one can be resumed
-    if ended and not _live_jobs(before):
+    if ended and not _live_jobs(before) and not before.silent:
         say.note(f"{before.plan.run} has ended already")
     else:
         cancel_run(run_dir)
@@ -160,6 +160,7 @@ def _check_removable(run_dir: RunDir) -> None:
 
     Raises:
         InputError: it has not ended, or jobs are left that write there.
+        SchedulerError: Slurm does not say whether any are.
     """
     from hpckit.run.status import FINAL, read_status
 
@@ -171,6 +172,11 @@ def _check_removable(run_dir: RunDir) -> None:
             raise InputError(
                 f"run {name} is {found.word}; only what has ended can be removed",
                 hint=f"End it first: `hpckit cancel {name}`.",
+            )
+        if found.silent:
+            raise SchedulerError(
+                f"whether jobs of {name} are left cannot be found out: {found.silent}",
+                hint="Try again when it answers; without the record nobody would know them.",
             )
         jobs = _live_jobs(found)
         if not jobs:

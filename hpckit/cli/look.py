@@ -9,7 +9,7 @@ import typer
 
 from hpckit.cli import say
 from hpckit.cli.options import All, Json, Run, TaskIndex
-from hpckit.errors import InputError, StorageError
+from hpckit.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,16 +26,20 @@ def list_runs(every: All = False, as_json: Json = False) -> None:
     Example: hpckit list
     """
     from hpckit.cli import describe
+    from hpckit.run.locate import all_runs
+    from hpckit.run.status import list_statuses
 
-    statuses = _statuses()
+    runs = all_runs()
+    most = say.SCREEN_ROWS if say.on_terminal() and not every and not as_json else len(runs)
+    statuses = list_statuses(runs[:most], unreadable=say.error)
     if as_json:
-        runs = [describe.run_document(found) for found in statuses]
-        say.document({"schema": "hpckit.list/1", "runs": runs})
+        documents = [describe.run_document(found) for found in statuses]
+        say.document({"schema": "hpckit.list/1", "runs": documents})
         return
-    if not statuses:
+    if not runs:
         say.note("no runs yet; start one with `hpckit submit BAG.toml`")
         return
-    cut = say.table(
+    say.table(
         ("run", "state", ">done", ">of", ">failed", "engine", "made"),
         (
             (
@@ -44,33 +48,14 @@ def list_runs(every: All = False, as_json: Json = False) -> None:
             )
             for s in statuses
         ),
-        most=say.SCREEN_ROWS if say.on_terminal() and not every else None,
     )  # fmt: skip
-    if cut:
-        say.note(f"{cut} older ones: `hpckit list --all`")
+    if len(runs) > most:
+        say.note(f"{len(runs) - most} older ones: `hpckit list --all`")
 
 
 def _made(found: RunStatus) -> str:
     made = found.run_dir.plan.stat().st_mtime
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(made))
-
-
-def _statuses() -> list[RunStatus]:
-    """Return the status of every run that can be read; say which cannot."""
-    from hpckit.run.locate import all_runs
-    from hpckit.run.status import read_status, read_statuses
-
-    runs = all_runs()
-    try:
-        return read_statuses(runs)
-    except StorageError:
-        found = []
-        for run_dir in runs:
-            try:
-                found.append(read_status(run_dir))
-            except StorageError as error:
-                say.error(error)
-        return found
 
 
 def status(

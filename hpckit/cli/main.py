@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from hpckit.cli import say
 from hpckit.cli.interrupt import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
+from hpckit.cli.usage import TAKES_A_COMMAND, command_of, explain
 from hpckit.errors import HpckitError
 
 EXIT_USAGE = 2
@@ -28,9 +29,10 @@ _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 def split_command(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
     """Split at the first ``--``: what is ours, and a command that is left as it stands.
 
-    The command is None where there is no ``--``. Typer would take its first words for ours.
+    The command is None where there is no ``--``, or where what follows are arguments of ours.
+    Typer would take its first words for ours.
     """
-    if "--" not in argv:
+    if "--" not in argv or command_of(argv) not in TAKES_A_COMMAND:
         return list(argv), None
     at = list(argv).index("--")
     return list(argv[:at]), list(argv[at + 1 :])
@@ -77,7 +79,6 @@ def _run_app(argv: Sequence[str]) -> int:
     from typer import Abort, TyperException
 
     from hpckit.cli.app import app
-    from hpckit.cli.usage import explain
 
     ours, command = split_command(argv)
     try:

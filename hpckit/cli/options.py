@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -60,7 +61,7 @@ def with_unit(parse: Callable[[str], Number]) -> Callable[[str], Number]:
     """
 
     def sure(text: str) -> Number:
-        if text.strip().isdigit():
+        if re.fullmatch(r"[\d.]+", text.strip()):
             raise InputError(
                 f"{text!r} has no unit; sbatch would take minutes, a bag seconds",
                 hint=f'Write "{text.strip()}m" or "{text.strip()}s".',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,12 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 def document(body: dict[str, Any]) -> None:
     """Print the one JSON document of ``--json``."""
-    _out(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(body, indent=2)
+    _out(text + "\n")
 
 
 def line(text: str) -> None:
@@ -37,8 +43,9 @@ def raw(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a message on stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - here is the place that prints
+    """Print a message on stderr; that nobody can read it changes nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - here is the place that prints
 
 
 def error(found: HpckitError) -> None:

@@ -205,7 +205,9 @@ def _bag(
 
 def _refuse_program(bag: Path) -> None:
     """Refuse a program's name in the bag's place: the -- before it was forgotten."""
-    if not bag.exists() and bag.suffix != ".toml" and shutil.which(str(bag)):
+    from hpckit.spec.paths import is_there
+
+    if not is_there(bag) and bag.suffix != ".toml" and shutil.which(str(bag)):
         raise InputError(
             f"{bag} is no bag file, but a program",
             hint=f"A command goes after --: `hpckit submit -- {bag} ARG…`.",
@@ -224,6 +226,8 @@ def _lines(source: str) -> list[str]:
     from hpckit.spec.elements import read_lines
 
     where = "stdin" if source == "-" else source
+    if source == "-" and sys.stdin is None:
+        raise InputError("--each-line -: there is no stdin to read")
     try:
         with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as stream:
             lines = list(read_lines(stream, where))

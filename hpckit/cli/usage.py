@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from typer import TyperException
 
 _GROUPS = frozenset({"site", "emulate", "workers", "bench"})
-_TAKES_A_COMMAND = frozenset({"submit", "emulate shell"})
+#: Those behind whose ``--`` a command of the user stands.
+TAKES_A_COMMAND = frozenset({"submit", "emulate shell"})
 
 
 def explain(error: TyperException, argv: Sequence[str]) -> Iterator[str]:
@@ -23,7 +24,7 @@ def explain(error: TyperException, argv: Sequence[str]) -> Iterator[str]:
     command = command_of(argv)
     yield f"hpckit: {_plain(text)}"
     wrong_word = "unexpected extra argument" in text or "No such option" in text
-    if wrong_word and command in _TAKES_A_COMMAND and (meant := _program(argv, command)):
+    if wrong_word and command in TAKES_A_COMMAND and (meant := _program(argv, command)):
         yield f"  A command to run goes after --, such as: `hpckit {command} -- {meant}`."
     if "No such command" in text:
         command = command.rpartition(" ")[0]

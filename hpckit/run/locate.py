@@ -7,12 +7,14 @@ line, so that `hpckit status NAME` works from any directory.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from hpckit.errors import InputError, did_you_mean
 from hpckit.run.rundir import RunDir
+from hpckit.spec.paths import is_file
 
 
 def runs_root(environ: Mapping[str, str] = os.environ) -> Path:
@@ -31,36 +33,29 @@ def remember_run(run_dir: RunDir) -> None:
         return
 
 
-def runs_here() -> list[RunDir]:
-    """Return the runs under `runs_root`, newest first."""
-    return _newest_first({path.parent.resolve() for path in runs_root().glob("*/plan.json")})
-
-
 def all_runs() -> list[RunDir]:
     """Return every run that can be found, newest first: those here, and those remembered."""
     try:
         remembered = _index().read_text().splitlines()
     except OSError:
         remembered = []
-    here = {run.root for run in runs_here()}
-    return _newest_first(here | {Path(line).resolve() for line in remembered if line})
-
-
-def _newest_first(roots: set[Path]) -> list[RunDir]:
+    here = {path.parent.resolve() for path in runs_root().glob("*/plan.json")}
+    roots = here | {Path(line).resolve() for line in remembered if line}
     plans = {root: root / "plan.json" for root in roots}
-    made = {root: plan.stat().st_mtime for root, plan in plans.items() if plan.is_file()}
+    made = {root: plan.stat().st_mtime for root, plan in plans.items() if is_file(plan)}
     return [RunDir(root) for root in sorted(made, key=lambda root: made[root], reverse=True)]
 
 
 def find_run(name: str | None) -> RunDir:
-    """Return the run called `name`, or the newest: of those here, if there are any.
+    """Return the run called `name`, or the newest of this place, or the newest of all.
 
-    A path to a run directory is taken too.
+    Of this place are those kept here and those submitted from here, wherever they are kept. A
+    path to a run directory is taken too.
 
     Raises:
         InputError: there is no such run.
     """
-    if name and (Path(name) / "plan.json").is_file():
+    if name and is_file(Path(name) / "plan.json"):
         return RunDir(Path(name).resolve())
     runs = all_runs()
     if not runs:
@@ -69,13 +64,23 @@ def find_run(name: str | None) -> RunDir:
             hint="Start one with `hpckit submit BAG.toml`, or say where they are: HPCKIT_RUNS=DIR.",
         )
     if name is None:
-        return (runs_here() or runs)[0]
+        return next(filter(_is_of_this_place, runs), runs[0])
     for run in runs:
         if run.root.name == name:
             return run
     names = [run.root.name for run in runs]
     some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
     raise InputError(f"run {name!r} not found; known: {some}.{did_you_mean(name, names)}")
+
+
+def _is_of_this_place(run_dir: RunDir) -> bool:
+    if run_dir.root.parent == runs_root().resolve():
+        return True
+    try:
+        made_in = json.loads(run_dir.provenance.read_bytes())["cwd"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(made_in == str(Path.cwd()))
 
 
 def _index() -> Path:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from hpckit.errors import SchedulerError
+from hpckit.errors import SchedulerError, StorageError
 from hpckit.run.jobs import SubmittedJob, newest_head, read_jobs
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
@@ -22,8 +22,12 @@ from hpckit.spec.units import human_duration
 
 STATUS_SCHEMA: Final = "hpckit.status/1"
 SILENT_S: Final = 120.0  # a head writes its snapshot every second
+FORGOTTEN_S: Final = 600.0  # a job that was accepted so long ago is known, or has gone
 Word = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
 FINAL: Final = frozenset({"done", "failed", "cancelled", "stopped"})
+
+
+_Loaded = tuple[RunDir, Plan, RunState, tuple[SubmittedJob, ...]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class RunStatus:
         record: the replayed journal.
         jobs: what was submitted, oldest first.
         slurm: what Slurm says of the jobs and array elements, by id; empty when not asked.
+        silent: that Slurm does not answer, in words; ``""`` when it does or was not asked.
     """
 
     run_dir: RunDir
@@ -49,6 +54,7 @@ class RunStatus:
     record: RunState
     jobs: tuple[SubmittedJob, ...]
     slurm: Mapping[str, JobState]
+    silent: str = ""
 
     @property
     def makespan_s(self) -> float:
@@ -119,20 +125,38 @@ def read_status(run_dir: RunDir) -> RunStatus:
     Raises:
         StorageError: the run directory cannot be read.
     """
-    return read_statuses([run_dir])[0]
+    return _statuses([(run_dir, *_load(run_dir))])[0]
 
 
-def read_statuses(run_dirs: Sequence[RunDir]) -> list[RunStatus]:
+def list_statuses(
+    run_dirs: Iterable[RunDir], unreadable: Callable[[StorageError], None]
+) -> list[RunStatus]:
     """Return the status of some runs, asking each scheduler one question for all of them.
 
-    Raises:
-        StorageError: a run directory cannot be read.
+    Of a run that has ended, its attempts at single tasks are left out: they fill the memory.
+
+    Args:
+        run_dirs: their files.
+        unreadable: is called for each that cannot be read.
     """
-    loaded = [(run_dir, *_load(run_dir)) for run_dir in run_dirs]
+    loaded = []
+    for run_dir in run_dirs:
+        try:
+            plan, record, jobs = _load(run_dir)
+        except StorageError as error:
+            unreadable(error)
+            continue
+        if record.ended:
+            record.last.clear()
+        loaded.append((run_dir, plan, record, jobs))
+    return _statuses(loaded)
+
+
+def _statuses(loaded: Sequence[_Loaded]) -> list[RunStatus]:
     questions: dict[str, list[str]] = {}
     for _, plan, record, jobs in loaded:
         settled = record.ended and record.opened and record.opened.job_id == newest_head(jobs)
-        if not settled or len(run_dirs) == 1:
+        if not settled or len(loaded) == 1:
             questions.setdefault(plan.slurm_bin, []).extend(job.job_id for job in jobs)
     gone = _gone(plan for _, plan, _, _ in loaded)
     answers = {
@@ -182,8 +206,8 @@ def _status(
     if word == "stopped" and (trouble := storage_trouble(run_dir)):
         why = f"{why}; {trouble}" if why else trouble
     if word in ("waiting", "running"):
-        why = why or silent
-    return RunStatus(run_dir, plan, word, why, counts, record, jobs, slurm)
+        why = silent or why
+    return RunStatus(run_dir, plan, word, why, counts, record, jobs, slurm, silent)
 
 
 def judge(
@@ -207,6 +231,8 @@ def judge(
         return "cancelled", ""
     head = slurm.get(newest)
     if head is None or head.phase == "unknown":
+        if not taken_up and head is not None and _age_s(jobs) > FORGOTTEN_S:
+            return "stopped", f"Slurm does not know the head's job {newest}, which never began"
         if not taken_up:
             return "waiting", "the head's job has not started yet"
         if head is not None and silent_s > SILENT_S:
@@ -219,6 +245,11 @@ def judge(
         reason = f" ({head.reason})" if head.reason else ""
         return "waiting", f"the head's job {newest} is {head.state}{reason}"
     return ("running", "") if taken_up else ("waiting", "the head is starting")
+
+
+def _age_s(jobs: tuple[SubmittedJob, ...]) -> float:
+    """Return the seconds since the newest job was submitted."""
+    return time.time() - max((job.submitted_at for job in jobs), default=0.0)
 
 
 def _silent_s(run_dir: RunDir) -> float:

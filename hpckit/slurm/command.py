@@ -12,9 +12,9 @@ from hpckit.errors import SchedulerError
 
 #: Prefixes of variables through which an outer job, or a user's profile, would change what a
 #: command does (sbatch(1) INPUT ENVIRONMENT VARIABLES). `SLURM_CONF` says which cluster is
-#: meant and stays.
+#: meant, `SLURM_JWT` who asks; they stay.
 _STRIPPED = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_", "SINFO_")
-_KEPT = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER"})
+_KEPT = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"})
 _TIMEOUT_S = 60.0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hpckit.errors import SchedulerError
-from hpckit.slurm.command import run_slurm
+from hpckit.slurm.command import CommandFailed, CommandMissing, CommandStuck, run_slurm
 from hpckit.slurm.hostlist import base_id
 from hpckit.slurm.sacct import AccountingOff, sacct
 from hpckit.slurm.scontrol import show_job
@@ -14,6 +15,8 @@ from hpckit.slurm.squeue import squeue
 from hpckit.slurm.states import UNKNOWN, JobState
 
 _REACHABLE_TIMEOUT_S = 5.0
+#: What the client says that has no slurm.conf and finds none in the DNS.
+_NOT_CONFIGURED = re.compile("establish a configuration source|open .*slurm.conf|stat .*slurm.conf")
 
 
 def job_states(job_ids: Sequence[str], *, slurm_bin: str) -> dict[str, JobState]:
@@ -32,13 +35,18 @@ def job_states(job_ids: Sequence[str], *, slurm_bin: str) -> dict[str, JobState]
         may have ended, it may not be known *yet*.
 
     Raises:
-        SchedulerError: squeue failed, or sacct did other than by being off.
+        SchedulerError: squeue failed, or sacct did (other than by being off) where squeue knows
+            nothing of a job.
     """
     wanted = list(dict.fromkeys(job_ids))
     found = {state.job_id: state for state in squeue(wanted, slurm_bin=slurm_bin)}
     open_ids = [job for job in wanted if _unsettled(job, found)]
     if open_ids:
-        found = _merge(found, _ask_further(open_ids, slurm_bin))
+        try:
+            found = _merge(found, _ask_further(open_ids, slurm_bin))
+        except SchedulerError:
+            if not all(_is_covered(job, found) for job in open_ids):
+                raise  # else the controller's word is enough while accounting is away
     return _answer(wanted, found)
 
 
@@ -58,11 +66,22 @@ def job_history(job_ids: Sequence[str], *, slurm_bin: str) -> dict[str, tuple[Jo
 
 
 def reachable(slurm_bin: str) -> bool:
-    """Whether a controller answers, asked for five seconds at most."""
+    """Whether this is a machine with a Slurm; its controller has five seconds to answer.
+
+    Raises:
+        SchedulerError: Slurm's client is configured here, but no controller answers.
+    """
     try:
         run_slurm("scontrol", ["ping"], slurm_bin=slurm_bin, timeout_s=_REACHABLE_TIMEOUT_S)
-    except (SchedulerError, OSError):
+    except CommandMissing:
         return False
+    except (CommandFailed, CommandStuck) as error:
+        if isinstance(error, CommandFailed) and _NOT_CONFIGURED.search(error.stderr):
+            return False
+        raise SchedulerError(
+            f"Slurm is installed here, but no controller answers: {error.message}",
+            hint="Try again, or say where to run: --site slurm, or --site local for this machine.",
+        ) from error
     return True
 
 
@@ -70,6 +89,11 @@ def _unsettled(job_id: str, found: dict[str, JobState]) -> bool:
     """Whether squeue left a question: unknown, ended (how?), or an array with lost elements."""
     state = found.get(job_id)
     return state is None or state.phase in ("ended", "unknown")
+
+
+def _is_covered(job_id: str, found: dict[str, JobState]) -> bool:
+    """Whether squeue knows a job, or some element of an array."""
+    return job_id in found or any(base_id(known) == job_id for known in found)
 
 
 def _ask_further(job_ids: Sequence[str], slurm_bin: str) -> list[JobState]:

@@ -40,7 +40,7 @@ def partitions(*, slurm_bin: str, timeout_s: float = 60.0) -> list[NodeGroup]:
     Raises:
         SchedulerError: sinfo failed.
     """
-    args = ["--noheader", f"--format={_FORMAT}"]
+    args = ["--noheader", "--exact", f"--format={_FORMAT}"]  # or unlike nodes are one group
     return parse_sinfo(run_slurm("sinfo", args, slurm_bin=slurm_bin, timeout_s=timeout_s))
 
 

@@ -1,4 +1,4 @@
-"""Paths of a bag: relative ones start at its directory and become absolute."""
+"""Paths that people give: relative ones become absolute; and whether something lies there."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ def whole_paths(paths: Iterable[str]) -> re.Pattern[str]:
     longest_first = sorted(paths, key=len, reverse=True)
     any_of_them = "|".join(map(re.escape, longest_first))
     return re.compile(rf"(?<![\w./-])(?:{any_of_them})(?![\w.-])")
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file lies there, as far as we may know; pathlib raises where we may not."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_dir(path: str | os.PathLike[str]) -> bool:
+    """Return whether a directory lies there, as far as we may know."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Return whether anything lies there, as far as we may know."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 @lru_cache(maxsize=1024)

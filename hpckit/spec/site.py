@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hpckit.assets import asset_dir
 from hpckit.errors import InputError, did_you_mean
+from hpckit.spec.paths import is_file, is_there
 from hpckit.spec.site_model import Match, Partition, Site
 from hpckit.spec.toml_file import Document, Key, read_document
 from hpckit.spec.validate import dotted, error_of, validated
@@ -82,6 +83,7 @@ def recognise(
 
     Raises:
         InputError: several sites fit.
+        SchedulerError: `slurm_reachable` cannot tell.
     """
     fitting, faulty = {}, ""
     for name in known_sites():
@@ -128,7 +130,7 @@ def expand_variables(text: str, environ: Mapping[str, str], key: str = "") -> st
 
 def _document(name: str, children: tuple[str, ...]) -> Document:
     files = [folder / f"{name}.toml" for folder in site_dirs()]
-    files = [path for path in files if path.is_file()] if "/" not in name else []
+    files = [path for path in files if is_file(path)] if "/" not in name else []
     if not files:
         known = known_sites()
         raise InputError(
@@ -206,7 +208,7 @@ def _fit(match: Match, environ: Mapping[str, str], hostname: str) -> str:
             return ""
         reasons.append(f"the host name is {hostname!r}")
     if match.files:
-        found = [path for path in match.files if Path(path).exists()]
+        found = [path for path in match.files if is_there(path)]
         if not found:
             return ""
         reasons.append(f"{found[0]} exists")

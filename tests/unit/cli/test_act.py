@@ -103,6 +103,25 @@ def test_cancelling_twice_is_no_error(made_up: Make, prompt: Prompt) -> None:
     assert prompt("cancel", "--json").document["state"] == "cancelled"
 
 
+AWAY = "slurm_load_jobs error: Unable to contact slurm controller\n"
+
+
+def test_while_slurm_does_not_answer_nothing_is_taken_for_cancelled_or_removed(
+    made_up: Make, prompt: Prompt
+) -> None:
+    run = made_up()
+    for command in ("squeue", "scancel"):
+        run.slurm.answer(command, stderr=AWAY, code=1)
+    for _ in range(2):
+        said = prompt("cancel")
+        assert said.code == 3
+        assert "Unable to contact" in said.err
+    said = prompt("rm", "sea-ice")
+    assert said.code == 3
+    assert "whether jobs of sea-ice are left cannot be found out" in said.err
+    assert run.dir.root.exists()
+
+
 def test_a_stopped_run_that_is_cancelled_is_called_cancelled(made_up: Make, prompt: Prompt) -> None:
     run = made_up()
     run.head()

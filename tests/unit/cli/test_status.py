@@ -203,6 +203,23 @@ def test_what_slurm_was_not_there_to_say_is_not_taken_for_gone(
     assert "any more" not in said.out
 
 
+def test_that_slurm_does_not_answer_is_said_before_any_guess(made_up: Make, prompt: Prompt) -> None:
+    made_up().slurm.answer("squeue", stderr="Unable to contact slurm controller", code=1)
+    first = prompt("status").out.splitlines()[0]
+    assert first.startswith("sea-ice: waiting: the scheduler does not answer")
+
+
+def test_a_head_that_slurm_has_forgotten_before_it_began_has_stopped(
+    made_up: Make, prompt: Prompt
+) -> None:
+    run = made_up()
+    assert prompt("status").out.startswith("sea-ice: waiting: ")
+    run.dir.jobs.unlink()
+    record_job(run.dir, SubmittedJob(job_id="7", role="head", submitted_at=NOW - 1e9))
+    first = prompt("status").out.splitlines()[0]
+    assert first == ("sea-ice: stopped: Slurm does not know the head's job 7, which never began")
+
+
 def test_no_time_left_is_promised_where_nobody_works(
     made_up: Make, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
 ) -> None:

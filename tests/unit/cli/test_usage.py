@@ -7,21 +7,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from hpckit.cli import look
+from hpckit import cli
 from hpckit.cli.app import app
 from hpckit.errors import RunExistsError
 from hpckit.run.rundir import RunDir
 from hpckit.spec.bag import Bag
 from hpckit.spec.plan import Plan
 from hpckit.spec.site import ResolvedSite
-from tests.unit.cli.conftest import Prompt
+from tests.unit.cli.conftest import MadeUp, Prompt
 
 DOCS = Path(__file__).parents[3] / "docs" / "commands.md"
 NO_DOCUMENT = {"emulate shell"}  # runs what it is told to
@@ -89,7 +89,7 @@ def test_a_life_is_a_time_as_elsewhere(prompt: Prompt, time: str) -> None:
 
 
 def test_docs_show_every_document() -> None:
-    sources = (Path(look.__file__).parent).glob("*.py")
+    sources = Path(cli.__file__).parent.glob("*.py")
     schemas = {name for f in sources for name in re.findall(r'"(hpckit\.\w+/1)"', f.read_text())}
     assert len(schemas) > 10
     text = DOCS.read_text()
@@ -121,6 +121,7 @@ def test_the_documents_in_the_docs_are_json() -> None:
         ("submit x.toml --nodes 0", "--nodes is '0', but must be a whole number of at least 1", ""),
         ("submit x.toml --memory 5XB", "--memory: cannot read '5XB' as a memory size", '"2 GiB"'),
         ("submit x.toml --walltime 0s", "--walltime: duration '0s' is not a positive time", '"5m"'),
+        ("submit x.toml --walltime 1.5", "--walltime: '1.5' has no unit", '"1.5m" or "1.5s"'),
         ("submit x.toml --walltime 30", "--walltime: '30' has no unit", '"30m" or "30s"'),
         ("submit x.toml --set a", "--set 'a' is no key=value", "--set task.timeout=10m"),
         ("submit x.toml", "there is no bag x.toml", ""),
@@ -281,7 +282,7 @@ def test_a_bug_is_a_plain_traceback_and_no_failed_task(
     def broken() -> None:
         raise RuntimeError("oh")
 
-    monkeypatch.setattr(look, "_statuses", broken)
+    monkeypatch.setattr("hpckit.run.locate.all_runs", broken)
     assert run(["list"]) == 3
     err = capsys.readouterr().err
     assert "Traceback (most recent call last)" in err
@@ -331,3 +332,32 @@ def test_help_loads_nothing_heavy(home: Path) -> None:
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     heavy = {"rich", "pydantic", "msgspec", "jinja2", "submitit", "ray", "psutil", "ClusterShell"}
     assert not loaded & heavy
+
+
+def test_what_stands_behind_two_dashes_is_an_argument_of_commands_that_run_none(
+    made_up: Callable[..., MadeUp], prompt: Prompt
+) -> None:
+    made_up("old")
+    made_up("new")
+    assert prompt("status", "--", "old").out.startswith("old: ")
+    assert "old is cancelled" in prompt("cancel", "--", "old").err
+    assert prompt("status", "new").out.startswith("new: waiting")
+
+
+def test_messages_that_nobody_can_read_change_nothing(home: Path) -> None:
+    said = hpckit("hpckit submit --dry-run -- true 2>/dev/full", home)
+    assert (said.returncode, said.stdout.splitlines()[0].split()[0]) == (0, "run")
+    assert hpckit("hpckit submit --dry-run -- true 2>&-", home).returncode == 0
+    assert hpckit("hpckit submit --nonsense 2>/dev/full", home).returncode == 2
+
+
+def test_a_document_is_json_whatever_stdout_can_write(home: Path) -> None:
+    line = "hpckit submit --dry-run --json --set environment.env.WHO=Grüße -- true"
+    body = json.loads(hpckit(f"PYTHONIOENCODING=ascii {line}", home).stdout)
+    assert body["plan"]["surroundings"]["env"] == {"WHO": "Grüße"}
+
+
+def test_lines_from_a_closed_stdin_are_told(home: Path) -> None:
+    said = hpckit("hpckit submit --dry-run --each-line - -- echo {line} <&-", home)
+    assert said.returncode == 2
+    assert "there is no stdin to read" in said.stderr

@@ -55,9 +55,25 @@ def test_a_command_that_does_not_answer_is_given_up(slurm: FakeSlurm) -> None:
 def test_reachable_is_a_question_and_not_an_error(slurm: FakeSlurm, tmp_path: Path) -> None:
     slurm.answer("scontrol", "Slurmctld(primary) at c is UP\n")
     assert reachable(slurm.bin)
-    slurm.answer("scontrol", "Slurmctld(primary) at c is DOWN\n", code=1)
+    none = "scontrol: fatal: Could not establish a configuration source\n"
+    slurm.answer("scontrol", stderr=none, code=1)
     assert not reachable(slurm.bin)
     assert not reachable(str(tmp_path))
+
+
+def test_a_controller_that_is_down_does_not_make_this_machine_the_cluster(slurm: FakeSlurm) -> None:
+    slurm.answer("scontrol", "Slurmctld(primary) at c is DOWN\n", code=1)
+    with pytest.raises(SchedulerError, match="no controller answers") as caught:
+        reachable(slurm.bin)
+    assert "--site local" in caught.value.hint
+
+
+def test_while_accounting_is_away_the_controllers_word_is_enough(slurm: FakeSlurm) -> None:
+    slurm.answer("squeue", "8_0|RUNNING|None|n1|a|b\n")
+    slurm.answer("sacct", stderr="sacct: error: Problem talking to the database\n", code=1)
+    assert job_states(["8"], slurm_bin=slurm.bin)["8_0"].state == "RUNNING"
+    with pytest.raises(SchedulerError, match="Problem talking"):
+        job_states(["8", "9"], slurm_bin=slurm.bin)
 
 
 def test_jobs_that_run_cost_one_question(slurm: FakeSlurm) -> None:
