@@ -9,7 +9,7 @@ from typing import Final
 
 from hpckit.cli import say
 from hpckit.errors import InputError, StorageError
-from hpckit.run.output import Output, read_output
+from hpckit.run.output import Output, OutputReader
 from hpckit.run.rundir import RunDir
 from hpckit.run.status import read_status
 from hpckit.run.tasks import read_task
@@ -99,7 +99,8 @@ def task_log(run_dir: RunDir, index: int, *, stderr: bool, as_json: bool) -> Non
             f"task {index} of {run} has printed nothing yet: no attempt has come back",
             hint=f"See how the run stands with `hpckit status {run}`.",
         )
-    printed = read_output(run_dir, attempt.incarnation, attempt.row.output_at)
+    with OutputReader(run_dir) as outputs:
+        printed = outputs.read(attempt.incarnation, attempt.row.output_at)
     printed = printed or Output(index=index, attempt=attempt.row.attempt)
     if as_json:
         body = {"schema": "hpckit.tasklog/1", "run": run, "index": index}

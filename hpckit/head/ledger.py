@@ -257,8 +257,8 @@ class Ledger:
         base = self._plan.surroundings.memory_mib
         if not times or not base:
             return 0
-        grown = int(base * self._plan.retries.memory_grow**times)
-        return min(max(grown, base), max(base, self._most_memory_mib))
+        grown = self._plan.retries.grown_mib(base, times)
+        return min(grown, max(base, self._most_memory_mib))
 
     def _poison(self, ready: Ready, worker: str, why: str, now: float) -> Row:
         kills = self._plan.retries.poison_after

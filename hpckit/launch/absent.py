@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 from hpckit.spec.bag import Bag
 from hpckit.spec.expand import expand, surroundings
+from hpckit.spec.paths import is_dir, is_file
 from hpckit.spec.site_model import Site
 
 
@@ -22,7 +22,7 @@ def absent(bag: Bag, site: Site) -> Iterator[str]:
         InputError: the bag has a fault.
     """
     around = surroundings(bag, "")
-    if around.cwd and not Path(around.cwd).is_dir():
+    if around.cwd and not is_dir(around.cwd):
         yield f"the working directory {around.cwd} is not there; tasks will fail without it"
     first = next(expand(bag))
     if first.argv and not around.launch:
@@ -40,7 +40,7 @@ def _program(word: str, path: tuple[str, ...], *, changes: bool) -> Iterator[str
     search = os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])
     if shutil.which(word, path=search) is not None:
         return
-    if known and Path(word).is_file():
+    if known and is_file(word):
         yield f"{word} may not be executed; tasks will fail until `chmod +x` allows it"
     else:
         yield f"there is no program {word} here; tasks will fail where the nodes have none either"

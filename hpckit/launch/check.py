@@ -44,6 +44,10 @@ def check_site(site: Site, *, python: str, root: str) -> list[Rendered]:
             "submitted_from": root,
         }
     )
+    # A constraint has no flag: what the user would give with --sbatch stands in the site here.
+    constraint = site.constraint or ("CONSTRAINT" if "constraint" in site.require else "")
+    site = site.model_copy(update={"constraint": constraint})
+    queue = next(iter(site.partitions), "PARTITION") if "partition" in site.require else ""
     found = []
     for backend, shape in _combinations():
         request = Request(
@@ -57,6 +61,7 @@ def check_site(site: Site, *, python: str, root: str) -> list[Rendered]:
             shape=shape,
             account="ACCOUNT" if "account" in site.require else "",
             qos="QOS" if "qos" in site.require else "",
+            partition=site.default_partition or queue,
             name="check",
         )
         for script in render(make_plan(bag, site, request)):

@@ -48,12 +48,19 @@ _OURS: Final = {
     "--test-only": "--dry-run",
     "--wait": "--wait (without --sbatch)",
     "--export": "environment.env in the bag",
+    "--clusters": "no other; submit where the cluster is the default",
+    "--cluster": "no other; submit where the cluster is the default",
+    "--quiet": "no other; hpckit reads the job's id",
+    "--help": "`sbatch --help` itself",
+    "--usage": "`sbatch --usage` itself",
+    "--version": "`sbatch --version` itself",
 }
 #: Options without which a run's jobs would not be what its plan and its logs say they are.
 _FIXED: Final = frozenset(
     {"--time", "--time-min", "--nodes", "--ntasks", "--ntasks-per-node", "--array", "--output",
      "--error", "--open-mode", "--signal", "--chdir", "--job-name", "--wrap", "--parsable",
-     "--test-only", "--wait"}
+     "--test-only", "--wait", "--clusters", "--cluster", "--quiet", "--help", "--usage",
+     "--version"}
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from hpckit.launch.inputs import MissingInputs, inputs_line
 from hpckit.launch.render import Script
 from hpckit.run.rundir import RunDir, write_atomically
 from hpckit.spec.engines import DOOR_KEY, ENGINES
+from hpckit.spec.paths import is_there
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Task
 from hpckit.spec.units import counted
@@ -120,7 +121,7 @@ def _write_lines(tasks: Iterable[Task], out: TextIO, marks: TextIO, missing: Mis
 
 def _make_parents(parent: Path) -> list[Path]:
     """Make the missing parents, and return them, the innermost first."""
-    missing = [path for path in (parent, *parent.parents) if not path.exists()]
+    missing = [path for path in (parent, *parent.parents) if not is_there(path)]
     try:
         parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

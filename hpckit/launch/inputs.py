@@ -103,13 +103,16 @@ def gone_outputs(run_dir: RunDir, state: RunState) -> list[int]:
 
 
 def marks_now(run_dir: RunDir, indices: Collection[int]) -> str:
-    """Return ``inputs.jsonl`` with the inputs of these tasks as they are now; ``""`` for none.
+    """Return ``inputs.jsonl`` with the inputs of these tasks as they are now.
+
+    It is ``""`` when no task is meant, and when none has inputs.
+
 
     Raises:
         StorageError: the run directory cannot be read.
     """
     wanted = set(indices)
-    if not wanted:
+    if not wanted or not run_dir.inputs.exists():
         return ""
     try:
         with run_dir.tasks.open() as tasks:

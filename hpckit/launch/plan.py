@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from math import ceil
@@ -147,7 +148,7 @@ def _max_failures(request: Request) -> int:
     number = text.removesuffix("%")
     if not text:
         return 0
-    if not number.replace(".", "", 1).isdigit() or float(number) <= 0:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) or float(number) <= 0:
         raise InputError(
             f"--max-failures {text!r} is no number of tasks and no percentage",
             hint="For example --max-failures 10 or --max-failures 5%.",

@@ -207,7 +207,7 @@ def _memory(case: _Case, cores: int, slots: int) -> int:
     if wish:
         memory = max(wish, task.memory_mib)
     elif task.memory_mib:
-        grown = ceil(task.memory_mib * budget.memory_grow**budget.memory)
+        grown = budget.grown_mib(task.memory_mib, budget.memory)
         memory = max(slots * task.memory_mib, min(grown, most or grown))
     elif limits.memory_mib is not None and limits.cores:
         memory = max(1, limits.memory_mib * cores // limits.cores - taken)

@@ -10,14 +10,15 @@ from typing import Any, Final
 from hpckit.node.processes import signal_name
 from hpckit.run.events import Lost, Returned
 from hpckit.run.journal import replay
-from hpckit.run.output import read_output
+from hpckit.run.output import OutputReader
 from hpckit.run.rundir import RunDir
-from hpckit.run.state import FAILED, RunState
+from hpckit.run.state import FAILED, Attempt, RunState
 
 _KNOWN_BY_CODE: Final = frozenset({"error", "signal"})
 #: What differs between messages of one cause: quoted names, paths, hexadecimal and other numbers.
 _VARIABLE: Final = re.compile(r"""'[^']*'|"[^"]*"|\S*/\S*|0x[0-9a-fA-F]+|\d+(?:\.\d+)?""")
 _SIGNATURE_LENGTH: Final = 200
+_LONGEST_WORDS: Final = 2000  # of a message that are compared: a long word takes long to search
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def grouped(failures: Iterable[Failure]) -> list[Group]:
 
 def signature(words: str) -> str:
     """Return words with a # for each quoted name, path and number, which differ by the task."""
-    return _VARIABLE.sub("#", words)[:_SIGNATURE_LENGTH]
+    return _VARIABLE.sub("#", words[:_LONGEST_WORDS])[:_SIGNATURE_LENGTH]
 
 
 def failed_tasks(run_dir: RunDir) -> list[Failure]:
@@ -111,22 +112,22 @@ def failed_tasks(run_dir: RunDir) -> list[Failure]:
         if isinstance(entry.event, Returned | Lost):
             for row in entry.event.rows:
                 workers.setdefault(row.index, []).append(entry.event.worker)
-    found = []
-    for index, status in enumerate(state.status):
-        if status != FAILED:
-            continue
-        attempt = state.last[index]
-        printed = read_output(run_dir, attempt.incarnation, attempt.row.output_at)
-        row = attempt.row
-        found.append(
-            Failure(
-                index=index,
-                kind=row.kind,
-                exit_code=row.exit_code,
-                signal=row.signal,
-                message=row.message,
-                stderr=printed.stderr if printed else "",
-                workers=tuple(dict.fromkeys(workers.get(index, []))),
-            )
-        )
-    return found
+    with OutputReader(run_dir) as outputs:
+        return [
+            _failure(index, state.last[index], outputs, workers.get(index, []))
+            for index, status in enumerate(state.status)
+            if status == FAILED
+        ]
+
+
+def _failure(index: int, attempt: Attempt, outputs: OutputReader, workers: list[str]) -> Failure:
+    row, printed = attempt.row, outputs.read(attempt.incarnation, attempt.row.output_at)
+    return Failure(
+        index=index,
+        kind=row.kind,
+        exit_code=row.exit_code,
+        signal=row.signal,
+        message=row.message,
+        stderr=printed.stderr if printed else "",
+        workers=tuple(dict.fromkeys(workers)),
+    )

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpckit.run.journal import load_state
-from hpckit.run.output import read_output
+from hpckit.run.output import OutputReader
 from hpckit.run.rundir import RunDir
-from hpckit.run.state import DONE
+from hpckit.run.state import DONE, Attempt
 from hpckit.run.tasks import read_tasks
+from hpckit.spec.task import Task
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,23 @@ def results_table(run_dir: RunDir) -> ResultsTable:
     state = load_state(run_dir, run_dir.read_plan().tasks)
     columns: dict[str, None] = {"task": None}
     rows: list[dict[str, Any]] = []
-    for task in read_tasks(run_dir):
-        if state.status[task.index] != DONE:
-            continue
-        attempt = state.last[task.index]
-        row: dict[str, Any] = {"task": task.index, "wall_s": attempt.row.wall_s}
-        _add(row, "param", flatten(task.params))
-        printed = read_output(run_dir, attempt.incarnation, attempt.row.output_at)
-        if printed and printed.value:
-            _add(row, "value", flatten(printed.value))
-        row["wall_s"] = row.pop("wall_s")  # comes last
-        rows.append(row)
-        columns.update(dict.fromkeys(row))
+    with OutputReader(run_dir) as outputs:
+        for task in read_tasks(run_dir):
+            if state.status[task.index] == DONE:
+                rows.append(_row(task, state.last[task.index], outputs))
+                columns.update(dict.fromkeys(rows[-1]))
     names = [name for name in columns if name != "wall_s"]
     return ResultsTable([*names, "wall_s"] if rows else names, rows)
+
+
+def _row(task: Task, attempt: Attempt, outputs: OutputReader) -> dict[str, Any]:
+    row: dict[str, Any] = {"task": task.index, "wall_s": attempt.row.wall_s}
+    _add(row, "param", flatten(task.params))
+    printed = outputs.read(attempt.incarnation, attempt.row.output_at)
+    if printed and printed.value:
+        _add(row, "value", flatten(printed.value))
+    row["wall_s"] = row.pop("wall_s")  # comes last
+    return row
 
 
 def _add(row: dict[str, Any], prefix: str, more: dict[str, Any]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -103,13 +104,26 @@ def _as_json(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return value
 
 
-def read_output(run_dir: RunDir, incarnation: int, at: int) -> Output | None:
-    """Return the record at offset `at`, or None where nothing was printed or it is damaged."""
-    if at == NO_OUTPUT:
-        return None
-    try:
-        with run_dir.output_file(incarnation).open("rb") as stream:
+class OutputReader(AbstractContextManager["OutputReader"]):
+    """Reads records; a file is opened once for all of them, which on a network counts."""
+
+    def __init__(self, run_dir: RunDir) -> None:
+        self._run_dir = run_dir
+        self._files: dict[int, BinaryIO] = {}  # by incarnation
+
+    def read(self, incarnation: int, at: int) -> Output | None:
+        """Return the record at offset `at`; None where nothing was printed or it is damaged."""
+        if at == NO_OUTPUT:
+            return None
+        try:
+            if incarnation not in self._files:
+                self._files[incarnation] = self._run_dir.output_file(incarnation).open("rb")
+            stream = self._files[incarnation]
             stream.seek(at)
             return msgspec.json.decode(stream.readline(), type=Output)
-    except (OSError, msgspec.DecodeError):
-        return None
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def __exit__(self, *_: object) -> None:
+        for stream in self._files.values():
+            stream.close()

@@ -23,8 +23,8 @@ class Elements:
         self.directory = directory
         self._files = _matches(name, axis, directory) if isinstance(axis, Glob) else []
 
-    def __len__(self) -> int:
-        """Count them; a file of lines is read for it.
+    def count(self) -> int:
+        """Return how many there are, also more than `len` can say; a file of lines is read for it.
 
         Raises:
             InputError: the file of lines cannot be read, or holds none.
@@ -32,7 +32,7 @@ class Elements:
         if isinstance(self.axis, Values):
             return len(self.axis.items)
         if isinstance(self.axis, Range):
-            return len(_numbers(self.axis))
+            return (self.axis.last - self.axis.first) // self.axis.step + 1
         if isinstance(self.axis, Glob):
             return len(self._files)
         return sum(1 for _ in self)

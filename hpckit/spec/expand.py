@@ -31,7 +31,7 @@ def count(bag: Bag) -> int:
     Raises:
         InputError: a glob matches nothing, or a file of lines cannot be read or is empty.
     """
-    return prod(len(elements) for elements in _elements(bag))
+    return prod(elements.count() for elements in _elements(bag))
 
 
 def expand(bag: Bag) -> Iterator[Task]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -20,6 +20,9 @@ def function_source(function: str, python_path: Sequence[str]) -> str:
     The module is looked for in `python_path`, then where this interpreter looks. Where it
     has no Python source (built-in, compiled) that is ``""``; where the name is imported or
     assigned, it is the whole module.
+
+    What a module makes when it is imported (``from x import *``, ``__getattr__``) is taken for
+    granted, and the whole module for its source.
 
     Raises:
         ValueError: no such module, or it defines no such name.
@@ -37,6 +40,8 @@ def function_source(function: str, python_path: Sequence[str]) -> str:
         raise ValueError(f"{path}:{error.lineno}: {error.msg}") from error
     for name in qualname.split("."):
         names = dict(_defined(scope))
+        if name not in names and _makes_more(names):
+            return text
         if name not in names:
             near = did_you_mean(name, names)
             raise ValueError(f"{path} defines no {qualname!r}.{near}")
@@ -66,6 +71,11 @@ def _module_file(module: str, python_path: Sequence[str]) -> Path | None:
     return Path(origin) if origin and origin.endswith(".py") else None
 
 
+def _makes_more(names: Collection[str]) -> bool:
+    """Whether importing a module defines names that its text does not show."""
+    return "*" in names or "__getattr__" in names
+
+
 def _defined(scope: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """Yield the names that a module or class body binds, and by what."""
     for node in ast.iter_child_nodes(scope):
@@ -74,9 +84,9 @@ def _defined(scope: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
                 yield alias.asname or alias.name.split(".")[0], node
-        elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    yield target.id, node
-        elif isinstance(node, ast.If | ast.Try):
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for name in ast.walk(node):
+                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+                    yield name.id, node
+        elif isinstance(node, ast.If | ast.Try | ast.With):
             yield from _defined(node)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from math import ceil, log2
 from typing import Any, Final
 
 from hpckit.spec.task import Backend, Shape, Surroundings
 
 PLAN_SCHEMA: Final = "hpckit.plan/1"
+_MOST_DOUBLINGS: Final = 40  # of a task's memory by its retries: more than any node has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,13 @@ class Retries:
     timeout: int = 0
     memory: int = 0
     memory_grow: float = 1.0  # each memory retry asks for this many times more
+
+    def grown_mib(self, memory_mib: int, times: int) -> int:
+        """Return what a task of `memory_mib` is given when it has run out of memory so often."""
+        if times * log2(self.memory_grow) > _MOST_DOUBLINGS:  # too large for a float, perhaps
+            return memory_mib << _MOST_DOUBLINGS
+        return ceil(memory_mib * self.memory_grow**times)
+
     missing_output: int = 0
     poison_after: int = 3  # workers that one task may take down with it
 

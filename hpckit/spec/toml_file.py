@@ -14,6 +14,7 @@ from typing import Any
 
 from hpckit.errors import InputError
 from hpckit.spec import toml_lines
+from hpckit.spec.paths import is_dir
 from hpckit.spec.toml_lines import Mark
 
 Key = toml_lines.Path
@@ -144,9 +145,7 @@ def read_document(path: Path, what: str) -> Document:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        near = (
-            sorted(p.name for p in path.parent.glob("*.toml"))[:8] if path.parent.exists() else []
-        )
+        near = sorted(p.name for p in path.parent.glob("*.toml"))[:8] if is_dir(path.parent) else []
         listed = f"There are: {', '.join(near)}." if near else f"{path.parent} holds no .toml file."
         raise InputError(f"there is no {what} {shown}", hint=listed) from error
     except OSError as error:

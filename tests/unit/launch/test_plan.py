@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpckit.errors import InputError
+from hpckit.launch.check import check_site
 from hpckit.launch.jobs import array_slices
 from hpckit.launch.plan import make_plan
 from hpckit.spec.plan import Plan
@@ -361,6 +362,8 @@ def test_directives_that_would_break_the_run_are_refused(line: str) -> None:
         ("--gpus=1", "task.resources.gpus in the bag"),
         ("--gpus-per-node=1", "task.resources.gpus in the bag"),
         ("--cpus-per-task=3", "--cores N"),
+        ("--clusters=other", "no other"),  # its job ids mean other jobs here
+        ("--quiet", "no other"),  # the id would not be printed
     ],
 )
 def test_a_directive_that_the_plan_would_not_know_of_names_the_flag_to_use(
@@ -370,6 +373,26 @@ def test_a_directive_that_the_plan_would_not_know_of_names_the_flag_to_use(
         plan("slurm", sbatch=(line,))
     assert str(caught.value).startswith(f"--sbatch {line!r}: hpckit sets --")
     assert f"\nUse {ours}" in str(caught.value)
+
+
+def test_a_memory_that_grows_beyond_all_numbers_is_a_node() -> None:
+    tables = task(memory="100 MB") | {"retries": {"memory": {"times": 2000, "grow": 2.0}}}
+    limits = {"default": {"cores": 4, "memory": "8 GB"}}
+    site = a_site(partitions=limits, run_root="/scratch")
+    assert 0 < plan(site, tables=tables, backend="workqueue").worker.memory_mib < 8000
+
+
+@pytest.mark.parametrize("text", ["²", "1.", "٣", "-1", "1e3"])
+def test_what_is_no_number_of_failures_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--max-failures"):
+        plan("slurm", max_failures=text)
+
+
+@pytest.mark.parametrize("what", ["partition", "constraint", "account", "qos"])
+def test_a_site_that_demands_something_can_be_checked(what: str) -> None:
+    tables = {"partitions": {"a": {"cores": 4}, "b": {"cores": 8}}} if what == "partition" else {}
+    site = a_site(require=[what], run_root="/scratch", **tables)
+    assert check_site(site, python="/usr/bin/python3", root="/home/ada")
 
 
 # -- names and directories -----------------------------------------------------------------

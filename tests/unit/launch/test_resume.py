@@ -171,3 +171,12 @@ def test_a_run_with_too_many_failures_names_the_way_on(case: Case, slurm: FakeSl
     assert not [line for line in slurm.asked[asked:] if line.startswith("sbatch")]
     assert run.resume(failed=True).jobs
     assert run.runs_next() == [0, 1, 2]
+
+
+def test_outputs_that_are_gone_need_no_inputs(case: Case, slurm: FakeSlurm) -> None:
+    task = {"task": case.bag.task.model_copy(update={"inputs": (), "outputs": ("{file.stem}.o",)})}
+    case.bag = case.bag.model_copy(update=task)
+    run = Run(case, slurm)
+    run.ends("done", OK, OK, OK)
+    assert run.resume(missing=True).jobs
+    assert run.runs_next() == [0, 1, 2]

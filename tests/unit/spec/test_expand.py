@@ -303,6 +303,25 @@ def test_a_key_changes_with_the_source_of_the_function_only(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "from .inner import *\n",
+        "def __getattr__(name): ...\n",
+        "run: object = print\n",
+        "walk, (run, *rest) = print, (print, 1)\n",
+    ],
+)
+def test_a_function_that_importing_makes_is_taken_for_granted(tmp_path: Path, text: str) -> None:
+    (tmp_path / "my_tasks.py").write_text(text)
+    bag = bag_of(tmp_path, '[task]\nfunction = "my_tasks:run"\n')
+    assert [task.function for task in expand(bag)] == ["my_tasks:run"]
+
+
+def test_more_numbers_than_a_list_can_count_are_counted(tmp_path: Path) -> None:
+    assert count(bag_of(tmp_path, ECHO + 'x = { range = "1-10000000000000000000" }\n')) == 10**19
+
+
+@pytest.mark.parametrize(
     ("function", "told"),
     [
         ("my_tasks:Group.rnu", "defines no 'Group.rnu'. Did you mean 'run'?"),
