@@ -67,6 +67,7 @@ def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
     directory = paths.state_dir(name)
     existing = _find(name, directory)
     if existing is not None:
+        launch.await_another(directory)
         _check_same(config, name)
         return existing
     paths.make_private(paths.root())
@@ -87,6 +88,7 @@ def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
             f"the emulated cluster {name!r} ended as soon as it had started",
             hint=f"See {directory}/slurmctld.log.",
         )
+    _check_same(config, name)  # another may have started it at the same time
     return found
 
 

@@ -66,17 +66,32 @@ def start(state_dir: str) -> None:
         finally:
             os._exit(0)
     os.waitpid(child, 0)
-    deadline = time.monotonic() + _START_PATIENCE_S
+    if not _comes_to_answer(state_dir, _START_PATIENCE_S):
+        raise SchedulerError(
+            f"the emulated Slurm in {state_dir} did not start within {_START_PATIENCE_S:.0f} s",
+            hint=f"See {state_dir}/slurmctld.log.",
+        )
+
+
+def await_another(state_dir: str) -> None:
+    """Wait for a daemon that holds the lock and may have been started by another a moment ago."""
+    try:
+        age_s = time.time() - os.stat(f"{state_dir}/lock").st_mtime  # noqa: PTH116
+    except OSError:
+        return
+    _comes_to_answer(state_dir, _START_PATIENCE_S - age_s)
+
+
+def _comes_to_answer(state_dir: str, patience_s: float) -> bool:
+    """Whether somebody listens on the cluster's socket, now or within `patience_s`."""
+    deadline = time.monotonic() + patience_s
     pause = 0.005
-    while time.monotonic() < deadline:
-        if answers(state_dir):
-            return
+    while not answers(state_dir):
+        if time.monotonic() > deadline:
+            return False
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
-    raise SchedulerError(
-        f"the emulated Slurm in {state_dir} did not start within {_START_PATIENCE_S:.0f} s",
-        hint=f"See {state_dir}/slurmctld.log.",
-    )
+    return True
 
 
 def _close_from(first: int) -> None:

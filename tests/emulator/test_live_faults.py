@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -214,3 +216,18 @@ def test_an_idle_daemon_uses_no_cpu(own: Bench) -> None:
     before = ticks()
     time.sleep(2)
     assert ticks() - before <= 1
+
+
+def test_those_who_bring_a_cluster_up_at_the_same_time_get_the_same(own: Bench) -> None:
+    control.down(own.cluster.name)
+    code = (
+        "import sys\n"
+        "from hpckit.emulator import control\n"
+        "from tests.emulator.conftest import FAST\n"
+        "print(control.up(FAST, name=sys.argv[1]).bin_dir)\n"
+        "print(control.status(sys.argv[1])['pid'])\n"
+    )
+    command = [sys.executable, "-c", code, own.cluster.name]
+    starters = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    said = [starter.communicate(timeout=60)[0] for starter in starters]
+    assert said == [f"{own.cluster.bin_dir}\n{_daemon_pid(own)}\n"] * 6
