@@ -192,6 +192,7 @@ def choose_backends(asked: Sequence[str], installed: Sequence[Backend]) -> tuple
     wanted = asked or [name for name in installed if ENGINES[name].joins]
     if not wanted:
         raise InputError(
-            "neither Work Queue nor Ray is installed here", hint="pip install 'hpckit[ray]'"
+            "neither Work Queue nor Ray is installed here",
+            hint="pip install '.[ray]' in hpckit's checkout",
         )
     return tuple(name for name in ENGINES if name in wanted)

@@ -32,7 +32,7 @@ def missing_library() -> str:
     """Return what to say when nothing can be drawn, or an empty string."""
     if find_spec("matplotlib"):
         return ""
-    return "no pictures: matplotlib is not installed; pip install 'hpckit[bench]'"
+    return "no pictures: matplotlib is not installed; pip install '.[bench]' in hpckit's checkout"
 
 
 def draw(found: Sequence[Bench], directory: Path) -> list[Path]:

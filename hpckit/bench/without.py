@@ -77,7 +77,8 @@ PLAINS: Final = (
     ),
     Plain(
         "hyperqueue", "hyperqueue", "on_hyperqueue.py", _has_hyperqueue,
-        "HyperQueue: pip install 'hpckit[bench]', where users may make network namespaces",
+        "HyperQueue, where users may make network namespaces: pip install '.[bench]' in hpckit's "
+        "checkout",
         alone=True,
         note="HyperQueue's Python package asks once a second whether the job is over: up to a "
         "second of its makespan is that",

@@ -45,7 +45,9 @@ def demo(
     engines = [name for name in known if name in installed()]
     if not engines:
         titles = " nor ".join(ENGINES[name].title for name in known)
-        raise InputError(f"neither {titles} is here", hint="pip install 'hpckit[ray]'")
+        raise InputError(
+            f"neither {titles} is here", hint="pip install '.[ray]' in hpckit's checkout"
+        )
     for name in known:
         if name not in engines:
             say.note(f"no {ENGINES[name].title} here: `hpckit submit --backend {name}` says why")
@@ -87,7 +89,7 @@ def _lay_out(directory: Path) -> None:
     if done.returncode:
         raise InputError(
             f"the demo's data could not be made: {done.stderr.strip()}",
-            hint="pip install 'hpckit[demo]'",
+            hint="pip install '.[demo]' in hpckit's checkout",
         )
     say.note(f"the data: {done.stdout.strip()}")
 

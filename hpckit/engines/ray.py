@@ -239,7 +239,7 @@ def _import_ray() -> Any:
     if version < _OLDEST:
         raise EngineError(
             f"Ray {ray.__version__} has no token authentication",
-            hint="Install Ray 2.59 or newer: pip install 'hpckit[ray]'.",
+            hint="Install Ray 2.59 or newer: pip install '.[ray]' in hpckit's checkout.",
         )
     return ray
 

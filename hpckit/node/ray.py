@@ -68,7 +68,7 @@ def command() -> list[str]:
     if importlib.util.find_spec("ray") is None:
         raise EngineError(
             f"Ray is not installed for {sys.executable}",
-            hint="Install it there: pip install 'hpckit[ray]'.",
+            hint="Install it there: pip install '.[ray]' in hpckit's checkout.",
         )
     return [sys.executable, "-m", "ray.scripts.scripts"]
 

@@ -106,7 +106,7 @@ class Environment(Frozen):
     """What is set up around the tasks."""
 
     modules: Words = Field(default=(), description=f"{WORDS}, modules to load")
-    setup: Words = Field(default=(), description=f"{WORDS}, shell lines run once on each worker")
+    setup: Words = Field(default=(), description=f"{WORDS}, shell lines of each job")
     launch: Words = Field(default=(), description=f"{WORDS}, put before each task's command")
     path: Words = Field(default=(), description=f"{WORDS}, directories put before PATH")
     python_path: Words = Field(default=(), description=f"{WORDS}, where to find the function")

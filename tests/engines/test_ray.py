@@ -17,7 +17,7 @@ from hpckit.spec.plan import Plan
 from tests.engines.harness import Head, a_head, command
 
 needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="needs Ray: pip install 'hpckit[ray]'"
+    importlib.util.find_spec("ray") is None, reason="needs Ray: pip install '.[ray]'"
 )
 
 

@@ -210,7 +210,7 @@ def test_half_a_marker_is_a_fault(results: Path, text: str) -> None:
 
 
 def test_pictures_are_copied_beside_the_page_and_must_be_of_these_results(results: Path) -> None:
-    pytest.importorskip("matplotlib", reason="pip install 'hpckit[bench]'")
+    pytest.importorskip("matplotlib", reason="pip install '.[bench]'")
     assert "`hpckit bench summary`" in filled(results, "baseline lengths", "picture")
     bench = figures.Source(results).bench("baseline")
     plots.draw([bench], results / "pictures")

@@ -14,7 +14,7 @@ from hpckit.bench.plot_timelines import in_lanes, timelines
 from hpckit.bench.plots import draw, scaling, spread_out
 from tests.unit.bench.made_up import a_document, a_timeline, write
 
-pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'hpckit[bench]'")
+pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install '.[bench]'")
 
 
 def read(results: Path, name: str, document: dict[str, Any]) -> Bench:

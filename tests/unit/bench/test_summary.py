@@ -52,7 +52,7 @@ def test_all_scenarios_come_into_one_text_on_stdout_and_in_a_file(
     assert "what hpckit adds to one task" in said.out
     assert "x1.38" in said.out  # of the undisturbed makespan
     assert "Checks: 3 of 3 passed." in said.out
-    assert "pip install 'hpckit[bench]'" in said.err
+    assert "pip install '.[bench]'" in said.err
 
 
 def test_what_is_missing_is_named_with_the_command_that_makes_it(
