@@ -96,7 +96,7 @@ def command(run: Run = None, as_json: Json = False) -> None:
             "the pool has no workers to start by hand; it is the head itself",
             hint="Workers join a run of --backend workqueue or ray.",
         )
-    argv = [plan.python, "-m", "hpckit.node.worker", str(run_dir.root)]
+    argv = [plan.python, "-P", "-m", "hpckit.node.worker", str(run_dir.root)]
     if as_json:
         body = {"schema": "hpckit.workers/1", "run": plan.run, "command": argv, "at": time.time()}
         say.document(body)

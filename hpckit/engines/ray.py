@@ -177,7 +177,8 @@ class RayEngine:
 
         while True:
             try:
-                with _own_signal_handlers():
+                # Its workers would import from the directory of this process: the user's.
+                with _own_signal_handlers(), contextlib.chdir(self._run_dir.root):
                     ray.init(
                         address=address,
                         _node_ip_address=self._host,

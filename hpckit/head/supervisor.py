@@ -117,7 +117,7 @@ class Supervisor:
         return self._warned or self._dismissed
 
     def _run_loop(self) -> int:
-        argv = [sys.executable, "-m", "hpckit.head.loop", self.run_dir]
+        argv = [sys.executable, "-P", "-m", "hpckit.head.loop", self.run_dir]
         listener = Listener()
         try:
             loop = subprocess.Popen(

@@ -70,7 +70,7 @@ def command() -> list[str]:
             f"Ray is not installed for {sys.executable}",
             hint="Install it there: pip install '.[ray]' in hpckit's checkout.",
         )
-    return [sys.executable, "-m", "ray.scripts.scripts"]
+    return [sys.executable, "-P", "-m", "ray.scripts.scripts"]
 
 
 def common_arguments(directory: Path, own: str) -> list[str]:

@@ -102,7 +102,7 @@ class Supervisor:
 
 def main() -> int:
     """Keep a worker up; return its exit code."""
-    return Supervisor([sys.executable, "-m", "hpckit.node.worker", *sys.argv[1:]]).run()
+    return Supervisor([sys.executable, "-P", "-m", "hpckit.node.worker", *sys.argv[1:]]).run()
 
 
 if __name__ == "__main__":

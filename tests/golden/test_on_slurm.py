@@ -29,7 +29,8 @@ HOSTILE = 'it\'s 100% "grün" & $HOME'
 
 #: Stands for the interpreter: notes what it is started as and which signals it hears.
 STAND_IN = """#!/bin/bash
-# -m MODULE RUN_DIR
+# -P -m MODULE RUN_DIR
+shift
 note() { echo "$1" >>"$2/heard"; }
 case $2 in
 hpckit.head)

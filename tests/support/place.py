@@ -36,7 +36,7 @@ class Place:
 
     def argv(self, *words: str) -> list[str]:
         """Return the command line of one hpckit command."""
-        return [sys.executable, "-m", "hpckit.cli", *words]
+        return [sys.executable, "-P", "-m", "hpckit.cli", *words]
 
     def hpckit(self, *words: str, cwd: Path | None = None, stdin: str = "") -> Answer:
         """Run one hpckit command to its end."""

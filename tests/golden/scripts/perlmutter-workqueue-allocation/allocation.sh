@@ -24,11 +24,11 @@ export PYTHONUNBUFFERED=1
 
 srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task=8 \
     --overlap --no-kill --kill-on-bad-exit=0 --wait=0 \
-    /opt/hpckit/bin/python -m hpckit.node.supervisor /scratch/ada/hpckit-runs/sea-ice-1 &
+    /opt/hpckit/bin/python -P -m hpckit.node.supervisor /scratch/ada/hpckit-runs/sea-ice-1 &
 workers=$!
 
 srun --nodes=1 --ntasks=1 --nodelist="$SLURMD_NODENAME" --overlap \
-    /opt/hpckit/bin/python -m hpckit.head /scratch/ada/hpckit-runs/sea-ice-1 &
+    /opt/hpckit/bin/python -P -m hpckit.head /scratch/ada/hpckit-runs/sea-ice-1 &
 head=$!
 
 # Slurm tells this shell alone that the time is nearly up (USR2), or that the job ends (TERM).

@@ -20,7 +20,7 @@ export SLURM_EXPORT_ENV=ALL
 export PYTHONUNBUFFERED=1
 
 srun --nodes=1 --ntasks=1 --cpus-per-task=1 \
-    /opt/hpckit/bin/python -m hpckit.head /scratch/ada/hpckit-runs/sea-ice-1 &
+    /opt/hpckit/bin/python -P -m hpckit.head /scratch/ada/hpckit-runs/sea-ice-1 &
 head=$!
 
 # Slurm tells this shell alone that the time is nearly up (USR2), or that the job ends (TERM).
