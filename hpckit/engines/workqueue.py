@@ -23,7 +23,6 @@ from hpckit.spec.task import Bundle
 #: A worker that is cut off is noticed after two of these.
 KEEPALIVE_S: Final = 10
 _START_S: Final = 30.0
-_STOP_S: Final = 3.0
 _READ_BYTES: Final = 1 << 20
 #: Without a range of the site's, the search starts somewhere in here: Work Queue's own would
 #: always give 1024, 1025 …, so that an old address would soon be that of another run.
@@ -119,12 +118,8 @@ class WorkQueueEngine:
         self._commands = self._events = -1
         process, self._process = self._process, None
         if process:
-            process.terminate()
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()  # it hears no other signal
+            process.wait()
         if self._node:
             self._node.remove()
             self._node = None

@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -208,6 +209,8 @@ def main() -> int:
             return 1
         return 0
     commands, events = int(sys.argv[1]), int(sys.argv[2])
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # Slurm may warn all of a job; the head decides
     try:
         serve(Lines(commands), events)
     except BrokenPipeError:

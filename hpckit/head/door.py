@@ -1,7 +1,8 @@
 """The head's side of the door: which workers are there, and which have gone.
 
 Every worker keeps one connection for its life, the same way for every engine; the wire is in
-`hpckit.node.door`. All is done in `poll`, without threads, in the order in which it arrives.
+`hpckit.node.door`. All is done in `poll`, in the order in which it arrives; but while the loop is
+held up, by a file server that stalls, say, a thread goes on telling the workers that it lives.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from hpckit.errors import EngineError
+from hpckit.head.pulse import STUCK_S
 from hpckit.node import door as wire
 from hpckit.spec.worker import WorkerInfo
 
@@ -73,6 +76,7 @@ class _Guest:
     said: str = ""  # why it is leaving, once it has said so
     draining: bool = False
     gone: bool = False
+    deaf: bool = False  # it does not read what it is told
     reader: wire.LineReader = field(default_factory=wire.LineReader)
 
 
@@ -103,6 +107,10 @@ class Door:
         self._beat_at = 0.0
         self._listener = _listen(ports)
         self._selector.register(self._listener, selectors.EVENT_READ, None)
+        self._sending = threading.Lock()
+        self._polled_at = time.monotonic()
+        self._closed = threading.Event()
+        threading.Thread(target=self._beat_in_its_stead, daemon=True).start()
 
     @property
     def port(self) -> int:
@@ -126,6 +134,7 @@ class Door:
 
     def poll(self, timeout_s: float = 0.0) -> list[DoorEvent]:
         """Take what has arrived, waiting at most `timeout_s`; return what it means."""
+        self._polled_at = time.monotonic()
         for key, _ in self._selector.select(timeout_s):
             if key.data is None:
                 self._accept()
@@ -144,6 +153,7 @@ class Door:
 
     def close(self) -> None:
         """Stop listening and drop every connection; idempotent."""
+        self._closed.set()
         for key in list(self._selector.get_map().values()):
             with contextlib.suppress(OSError):
                 key.fileobj.close()  # type: ignore[union-attr]
@@ -236,9 +246,10 @@ class Door:
 
     def _send(self, guest: _Guest, message: wire.Message) -> None:
         line = wire.encode(message)
-        with contextlib.suppress(OSError):  # a full buffer or a dead peer: `_beat` decides
-            if guest.stream.send(line) != len(line):
-                self._drop(guest, "it does not read what it is told")
+        with contextlib.suppress(OSError), self._sending:  # a dead peer: `_beat` decides
+            guest.deaf = guest.stream.send(line) != len(line) or guest.deaf
+        if guest.deaf:
+            self._drop(guest, "it does not read what it is told")
 
     def _beat(self) -> None:
         now = self._clock()
@@ -250,6 +261,16 @@ class Door:
                 self._drop(guest, f"nothing was heard of it for {wire.GONE_AFTER_S:.0f} s")
             else:
                 self._send(guest, {"beat": time.time()})
+
+    def _beat_in_its_stead(self) -> None:
+        """Send beats while nobody polls, but no longer than a loop may be held up."""
+        while not self._closed.wait(wire.BEAT_S):
+            if not wire.BEAT_S < time.monotonic() - self._polled_at < STUCK_S:
+                continue
+            line = wire.encode({"beat": time.time()})
+            for guest in list(self._guests.values()):
+                with contextlib.suppress(OSError), self._sending:
+                    guest.deaf = guest.stream.send(line) != len(line) or guest.deaf
 
     def _drop(self, guest: _Guest, why: str) -> None:
         guest.gone = True

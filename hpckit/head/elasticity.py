@@ -17,7 +17,7 @@ from hpckit.errors import EngineError
 from hpckit.head.background import Background
 from hpckit.head.fleet import Bounds, Fleet, Work, to_dismiss, to_start, workers_wanted
 from hpckit.head.vain import InVain
-from hpckit.run.jobs import SubmittedJob, read_jobs, record_job
+from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.rundir import RunDir
 from hpckit.run.submission import submit_job
 from hpckit.slurm.hostlist import array_indices, base_id
@@ -158,10 +158,14 @@ class Elasticity:
 
     def _ask_slurm(self) -> None:
         self._outdated = False
-        ids = [job.job_id for job in read_jobs(self._run_dir) if job.role == "workers"]
+        jobs = read_jobs(self._run_dir)
+        ids = [job.job_id for job in jobs if job.role == "workers"]
+        early = self._clock() < self._began_at + FIRST_ARRAY_S
+        if early and (not jobs or jobs[-1].role in HEAD_ROLES):
+            return  # `hpckit submit` or `resume` is about to submit this head's first array
         if ids:
             self._states.ask(lambda: job_states(ids, slurm_bin=self._plan.slurm_bin))
-        elif self._clock() >= self._began_at + FIRST_ARRAY_S:
+        else:
             self._in_vain.see({}, set(), 0)
             self._coming = 0
 

@@ -19,10 +19,12 @@ from hpckit.node.nodedir import sweep
 from hpckit.run.address import withdraw_address
 from hpckit.run.events import Ended
 from hpckit.run.jobs import read_jobs
+from hpckit.run.journal import FencedError
 from hpckit.run.rundir import RunDir, remove_temporaries
 from hpckit.run.state import RunState
 from hpckit.run.tasks import read_tasks
 from hpckit.slurm.sbatch import scancel
+from hpckit.spec.paths import is_there
 from hpckit.spec.plan import Plan
 
 WHY_CHARS: Final = 1000  # workers look for the last event in the journal's last 4 kB
@@ -31,7 +33,7 @@ FAREWELL_S: Final = 15.0  # how long workers may take to leave at the end
 
 def cut_short(run_dir: RunDir, plan: Plan, state: RunState) -> str:
     """Return why the run ends before all tasks have, ``""`` if it does not."""
-    if run_dir.cancel.exists():
+    if is_there(run_dir.cancel):
         return "it was cancelled"
     if plan.max_failures and state.failed >= plan.max_failures:
         return f"{state.failed} tasks have failed, and --max-failures is {plan.max_failures}"
@@ -40,7 +42,7 @@ def cut_short(run_dir: RunDir, plan: Plan, state: RunState) -> str:
 
 def go_on_later(run_dir: RunDir, ledger: Ledger, record: Record) -> int:
     """Leave so that another head can go on; return the exit code."""
-    withdraw_address(run_dir)
+    withdraw_address(run_dir, record.incarnation)
     record.flush()
     record.write_counts()
     say(f"told to go; all is flushed, {ledger.state.left} tasks are left")
@@ -49,11 +51,11 @@ def go_on_later(run_dir: RunDir, ledger: Ledger, record: Record) -> int:
 
 def last_word(run_dir: RunDir, plan: Plan, ledger: Ledger, record: Record) -> str:
     """Write the run's last event; return how it ended."""
-    withdraw_address(run_dir)
+    withdraw_address(run_dir, record.incarnation)
     state = ledger.state
     why = "" if ledger.finished else cut_short(run_dir, plan, state)
     word = "failed" if state.failed else "done"
-    if not ledger.finished and run_dir.cancel.exists():
+    if not ledger.finished and is_there(run_dir.cancel):
         word = "cancelled"
     record.note(Ended(t=time.time(), state=word, why=why))
     record.flush()
@@ -66,7 +68,7 @@ def last_word(run_dir: RunDir, plan: Plan, ledger: Ledger, record: Record) -> st
 def broken(run_dir: RunDir, record: Record, why: str) -> None:
     """Leave word why the run cannot go on, where that can still be written."""
     with contextlib.suppress(HpckitError, OSError):
-        withdraw_address(run_dir)
+        withdraw_address(run_dir, record.incarnation)
     with contextlib.suppress(HpckitError, OSError):
         record.note(Ended(t=time.time(), state="stopped", why=why[:WHY_CHARS]))
         record.flush()
@@ -76,8 +78,8 @@ def broken(run_dir: RunDir, record: Record, why: str) -> None:
 def send_home(
     run_dir: RunDir, plan: Plan, members: Members, why: str, poll: Callable[[float], object]
 ) -> None:
-    """End the workers, those that wait in the queue too, and sweep. Writes no event: the last
-    line of the journal says how the run ended.
+    """End the workers, those that wait in the queue too. Writes no event: the last line of the
+    journal says how the run ended.
 
     Args:
         run_dir: the run's files.
@@ -93,7 +95,15 @@ def send_home(
         with contextlib.suppress(HpckitError):  # the run is over, whatever the engine says
             members.watch_door(0.05)
             poll(0.05)
+
+
+def sweep_up(run_dir: RunDir, plan: Plan, record: Record) -> None:
+    """Remove what was temporary; nothing where the run was resumed meanwhile: it is another's."""
     sweep(plan.node_tmp)
+    try:
+        record.check_fence()
+    except FencedError:
+        return
     remove_temporaries(run_dir)
     if plan.surroundings.atomic_outputs:
         outputs = (output for task in read_tasks(run_dir) for output in task.outputs)

@@ -21,7 +21,7 @@ from hpckit.engines.protocol import Lost as EngineLost
 from hpckit.errors import HpckitError
 from hpckit.head import exits
 from hpckit.head.door import Door
-from hpckit.head.farewell import broken, cut_short, go_on_later, last_word, send_home
+from hpckit.head.farewell import broken, cut_short, go_on_later, last_word, send_home, sweep_up
 from hpckit.head.members import Members
 from hpckit.head.pulse import Pulse
 from hpckit.head.record import Record
@@ -70,6 +70,7 @@ class Head:
         """Work until every task has ended or `told_to_go`; return the exit code."""
         try:
             engine = self._engine.start()
+            self._record.check_fence()
             number = self._taken.journal.incarnation
             publish(self.run_dir, self.plan, self._me, number, self._door.port, engine)
             while not (self._ledger.finished or self.told_to_go or self._cut_short()):
@@ -78,6 +79,8 @@ class Head:
         except FencedError:
             raise  # whatever this head would write no longer counts
         except HpckitError as error:
+            if self.told_to_go:  # Slurm ends all that is in the job; the engine may be the first
+                return go_on_later(self.run_dir, self._ledger, self._record)
             broken(self.run_dir, self._record, str(error))
             raise
         except Exception as error:
@@ -99,6 +102,7 @@ class Head:
                 self._members.doubt(event)
             else:
                 self._record.note(self._ledger.returned(event.result, time.time()))
+                self._members.heed(event.result)
         self._members.settle_doubts()
         self._members.hear_slurm()
         self._record.flush()
@@ -119,6 +123,7 @@ class Head:
             return go_on_later(self.run_dir, self._ledger, self._record)
         word = last_word(self.run_dir, self.plan, self._ledger, self._record)
         send_home(self.run_dir, self.plan, self._members, f"the run is {word}", self._engine.poll)
+        sweep_up(self.run_dir, self.plan, self._record)
         return exits.DONE if word == "done" else exits.TASKS_FAILED
 
 

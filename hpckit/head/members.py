@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from hpckit.engines.protocol import Engine
 from hpckit.engines.protocol import Lost as EngineLost
 from hpckit.errors import EngineError
 from hpckit.head.door import Began, Came, Door, Drains, Went
-from hpckit.head.elasticity import Elasticity
+from hpckit.head.elasticity import ALONE_S, Elasticity
 from hpckit.head.fleet import Work
 from hpckit.head.ledger import Blame, Ledger
 from hpckit.head.reasons import Reasons, ask_slurm
@@ -21,11 +21,14 @@ from hpckit.run.events import Joined, Left, Noted
 from hpckit.run.rundir import RunDir
 from hpckit.run.spool import read_spool
 from hpckit.spec.plan import Plan
-from hpckit.spec.task import TaskResult
+from hpckit.spec.task import BundleResult
 from hpckit.spec.worker import WorkerInfo, slots_for
 
 MOST_STILLBORN: Final = 20  # bundles in a row that nobody began, beyond two per slot
+MOST_UNFIT: Final = 5  # bundles in a row that one worker gives back without having run a task
 DOUBT_S: Final = 1.0  # until the door has told, too, what became of a bundle's worker
+#: The same for one that was begun: its task may take 2 s over its end, and must not meet its like.
+ENDING_S: Final = 3.0
 
 
 class Members:
@@ -51,7 +54,9 @@ class Members:
         self._ledger = ledger
         self._record = record
         self._never_begun = 0
-        self._doubtful: deque[tuple[float, EngineLost]] = deque()
+        self._unfit: Counter[str] = Counter()  # bundles in a row that came back undone, by worker
+        self._alone_since = time.monotonic()
+        self._doubtful: list[tuple[float, EngineLost]] = []  # and when to decide
         self._elasticity = Elasticity(run_dir, plan)
         self._reasons = Reasons(ask_slurm(plan.slurm_bin))
 
@@ -99,7 +104,29 @@ class Members:
 
     def doubt(self, lost: EngineLost) -> None:
         """Note a bundle that the engine gave up; `settle_doubts` decides on it."""
-        self._doubtful.append((time.monotonic() + DOUBT_S, lost))
+        sent = self._ledger.sent.get(lost.bundle)
+        wait_s = ENDING_S if sent and sent.worker else DOUBT_S
+        self._doubtful.append((time.monotonic() + wait_s, lost))
+
+    def heed(self, result: BundleResult) -> None:
+        """Send a worker home that runs nothing, and gives back one bundle after the other.
+
+        The temporary directory of its node is full, say, or too little of its time is left: as it
+        is free first, it would be sent every task.
+        """
+        worker = result.worker
+        if any(found.kind != "lost" for found in result.results) or not result.reason:
+            self._unfit.pop(worker, None)
+            return
+        self._unfit[worker] += 1
+        busy = self._ledger.bundles_of(worker) or self._door.drains(worker)
+        if self._unfit[worker] < MOST_UNFIT or busy:
+            return
+        del self._unfit[worker]
+        text = f"worker {worker} is sent home, all that it was sent came back: {result.reason}"
+        say(text)
+        self._record.note(Noted(t=time.time(), text=text))
+        self._door.say({"stop": result.reason}, worker)
 
     def settle_doubts(self) -> None:
         """Decide on bundles that the engine gave up a moment ago.
@@ -107,13 +134,18 @@ class Members:
         A worker that was warned loses its engine first; it finishes what it can, and its spool
         vouches for that once it has left (`_went`). Until then nothing is handed out again.
         """
-        while self._doubtful and self._doubtful[0][0] <= time.monotonic():
-            _, lost = self._doubtful.popleft()
+        settled: dict[str, list[EngineLost]] = {}  # by worker
+        now = time.monotonic()
+        due = [lost for at, lost in self._doubtful if at <= now]
+        self._doubtful = [(at, lost) for at, lost in self._doubtful if at > now]
+        for lost in due:
             sent = self._ledger.sent.get(lost.bundle)
             if sent and not sent.worker:
                 self._stillborn(lost.why)
             if sent and not self._door.drains(sent.worker):
-                self._lose(lost.bundle, lost.why, blame="task")
+                settled.setdefault(sent.worker, []).append(lost)
+        for worker, losses in settled.items():
+            self._lose(worker, {lost.bundle: lost.why for lost in losses}, blame="task")
 
     def _stillborn(self, why: str) -> None:
         """Count a bundle that came back without any runner having begun it.
@@ -135,6 +167,7 @@ class Members:
             for said in self._ledger.explained(worker, reason, time.time()):
                 self._record.note(said)
         if not self._elasticity.active:
+            self._check_alone()
             return
         here = self._staying()
         work = Work(
@@ -149,6 +182,21 @@ class Members:
         for text in notes:
             say(text)
             self._record.note(Noted(t=time.time(), text=text))
+
+    def _check_alone(self) -> None:
+        """Give up when nobody has been here for long: an allocation gets no other workers.
+
+        Raises:
+            EngineError: it is so.
+        """
+        if self._door.workers:
+            self._alone_since = time.monotonic()
+        elif time.monotonic() > self._alone_since + ALONE_S:
+            raise EngineError(
+                f"no worker has been here for {ALONE_S / 60:.0f} minutes, and none will come",
+                hint=f"The workers' words are in {self._run_dir.logs}; then: "
+                f"hpckit resume {self._plan.run}",
+            )
 
     def dismiss_all(self, why: str) -> None:
         """Tell every worker to leave."""
@@ -179,18 +227,28 @@ class Members:
         say(f"worker {event.worker} {'left' if event.orderly else 'was lost'}: {event.why}")
         left = Left(t=time.time(), worker=event.worker, orderly=event.orderly, why=event.why)
         self._record.note(left)
-        self._reasons.went(self._ledger.state.workers[event.worker].joined)
-        for bundle in self._ledger.bundles_of(event.worker):
+        joined = self._ledger.state.workers[event.worker].joined
+        self._reasons.went(joined)
+        bundles = self._ledger.bundles_of(event.worker)
+        for bundle in bundles:
             self._engine.cancel(bundle)
-            self._lose(bundle, event.why, blame="nobody" if event.orderly else "slurm")
+        blame: Blame = "slurm" if joined.job_id else "task"  # outside of a job Slurm says nothing
+        self._lose(
+            event.worker,
+            dict.fromkeys(bundles, event.why),
+            blame="nobody" if event.orderly else blame,
+        )
 
-    def _lose(self, bundle: str, why: str, *, blame: Blame) -> None:
-        sent = self._ledger.sent.get(bundle)
-        spooled: Iterable[TaskResult] = ()
-        if sent and sent.worker:
-            held = read_spool(self._run_dir, sent.worker)
-            spooled = [record.result for record in held if record.bundle == bundle]
-        self._record.note(self._ledger.lost(bundle, why, spooled, time.time(), blame=blame))
+    def _lose(self, worker: str, bundles: Mapping[str, str], *, blame: Blame) -> None:
+        """Account for the bundles of a worker, each with what is known of its loss.
+
+        A spool may be long, so that it is read once for all of them.
+        """
+        spooled = read_spool(self._run_dir, worker, bundles) if worker and bundles else {}
+        for bundle, why in bundles.items():
+            results = spooled.get(bundle, ())
+            lost = self._ledger.lost(bundle, why, results, time.time(), blame=blame)
+            self._record.note(lost)
 
     def _staying(self) -> list[WorkerInfo]:
         return [w for name, w in self._door.workers.items() if not self._door.drains(name)]

@@ -35,6 +35,19 @@ class Record:
         self._pending: list[Event] = []
         self._snapshot_at = 0.0
 
+    @property
+    def incarnation(self) -> int:
+        """The number of the head that writes."""
+        return self._journal.incarnation
+
+    def check_fence(self) -> None:
+        """See whether this head still speaks for the run.
+
+        Raises:
+            FencedError: a newer head has taken over.
+        """
+        self._journal.check_fence()
+
     def note(self, event: Event | None) -> None:
         """Take an event for the next `flush`; those that the ledger made are applied already."""
         if event is not None:
@@ -60,8 +73,10 @@ class Record:
         """Write the counts of the moment.
 
         Raises:
+            FencedError: a newer head has taken over.
             StorageError: they could not be written.
         """
+        self.check_fence()
         self._snapshot_at = time.monotonic()
         state, running = self._ledger.state, self._ledger.running
         counts = Counts(

@@ -12,7 +12,8 @@ from hpckit.head.ledger import Ledger, credit_spools
 from hpckit.node.address import candidate_addresses
 from hpckit.node.log import say
 from hpckit.run.address import Address, publish_address
-from hpckit.run.journal import JournalWriter, load_state, open_journal
+from hpckit.run.jobs import HEAD_ROLES, read_jobs
+from hpckit.run.journal import FencedError, JournalWriter, load_state, open_journal
 from hpckit.run.output import OutputWriter
 from hpckit.run.resume import read_request, tasks_again
 from hpckit.run.rundir import RunDir
@@ -65,11 +66,17 @@ def take_over(run_dir: RunDir, plan: Plan, me: Whoami) -> Taken:
     """Fence the head before, replay what it wrote, credit what the spools hold.
 
     Raises:
+        FencedError: a newer job of the run carries its head: this one was requeued, say, after
+            somebody had resumed the run.
         StorageError: the run directory cannot be read or written.
     """
+    heads = [job.job_id for job in read_jobs(run_dir) if job.role in HEAD_ROLES]
+    if me.job_id in heads[:-1]:
+        raise FencedError(f"job {heads[-1]} carries the head of {plan.run} now; this one leaves")
     state = load_state(run_dir, plan.tasks)
     request = read_request(run_dir, state)
     again = tasks_again(request, state)
+    del state  # a million tasks fill half a gigabyte: one state at a time
     journal = open_journal(
         run_dir,
         run=plan.run,

@@ -17,6 +17,7 @@ from hpckit.node.cut import Warned
 from hpckit.node.log import say
 from hpckit.node.rendezvous import how_it_ended
 from hpckit.run.rundir import RunDir
+from hpckit.spec.paths import is_there
 from hpckit.spec.plan import Plan
 
 #: More than most sites' GraceTime. Whoever else sent SIGTERM costs this much of one worker.
@@ -38,7 +39,7 @@ def linger(
     say("all is handed back; waiting for Slurm to end or requeue this job")
     deadline = clock() + LINGER_S
     while clock() < deadline:
-        if run_dir.cancel.exists():
+        if is_there(run_dir.cancel):
             return "the run was cancelled"
         if state := how_it_ended(run_dir):
             return f"the run is {state}"

@@ -17,6 +17,7 @@ from hpckit.node.log import Changes
 from hpckit.run.address import Address, read_address
 from hpckit.run.jobs import HEAD_ROLES, newest_head_job, read_jobs
 from hpckit.run.rundir import RunDir
+from hpckit.spec.paths import is_there
 from hpckit.spec.units import human_duration
 from hpckit.spec.worker import WorkerInfo
 
@@ -142,7 +143,7 @@ class Rendezvous:
             pause_s = min(pause_s * _GROW, _LONGEST_PAUSE_S)
 
     def _look(self, address: Address | None) -> tuple[door.DoorClient | None, str]:
-        if self.run_dir.cancel.exists():
+        if is_there(self.run_dir.cancel):
             raise RunIsOver("the run was cancelled")
         if not self.run_dir.root.exists():
             raise RunIsOver(f"{self.run_dir.root} has been removed")

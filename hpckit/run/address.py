@@ -49,9 +49,14 @@ def publish_address(run_dir: RunDir, address: Address) -> None:
     write_atomically(run_dir.address, json.dumps(body, indent=1))
 
 
-def withdraw_address(run_dir: RunDir) -> None:
-    """Remove the address file; a head does so when it leaves in order."""
-    run_dir.address.unlink(missing_ok=True)
+def withdraw_address(run_dir: RunDir, incarnation: int) -> None:
+    """Remove the address file of one incarnation; a head does so when it leaves in order.
+
+    That of a newer head stays: this one may have been cut off, and hear of it last.
+    """
+    found = read_address(run_dir)
+    if found is not None and found.incarnation == incarnation:
+        run_dir.address.unlink(missing_ok=True)
 
 
 def read_address(run_dir: RunDir) -> Address | None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 
 from hpckit.errors import StorageError
 from hpckit.run.rundir import RunDir
+from hpckit.run.storage import patiently
 
 HEAD_ROLES = ("head", "allocation")  # the roles whose job carries a head
 
@@ -49,11 +50,12 @@ def record_job(run_dir: RunDir, job: SubmittedJob) -> None:
 
 
 def read_jobs(run_dir: RunDir) -> list[SubmittedJob]:
-    """Return the run's jobs, oldest first, each once; a torn last line is left out."""
-    try:
-        lines = run_dir.jobs.read_text().splitlines()
-    except FileNotFoundError:
-        return []
+    """Return the run's jobs, oldest first, each once; a torn last line is left out.
+
+    Raises:
+        StorageError: the file is there and cannot be read, also after some seconds.
+    """
+    lines = patiently(lambda: _lines(run_dir), f"read {run_dir.jobs}")
     jobs: dict[str, SubmittedJob] = {}
     for line in lines:
         try:
@@ -62,6 +64,13 @@ def read_jobs(run_dir: RunDir) -> list[SubmittedJob]:
             continue
         jobs.setdefault(job.job_id, job)
     return list(jobs.values())
+
+
+def _lines(run_dir: RunDir) -> list[str]:
+    try:
+        return run_dir.jobs.read_text().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def newest_head(jobs: Sequence[SubmittedJob]) -> str:

@@ -27,6 +27,7 @@ from hpckit.run.events import (
 )
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
+from hpckit.run.storage import patiently
 
 _NAME = re.compile(r"(\d{4,})\.jsonl")
 
@@ -50,12 +51,20 @@ class Entry:
 
 
 def incarnations(run_dir: RunDir) -> list[int]:
-    """Return the numbers of the journal files that exist, in ascending order."""
+    """Return the numbers of the journal files that exist, in ascending order.
+
+    Raises:
+        StorageError: the directory cannot be read, also after some seconds.
+    """
+    names = patiently(lambda: _listed(run_dir), f"read {run_dir.journal}")
+    return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+
+
+def _listed(run_dir: RunDir) -> list[str]:
     try:
-        names = os.listdir(run_dir.journal)  # noqa: PTH208 - a listing refreshes NFS caches
+        return os.listdir(run_dir.journal)  # noqa: PTH208 - a listing refreshes NFS caches
     except FileNotFoundError:
         return []
-    return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
 
 
 def read_events(data: bytes) -> tuple[list[Event], int]:
@@ -99,9 +108,14 @@ def chain(run_dir: RunDir) -> list[tuple[int, int | None]]:
             continue  # created, but its head died before the first line: counts for nothing
         links.append((number, limit))
         if header.after is None:
-            break
+            return links[::-1]
         wanted, limit = header.after.incarnation, header.after.bytes
-    return links[::-1]
+    if wanted is not None:
+        raise StorageError(
+            f"{run_dir.journal_file(wanted)} is missing, which a later journal relies on",
+            hint="Restore the file from a backup, or start the run anew.",
+        )
+    return []
 
 
 def _header(run_dir: RunDir, number: int) -> Opened | None:
@@ -164,12 +178,12 @@ class JournalWriter:
         self.incarnation = incarnation
         self._handle = handle
 
-    def append(self, *events: Event) -> None:
-        """Write some events, whole, and make them durable together.
+    def check_fence(self) -> None:
+        """See whether this is still the newest head.
 
         Raises:
-            FencedError: a newer head has taken over; nothing was written.
-            StorageError: it could not be written; the file is cut back to whole lines.
+            FencedError: a newer head has taken over.
+            StorageError: the directory cannot be read.
         """
         newest = incarnations(self.run_dir)[-1:]
         if newest != [self.incarnation]:
@@ -177,6 +191,15 @@ class JournalWriter:
                 f"head {self.incarnation} of {self.run_dir.root.name} is fenced: "
                 f"incarnation {newest} has taken over"
             )
+
+    def append(self, *events: Event) -> None:
+        """Write some events, whole, and make them durable together.
+
+        Raises:
+            FencedError: a newer head has taken over; nothing was written.
+            StorageError: it could not be written; the file is cut back to whole lines.
+        """
+        self.check_fence()
         lines = b"".join(encode_event(event) + b"\n" for event in events)
         start = os.lseek(self._handle, 0, os.SEEK_END)
         try:

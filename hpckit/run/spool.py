@@ -7,11 +7,13 @@ worker that is lost costs only the tasks that were running on it. Standard libra
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from hpckit.run.rundir import RunDir
+from hpckit.run.storage import patiently
 from hpckit.spec.task import TaskResult
 
 
@@ -24,22 +26,36 @@ class Spooled:
     result: TaskResult
 
 
-def read_spool(run_dir: RunDir, worker: str) -> list[Spooled]:
-    """Return the finished tasks of one worker's spool; torn lines are left out."""
-    return list(_read(run_dir.spool_file(worker)))
+def read_spool(
+    run_dir: RunDir, worker: str, bundles: Collection[str]
+) -> dict[str, list[TaskResult]]:
+    """Return what one worker's spool holds of some bundles; it is gone through once.
+
+    Raises:
+        StorageError: it cannot be read, also after some seconds.
+    """
+    found: dict[str, list[TaskResult]] = {bundle: [] for bundle in bundles}
+    for record in _read(run_dir.spool_file(worker)):
+        if record.bundle in found:
+            found[record.bundle].append(record.result)
+    return found
 
 
 def read_spools(run_dir: RunDir) -> Iterator[Spooled]:
-    """Yield the finished tasks of every spool of the run."""
+    """Yield the finished tasks of every spool of the run.
+
+    Raises:
+        StorageError: one cannot be read, also after some seconds.
+    """
     for path in sorted(run_dir.spool.glob("*.jsonl")):
         yield from _read(path)
 
 
 def _read(path: Path) -> Iterator[Spooled]:
-    try:
-        stream = path.open(encoding="utf-8", errors="replace")
-    except OSError:
-        return  # the worker finished nothing
+    """Yield the records of a spool; torn lines are left out, and no spool is an empty one."""
+    stream = patiently(lambda: _opened(path), f"read {path}")
+    if stream is None:
+        return
     with stream:
         for line in stream:
             try:
@@ -48,3 +64,10 @@ def _read(path: Path) -> Iterator[Spooled]:
                     yield Spooled(path.stem, record["bundle"], TaskResult(**record["result"]))
             except (ValueError, TypeError, KeyError):
                 continue
+
+
+def _opened(path: Path) -> TextIO | None:
+    try:
+        return path.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None

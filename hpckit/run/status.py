@@ -17,6 +17,7 @@ from hpckit.run.storage import storage_trouble
 from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.jobs import job_states
 from hpckit.slurm.states import UNKNOWN, JobState
+from hpckit.spec.paths import is_there
 from hpckit.spec.plan import Plan
 from hpckit.spec.units import human_duration
 
@@ -198,7 +199,7 @@ def _status(
 ) -> RunStatus:
     slurm, silent = answer
     word, why = judge(
-        record, jobs, slurm, cancelled=run_dir.cancel.exists(), silent_s=_silent_s(run_dir)
+        record, jobs, slurm, cancelled=is_there(run_dir.cancel), silent_s=_silent_s(run_dir)
     )
     if word not in FINAL and _gone([plan]):
         word, why = "stopped", f"the emulated cluster {plan.site!r} is down, and its jobs ended"

@@ -1,4 +1,4 @@
-"""Whether a run directory can be written now.
+"""Whether a run directory can be written now, and patience with one that cannot be read.
 
 A head that finds its disk full cannot leave word of it there; whoever asks later can look.
 """
@@ -6,11 +6,34 @@ A head that finds its disk full cannot leave word of it there; whoever asks late
 from __future__ import annotations
 
 import os
-from typing import Final
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
 
+from hpckit.errors import StorageError
 from hpckit.run.rundir import RunDir
 
+T = TypeVar("T")
+
+_PAUSES_S: Final = (0.1, 0.5, 1.0, 2.0)  # longer than a mount that is stale takes to be made anew
 LEAST_BYTES: Final = 64 * 1024  # below that not even the next events fit
+
+
+def patiently(read: Callable[[], T], what: str) -> T:
+    """Return what `read` returns; try again for some seconds while a file server has a fit.
+
+    Raises:
+        StorageError: `read` still raises an OSError; `what` it does is in the message.
+    """
+    for pause_s in _PAUSES_S:
+        try:
+            return read()
+        except OSError:
+            time.sleep(pause_s)
+    try:
+        return read()
+    except OSError as error:
+        raise StorageError(f"cannot {what}: {error.strerror or error}") from error
 
 
 def storage_trouble(run_dir: RunDir) -> str:

@@ -58,6 +58,7 @@ def run_slurm(
         CommandFailed: it ended with an error.
         CommandMissing: there is no such program.
         CommandStuck: it did not end within `timeout_s`.
+        SchedulerError: this node has no process or file left for it.
     """
     argv = [locate(program, slurm_bin), *args]
     try:
@@ -78,6 +79,11 @@ def run_slurm(
         raise CommandMissing(
             f"cannot run `{argv[0]}`: {error.strerror}",
             hint="Is Slurm's client installed here? A site can name its directory: slurm_bin.",
+        ) from error
+    except OSError as error:
+        raise SchedulerError(
+            f"cannot run `{argv[0]}` now: {error.strerror}",
+            hint="This node may have too many processes or open files.",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise CommandStuck(

@@ -242,3 +242,24 @@ def test_a_missing_binding_is_told_with_where_was_looked_and_what_to_install(
         workqueue_binding.find_binding(os.environ)
     assert str(packages) in str(caught.value)
     assert "conda-forge ndcctools" in str(caught.value)
+
+
+@needs_work_queue
+def test_a_manager_that_slurm_warns_goes_on_until_the_head_ends_it(tmp_path: Path) -> None:
+    """Where Slurm signals all of a job, it hears TERM before the head has looked."""
+    with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
+        (manager,) = [p for p in descendants_of(os.getpid()) if "workqueue_manager" in _words(p)]
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+            send([manager], number)
+        head.add_worker("127.0.1.1")
+        head.submit(command(0, "true"))
+        head.collect(1)
+        assert _results(head) == {0: "ok"}
+        head.engine.stop()
+        assert not Path(f"/proc/{manager}").exists()
+
+
+def _words(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""

@@ -163,3 +163,29 @@ def test_no_free_port_in_the_range_is_an_error_that_names_it(door: Door) -> None
 
     with pytest.raises(EngineError, match=f"no free port .* {door.port}-{door.port}"):
         Door(run="r", nonce="n", key=KEY, ports=(door.port, door.port))
+
+
+def test_while_the_loop_is_held_up_workers_hear_that_it_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file server that stalls must not cost what runs everywhere."""
+    monkeypatch.setattr(wire, "BEAT_S", 0.05)
+    door = Door(run="r", nonce="n1", key=KEY)
+    try:
+        client = Joining(address(door)).served_by(door).client
+        assert client is not None
+        beats: list[object] = []
+        deadline = time.monotonic() + DEADLINE_S
+        while len(beats) < 5 and time.monotonic() < deadline:  # and nobody polls
+            messages = client.receive()
+            assert messages is not None
+            beats += [message["beat"] for message in messages if "beat" in message]
+            time.sleep(0.01)
+        assert len(beats) >= 5
+        monkeypatch.setattr("hpckit.head.door.STUCK_S", 0.0)  # held up for too long
+        time.sleep(0.2)
+        client.receive()
+        time.sleep(0.2)
+        assert client.receive() == []
+    finally:
+        door.close()

@@ -1,12 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hpckit.head.farewell import broken, cut_short, last_word
+from hpckit.head.farewell import broken, cut_short, go_on_later, last_word, sweep_up
 from hpckit.head.ledger import Ledger
 from hpckit.head.record import Record
 from hpckit.head.takeover import Whoami, take_over
-from hpckit.run.journal import load_state
+from hpckit.run.address import Address, publish_address, read_address, withdraw_address
+from hpckit.run.jobs import SubmittedJob, record_job
+from hpckit.run.journal import FencedError, load_state
 from hpckit.run.rundir import RunDir, remove_temporaries
 from hpckit.run.snapshot import read_snapshot
 from hpckit.run.state import DONE, FAILED, RunState
@@ -94,3 +97,50 @@ def test_what_a_killed_head_left_half_written_is_removed_and_nothing_else(run_di
     assert not list(run_dir.address.parent.iterdir())
     assert run_dir.snapshot.exists()
     assert (run_dir.root / ".cancel.json.abcd1234").exists()  # hpckit cancel may be writing it
+
+
+def an_address(incarnation: int) -> Address:
+    return Address(
+        run="bag-1", backend="workqueue", incarnation=incarnation, nonce="n", job_id="7", node="n1",
+        pid=1, hosts=("127.0.0.1",), door_port=1,
+    )  # fmt: skip
+
+
+def test_a_head_that_was_cut_off_leaves_what_is_its_successors(run_dir: RunDir) -> None:
+    plan = make_plan(tasks=2)
+    ledger, old = head(run_dir, plan)
+    old.write_counts()
+    _, new = head(run_dir, plan)
+    publish_address(run_dir, an_address(new.incarnation))
+    new.write_counts()
+    for leave in (
+        lambda: go_on_later(run_dir, ledger, old),
+        lambda: last_word(run_dir, plan, ledger, old),
+        old.write_counts,
+    ):
+        with pytest.raises(FencedError):
+            leave()
+    broken(run_dir, old, "its node was away")
+    temporary = run_dir.root / ".snapshot.json.abcd1234"  # the new head may be writing it
+    temporary.touch()
+    sweep_up(run_dir, plan, old)
+    assert temporary.exists()
+    found, snapshot = read_address(run_dir), read_snapshot(run_dir)
+    assert found is not None
+    assert snapshot is not None
+    assert (found.incarnation, snapshot.incarnation) == (2, 2)
+    assert load_state(run_dir, 2).ended is None
+    sweep_up(run_dir, plan, new)
+    withdraw_address(run_dir, new.incarnation)
+    assert not temporary.exists()
+    assert read_address(run_dir) is None
+
+
+def test_a_job_whose_run_has_been_resumed_leaves_it_to_the_newer_one(run_dir: RunDir) -> None:
+    for job_id in (ME.job_id, "9"):
+        record_job(run_dir, SubmittedJob(job_id=job_id, role="head", submitted_at=1.0))
+    with pytest.raises(FencedError, match="job 9 carries the head"):
+        head(run_dir, make_plan(tasks=2))
+    assert list(run_dir.journal.iterdir()) == []
+    take_over(run_dir, make_plan(tasks=2), replace(ME, job_id="9")).close()
+    take_over(run_dir, make_plan(tasks=2), replace(ME, job_id="11")).close()  # by hand

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hpckit.errors import EngineError
 from hpckit.head import members
 from hpckit.head.door import Began, Came, DoorEvent, Went
 from hpckit.head.ledger import Ledger
 from hpckit.head.members import Members
-from hpckit.run.events import Event
+from hpckit.run.events import Event, Joined, Left, Lost, Noted
 from hpckit.run.state import RunState
+from hpckit.spec.plan import Retries
+from hpckit.spec.task import Bundle, BundleResult
 from hpckit.spec.worker import WorkerInfo
-from tests.unit.factories import make_plan, make_run_dir, make_tasks
+from tests.unit.factories import make_plan, make_result, make_run_dir, make_tasks
 
 WORKER = WorkerInfo(name="57_1-n1", job_id="57_1", node="n1", pid=1, cores=1, memory_mib=10)
 
@@ -30,10 +37,17 @@ class Told:
 
 
 class Saying:
-    """A door that tells what a test wants."""
+    """A door that tells what a test wants, and remembers what it is told."""
 
     def __init__(self, *events: DoorEvent) -> None:
         self.events, self.workers = list(events), {WORKER.name: WORKER}
+        self.said: list[tuple[dict[str, str], str]] = []
+
+    def drains(self, _worker: str) -> bool:
+        return False
+
+    def say(self, message: dict[str, str], worker: str = "") -> None:
+        self.said.append((message, worker))
 
     def poll(self, _timeout_s: float) -> list[DoorEvent]:
         events, self.events = self.events, []
@@ -65,3 +79,140 @@ def test_a_worker_that_comes_begins_a_bundle_and_goes_is_told_by_its_job(
     told: Any = made._elasticity
     assert told.words == ["changed", "came 57_1", "began 57_1", "changed"]
     made.close()
+
+
+class Scene:
+    """Members of a run, a door that says what a test wants, and what was noted."""
+
+    def __init__(self, root: Path, worker: WorkerInfo = WORKER, **plan: Any) -> None:
+        self.plan = make_plan(**plan)
+        self.ledger = Ledger(self.plan, RunState(10), make_tasks(10), 1, lambda _: 0)
+        self.door = Saying(Came(worker))
+        self.worker = worker
+        self.notes: list[Event] = []
+        self.run_dir = make_run_dir(root)
+        self.made = Members(
+            self.run_dir, self.plan, door=self.door, engine=Forgetting(), ledger=self.ledger,  # type: ignore[arg-type]
+            record=self,  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.made.watch_door(0.0)
+
+    def note(self, event: Event | None) -> None:
+        if event is not None:
+            self.notes.append(event)
+            if isinstance(event, Joined | Left | Noted):
+                self.ledger.state.apply(event, 1)
+
+    def begins(self, count: int) -> list[Bundle]:
+        bundles = [bundle for _ in range(count) if (bundle := self.ledger.next_bundle(10))]
+        self.door.events += [Began(self.worker.name, bundle.id) for bundle in bundles]
+        self.made.watch_door(0.0)
+        return bundles
+
+    def goes(self) -> None:
+        self.door.events.append(Went(self.worker.name, False, "its process ended"))
+        self.made.watch_door(0.0)
+
+
+class Forgetting:
+    """An engine that only takes bundles back."""
+
+    def cancel(self, _bundle: str) -> None:
+        pass
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setattr(members, "Elasticity", Told)
+    found = Scene(tmp_path / "run")
+    yield found
+    found.made.close()
+
+
+def test_the_spool_of_a_worker_that_went_is_read_once_for_all_its_bundles(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundles = scene.begins(4)
+    lines = [
+        json.dumps({"bundle": b.id, "result": vars(make_result(b.tasks[0].index))}) + "\n"
+        for b in bundles[:3]
+    ]
+    scene.run_dir.spool_file(WORKER.name).write_text("".join(lines))
+    reads: list[str] = []
+    read = members.read_spool
+    monkeypatch.setattr(
+        members, "read_spool", lambda *args: (reads.append(args[1]), read(*args))[1]
+    )
+    scene.goes()
+    assert reads == [WORKER.name]
+    lost = [event for event in scene.notes if isinstance(event, Lost)]
+    assert [len(event.rows) for event in lost] == [1, 1, 1, 0]
+    assert scene.ledger.state.done == 3
+
+
+def test_a_task_that_takes_down_workers_outside_of_slurm_is_poison_at_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started by hand, they are of no job: Slurm would never say why they went."""
+    monkeypatch.setattr(members, "Elasticity", Told)
+    by_hand = replace(WORKER, job_id="")
+    scene = Scene(tmp_path / "run", by_hand, retries=Retries(poison_after=3))
+    try:
+        for _ in range(3):
+            scene.begins(1)
+            scene.goes()
+            scene.door.events.append(Came(by_hand))
+            scene.made.watch_door(0.0)
+        assert scene.ledger.state.failed == 1
+    finally:
+        scene.made.close()
+
+
+def test_a_worker_that_runs_nothing_and_gives_all_back_is_sent_home_with_its_words(
+    scene: Scene,
+) -> None:
+    def back(number: int, reason: str = "cannot make /tmp/x: No space left") -> None:
+        scene.made.heed(
+            BundleResult(
+                bundle=f"1-{number}", worker=WORKER.name, results=(), not_run=(1,), reason=reason
+            )
+        )
+
+    for number in range(members.MOST_UNFIT - 1):
+        back(number)
+    good = BundleResult(bundle="1-9", worker=WORKER.name, results=(make_result(1),))
+    scene.made.heed(good)
+    for number in range(members.MOST_UNFIT - 1):
+        back(number)
+    assert scene.door.said == []
+    scene.begins(1)
+    back(5)
+    assert scene.door.said == []  # it runs something
+    scene.ledger.sent.clear()
+    back(6)
+    assert scene.door.said == [({"stop": "cannot make /tmp/x: No space left"}, WORKER.name)]
+    noted = [event.text for event in scene.notes if isinstance(event, Noted)]
+    assert noted == [
+        f"worker {WORKER.name} is sent home, all that it was sent came back: "
+        "cannot make /tmp/x: No space left"
+    ]
+
+
+def test_an_allocation_that_nobody_works_in_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "run", shape="allocation")
+    now = [time.monotonic()]
+    monkeypatch.setattr(members.time, "monotonic", lambda: now[0])
+    try:
+        now[0] += 2 * members.ALONE_S
+        scene.made.hear_slurm()
+        scene.door.workers.clear()
+        now[0] += members.ALONE_S - 1
+        scene.made.hear_slurm()
+        now[0] += 2
+        with pytest.raises(EngineError, match="no worker has been here for 15 minutes") as caught:
+            scene.made.hear_slurm()
+        assert "hpckit resume bag-1" in caught.value.hint
+    finally:
+        scene.made.close()

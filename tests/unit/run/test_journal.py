@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpckit.errors import StorageError
+from hpckit.run import storage
 from hpckit.run.events import NO_OUTPUT, Ended, Returned, Row
 from hpckit.run.journal import (
     FencedError,
@@ -184,3 +187,35 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.undo()
     writer.append(done(3))
     assert indices_done(run_dir) == {1, 3}
+
+
+def test_a_chain_that_has_lost_a_whole_file_is_an_error_and_not_an_empty_run(
+    tmp_path: Path,
+) -> None:
+    run_dir = make_run_dir(tmp_path)
+    opened_journal(run_dir).append(done(1))
+    opened_journal(run_dir).append(done(2))
+    run_dir.journal_file(1).unlink()
+    with pytest.raises(StorageError, match=r"0001\.jsonl is missing"):
+        indices_done(run_dir)
+
+
+def test_a_file_server_that_has_a_fit_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = make_run_dir(tmp_path)
+    writer = opened_journal(run_dir)
+    listdir, fits = os.listdir, [OSError(errno.ESTALE, "Stale file handle")] * 2
+    monkeypatch.setattr(storage, "_PAUSES_S", (0.0, 0.0, 0.0))
+
+    def stale(path: Path) -> list[str]:
+        if fits:
+            raise fits.pop()
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", stale)
+    writer.append(done(1))
+    assert indices_done(run_dir) == {1}
+    fits += [OSError(errno.ESTALE, "Stale file handle")] * 9
+    with pytest.raises(StorageError, match=r"cannot read .*: Stale file handle"):
+        writer.append(done(2))
