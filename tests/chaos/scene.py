@@ -73,8 +73,13 @@ class Scene:
         return self._one("hpckit.head")
 
     def worker(self) -> psutil.Process:
-        """Return one of the workers' processes that have joined."""
-        here = {e["worker"] for e in journal.of_kind(self.run_dir, "joined")}
+        """Return one of the workers' processes that have joined the newest head.
+
+        One that was cancelled while there was none has not said that it left.
+        """
+        since = journal.of_kind(self.run_dir, "opened")[-1]["t"]
+        joined = journal.of_kind(self.run_dir, "joined")
+        here = {e["worker"] for e in joined if e["t"] >= since}
         here -= {e["worker"] for e in journal.of_kind(self.run_dir, "left")}
         found = [p for p in self._all("hpckit.node.worker") if worker_of(p) in here]
         if not found:
