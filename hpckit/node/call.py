@@ -43,6 +43,7 @@ class WarmInterpreter:
         self, task: Task, attempt: int, around: Surroundings, place: Place, cut: Cut, shared: Shared
     ) -> TaskResult:
         """Call the task's function in `place`; every outcome is a result."""
+        shared.oom.look()
         started_at, started = time.time(), time.monotonic()
         shared.orphans.task_starts(place.token)
         shared.orphans.task_starts(self._token)

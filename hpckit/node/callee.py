@@ -39,6 +39,7 @@ def _write(handle: int, data: bytes) -> None:
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     os.environ.clear()
     os.environ.update(request["env"])
+    _forget_temporary()
     _forget_peak()
     cpu_before = _cpu_s()
     reply: dict[str, Any] = {"exit_code": 0, "kind": "", "message": "", "value": None}
@@ -129,6 +130,16 @@ def _plain(value: Any) -> Any:
 def _cpu_s() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def _forget_temporary() -> None:
+    """Let this call find its own TMPDIR: modules keep the first one, which has gone by now."""
+    temporary: Any = sys.modules.get("tempfile")
+    if temporary:
+        temporary.tempdir = None
+    processes: Any = sys.modules.get("multiprocessing.process")
+    with contextlib.suppress(AttributeError):  # none loaded, or inwards it is not as it was
+        processes.current_process()._config.pop("tempdir", None)
 
 
 def _forget_peak() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hpckit.node.capture import Capture, last_object
 from hpckit.node.cut import Cut, Warned
 from hpckit.node.orphans import Orphans
-from hpckit.node.processes import descendants_of, rss_mib, send, wait_gone
+from hpckit.node.processes import descendants_of, pss_mib, rss_mib, send, wait_gone
 from hpckit.node.pump import TIMEOUT, Exit, Limits, Pump
 from hpckit.node.surroundings import NotPossible, Place
 from hpckit.node.verdict import Ending, OutOfMemory, judge
@@ -38,6 +38,7 @@ def run_command(
     task: Task, attempt: int, around: Surroundings, place: Place, cut: Cut, shared: Shared
 ) -> TaskResult:
     """Run the task's command in `place`; every outcome is a result, nothing is raised."""
+    shared.oom.look()  # before: no task is told of kills that came before it
     started_at, started = time.time(), time.monotonic()
     shared.orphans.task_starts(place.token)  # before: its orphans may come at once
     try:
@@ -78,10 +79,16 @@ def captures(around: Surroundings) -> tuple[Capture, Capture]:
 
 def limits_of(around: Surroundings, pid: int, token: str, orphans: Orphans) -> Limits:
     """Return the limits of a task that starts now and whose first process is `pid`."""
+
+    def used_mib() -> float:
+        pids = [pid, *descendants_of(pid), *orphans.of_task(token)]
+        resident = rss_mib(pids)
+        return resident if resident <= around.memory_mib else pss_mib(pids)
+
     return Limits(
         deadline=time.monotonic() + around.timeout_s if around.timeout_s else 0.0,
         memory_mib=around.memory_mib,
-        used_mib=lambda: rss_mib([pid, *descendants_of(pid), *orphans.of_task(token)]),
+        used_mib=used_mib,
     )
 
 

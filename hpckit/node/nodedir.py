@@ -7,10 +7,11 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hpckit.errors import StorageError
 
@@ -20,6 +21,38 @@ PREFIX: Final = "hpckit-node-"
 _OURS: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
 #: Younger ones may be in the making: there, empty, and not locked yet.
 _YOUNG_S: Final = 5.0
+
+
+def remove_tree(path: str | Path) -> None:
+    """Remove a directory with all that is in it, be it read-only; what cannot go is left.
+
+    A directory that its owner may not change is opened up to him, and it is tried again.
+    Outside of `path` no mode is changed. Nothing is raised.
+    """
+    root = str(Path(path))
+    opened: set[str] = set()
+
+    def open_up(_: Any, failed: str, __: Any) -> None:
+        for directory in (os.path.dirname(failed), failed):  # noqa: PTH120 - in this order
+            if f"{directory}/".startswith(f"{root}/") and directory not in opened:
+                with contextlib.suppress(OSError):
+                    if _give_owner_all(directory):
+                        opened.add(directory)
+
+    before = -1
+    while before < len(opened):  # each round may have found closed ones below those of the last
+        before = len(opened)
+        with contextlib.suppress(RecursionError):  # nested deeper than Python goes
+            shutil.rmtree(root, onerror=open_up)
+
+
+def _give_owner_all(directory: str) -> bool:
+    """Return whether this is a directory of which the owner may now do what he might not."""
+    mode = os.lstat(directory).st_mode
+    if not stat.S_ISDIR(mode) or mode & stat.S_IRWXU == stat.S_IRWXU:
+        return False
+    os.chmod(directory, stat.S_IMODE(mode) | stat.S_IRWXU)  # noqa: PTH101
+    return True
 
 
 class NodeDir:
@@ -49,7 +82,7 @@ class NodeDir:
 
     def remove(self) -> None:
         """Remove it with all that is in it, and what others have left; idempotent."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)
@@ -73,6 +106,6 @@ def _remove_if_left(entry: os.DirEntry[str]) -> None:
         handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(entry.path, ignore_errors=True)
+            remove_tree(entry.path)
         finally:
             os.close(handle)

@@ -5,14 +5,16 @@ It is the same on every engine, because the runner makes it and no engine does.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hpckit.node.nodedir import remove_tree
 from hpckit.node.orphans import TOKEN
 from hpckit.spec.engines import VARIABLES
 from hpckit.spec.task import Surroundings, Task
@@ -61,14 +63,20 @@ class Place:
     def remove(self) -> None:
         """Remove what is in the private directories, and them unless they are empty."""
         for path in self.made:
-            if _is_empty(path):
+            if _is_as_new(path):
                 self.slot.spare.append(path)
             else:
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(path)
 
 
-def _is_empty(path: str) -> bool:
+def _is_as_new(path: str) -> bool:
+    """Return whether this is an empty directory, whose mode is 0700 again if a task changed it."""
     try:
+        mode = os.lstat(path).st_mode
+        if not stat.S_ISDIR(mode):
+            return False
+        if mode & 0o777 != 0o700:
+            os.chmod(path, mode & 0o7000 | 0o700)  # noqa: PTH101
         return not os.listdir(path)  # noqa: PTH208 - the fastest
     except OSError:
         return False
@@ -92,7 +100,12 @@ def prepare(
     made = [temporary]
     cwd = around.cwd
     if not cwd:
-        cwd = _private_directory(slot)
+        try:
+            cwd = _private_directory(slot)
+        except NotPossible:
+            with contextlib.suppress(OSError):
+                Path(temporary).rmdir()
+            raise
         made.append(cwd)
     env = _environment(task, attempt, around, slot, temporary, token)
     place = Place(env, cwd, token, slot, made)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,16 +65,29 @@ class Ending:
 
 
 class OutOfMemory:
-    """Evidence that the kernel ended something in this cgroup for its memory."""
+    """Evidence that the kernel ended something in this cgroup for its memory.
+
+    The kernel counts its kills and does not say whom they hit: each one may have hit any task
+    that was running when it was first seen. The methods may be called from any thread.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._files = _memory_event_files()
         self._seen = self._count()
+        self._at = 0.0  # Unix time at which the count was last seen to have grown; 0: never
 
-    def happened(self) -> bool:
-        """Whether the count of kills has grown since it was last asked for."""
-        before, self._seen = self._seen, self._count()
-        return self._seen > before
+    def look(self) -> None:
+        """Take note of the kills so far: they are none of a task's that begins after this."""
+        with self._lock:
+            count = self._count()
+            if count > self._seen:  # less: a file could not be read just now
+                self._seen, self._at = count, time.time()
+
+    def happened_since(self, started_at: float) -> bool:
+        """Whether a kill was first seen after this moment (Unix time), be it just now."""
+        self.look()
+        return self._at > started_at
 
     def _count(self) -> int:
         total = 0
@@ -108,6 +123,7 @@ def judge(
     task: Task, around: Surroundings, ending: Ending, warned: Warned, oom: OutOfMemory
 ) -> tuple[str, str]:
     """Return the kind of result and the runner's own words on it (``""`` when it went well)."""
+    kernel_killed = oom.happened_since(ending.started_at)  # ask always: later tasks are not hit
     if ending.cut == TIMEOUT:
         return "timeout", f"not done after {around.timeout_s} s; ended with all it had started"
     if ending.cut == MEMORY:
@@ -119,13 +135,18 @@ def judge(
         return ("missing_output", f"no output {missing[0]}") if missing else (OK, "")
     if _slurm_ended_it(ending, warned):
         return "lost", "ended around the time at which its worker was warned"
-    if ending.signal == signal.SIGKILL and oom.happened():
+    if kernel_killed and _killed(ending):
         return "memory", "the kernel ended it for its memory"
     if ending.signal is None and _OUT_OF_MEMORY.search(ending.stderr):
         return "memory", "it could not get more memory"
     if ending.signal is not None:
         return "signal", f"ended by {signal_name(ending.signal)}"
     return "error", f"exit code {ending.exit_code}"
+
+
+def _killed(ending: Ending) -> bool:
+    """Whether SIGKILL ended the task, or what its shell or container has run for it."""
+    return ending.signal == signal.SIGKILL or ending.exit_code == 128 + signal.SIGKILL
 
 
 def _slurm_ended_it(ending: Ending, warned: Warned) -> bool:

@@ -139,3 +139,42 @@ def test_what_a_function_returns_is_its_row(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [r.kind for r in results] == ["ok"] * 7 + ["error"]
     assert "the returned dict is not JSON" in results[7].message
+
+
+FORKING = """
+import os, sys, time
+held = bytearray(120 << 20)
+for _ in range(4):
+    if os.fork() == 0:
+        if "write" in sys.argv:
+            for at in range(0, len(held), 4096):
+                held[at] = 1
+        time.sleep(10)
+time.sleep(2)
+"""
+
+
+def test_memory_that_a_task_shares_with_its_forks_counts_once(tmp_path: Path) -> None:
+    with a_head(tmp_path / "run", "pool", PoolEngine) as head:
+        head.submit(command(0, sys.executable, "-c", FORKING), memory_mib=300)
+        head.submit(command(1, sys.executable, "-c", FORKING, "write"), memory_mib=300)
+        events = head.collect(2)
+    results = {r.index: r for e in events if isinstance(e, Returned) for r in e.result.results}
+    assert [results[i].kind for i in range(2)] == ["ok", "memory"]
+
+
+def test_every_function_finds_its_own_temporary_directory(tmp_path: Path) -> None:
+    (tmp_path / "mytasks.py").write_text(
+        "import multiprocessing.util, os, tempfile\n"
+        "def leave():\n"
+        "    handle, path = tempfile.mkstemp()\n"
+        "    places = [os.path.dirname(p) for p in (path, multiprocessing.util.get_temp_dir())]\n"
+        "    return {'pid': os.getpid(), 'own': places == [os.environ['TMPDIR']] * 2}\n"
+    )
+    with a_head(tmp_path / "run", "pool", PoolEngine) as head:
+        tasks = [Task(index=i, key=str(i), function="mytasks:leave") for i in range(2)]
+        head.submit(*tasks, python_path=(str(tmp_path),))
+        events = head.collect(1)
+    results = [r for e in events if isinstance(e, Returned) for r in e.result.results]
+    assert [(r.kind, (r.value or {}).get("own")) for r in results] == [("ok", True)] * 2
+    assert len({(r.value or {})["pid"] for r in results}) == 1
