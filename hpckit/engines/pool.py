@@ -116,7 +116,7 @@ class PoolEngine:
         path = self._node.path / f"{self._starts}.sock"
         self._run_dir.logs.mkdir(exist_ok=True)
         name = f"{worker_name(os.environ, os.getpid())}.{os.getpid()}.{self._starts}"
-        argv = [sys.executable, "-m", "hpckit.node.worker", str(self._run_dir.root), "--once"]
+        argv = [sys.executable, "-P", "-m", "hpckit.node.worker", str(self._run_dir.root), "--once"]
         argv += ["--socket", str(path), "--name", name]
         with self._run_dir.log_file(name).open("ab") as log:
             self._agent = subprocess.Popen(
