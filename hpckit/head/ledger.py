@@ -138,7 +138,7 @@ class Ledger:
             worker=result.worker,
             rows=rows,
             handed_back=[ready.task.index for ready in missing],
-            why=result.reason,
+            why=result.why_undone,
         )
         self.state.apply(event, self._incarnation)
         return event

@@ -115,7 +115,8 @@ class Members:
         is free first, it would be sent every task.
         """
         worker = result.worker
-        if any(found.kind != "lost" for found in result.results) or not result.reason:
+        why = result.why_undone
+        if any(found.kind != "lost" for found in result.results) or not why:
             self._unfit.pop(worker, None)
             return
         self._unfit[worker] += 1
@@ -123,10 +124,10 @@ class Members:
         if self._unfit[worker] < MOST_UNFIT or busy:
             return
         del self._unfit[worker]
-        text = f"worker {worker} is sent home, all that it was sent came back: {result.reason}"
+        text = f"worker {worker} is sent home, all that it was sent came back: {why}"
         say(text)
         self._record.note(Noted(t=time.time(), text=text))
-        self._door.say({"stop": result.reason}, worker)
+        self._door.say({"stop": why}, worker)
 
     def settle_doubts(self) -> None:
         """Decide on bundles that the engine gave up a moment ago.

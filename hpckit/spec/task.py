@@ -155,6 +155,12 @@ class BundleResult:
     not_run: tuple[int, ...] = ()  # indices handed back unstarted
     reason: str = ""  # why they were handed back, such as "12 s left of the walltime"
 
+    @property
+    def why_undone(self) -> str:
+        """Why tasks come back undone, ``""`` when none does: they were handed back, or are lost."""
+        lost = (result.message for result in self.results if result.kind == "lost")
+        return self.reason or next(lost, "")
+
     def to_json(self) -> str:
         """Return the wire form, one line."""
         results = [vars(result) for result in self.results]  # asdict copies, which takes time

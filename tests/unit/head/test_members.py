@@ -168,15 +168,21 @@ def test_a_task_that_takes_down_workers_outside_of_slurm_is_poison_at_last(
         scene.made.close()
 
 
+NO_SPACE = "cannot make /tmp/x: No space left"
+
+
+@pytest.mark.parametrize(
+    "undone",
+    [
+        {"results": (), "not_run": (1,), "reason": NO_SPACE},
+        {"results": (make_result(1, "lost", message=NO_SPACE),)},
+    ],
+)
 def test_a_worker_that_runs_nothing_and_gives_all_back_is_sent_home_with_its_words(
-    scene: Scene,
+    scene: Scene, undone: dict[str, Any]
 ) -> None:
-    def back(number: int, reason: str = "cannot make /tmp/x: No space left") -> None:
-        scene.made.heed(
-            BundleResult(
-                bundle=f"1-{number}", worker=WORKER.name, results=(), not_run=(1,), reason=reason
-            )
-        )
+    def back(number: int) -> None:
+        scene.made.heed(BundleResult(bundle=f"1-{number}", worker=WORKER.name, **undone))
 
     for number in range(members.MOST_UNFIT - 1):
         back(number)
@@ -190,11 +196,10 @@ def test_a_worker_that_runs_nothing_and_gives_all_back_is_sent_home_with_its_wor
     assert scene.door.said == []  # it runs something
     scene.ledger.sent.clear()
     back(6)
-    assert scene.door.said == [({"stop": "cannot make /tmp/x: No space left"}, WORKER.name)]
+    assert scene.door.said == [({"stop": NO_SPACE}, WORKER.name)]
     noted = [event.text for event in scene.notes if isinstance(event, Noted)]
     assert noted == [
-        f"worker {WORKER.name} is sent home, all that it was sent came back: "
-        "cannot make /tmp/x: No space left"
+        f"worker {WORKER.name} is sent home, all that it was sent came back: {NO_SPACE}"
     ]
 
 
