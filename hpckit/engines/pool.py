@@ -1,7 +1,8 @@
 """The pool: processes on the head's own machine, the floor to measure engines against.
 
 One worker agent (`hpckit.node.worker`) is started as a child. It joins at the door as any
-worker does; bundles go straight to its runner's socket, as many at a time as it has slots.
+worker does; bundles go straight to its runner's socket, as many at a time as it has slots and
+memory for, in the order in which they came.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ import subprocess
 import sys
 import time
 from collections import deque
+from pathlib import Path
 from typing import Any, Final
 
 from hpckit.engines.protocol import Lost, Returned, read_result
 from hpckit.errors import EngineError
 from hpckit.node.identity import worker_name
+from hpckit.node.log import say
 from hpckit.node.nodedir import NodeDir
-from hpckit.node.processes import descendants_of, end_child
+from hpckit.node.orphans import TOKEN
+from hpckit.node.processes import descendants_of, end_child, kill_all
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle
@@ -29,6 +33,7 @@ from hpckit.spec.worker import slots_for
 _START_S: Final = 30.0
 _STOP_S: Final = 8.0
 _DYING_S: Final = 0.5
+_ROUNDS: Final = 5  # of ending what an agent has left, each of a second at most
 _RESTARTS: Final = 3
 _READ_BYTES: Final = 1 << 20
 
@@ -54,6 +59,7 @@ class PoolEngine:
         self._agent: subprocess.Popen[bytes] | None = None
         self._node: NodeDir | None = None
         self._starts = 0
+        self._name = ""  # of the agent, and no other's: its tasks' tokens begin with it
         self._in_vain = 0  # starts since the last result
         size = plan.worker
         self._slots = slots_for(size.cores, size.memory_mib, size.gpus, plan.surroundings)
@@ -116,6 +122,7 @@ class PoolEngine:
         path = self._node.path / f"{self._starts}.sock"
         self._run_dir.logs.mkdir(exist_ok=True)
         name = f"{worker_name(os.environ, os.getpid())}.{os.getpid()}.{self._starts}"
+        self._name = name
         argv = [sys.executable, "-P", "-m", "hpckit.node.worker", str(self._run_dir.root), "--once"]
         argv += ["--socket", str(path), "--name", name]
         with self._run_dir.log_file(name).open("ab") as log:
@@ -146,15 +153,23 @@ class PoolEngine:
                 f"with {self._agent.returncode}",
                 hint=f"Its words are in {self._run_dir.logs}.",
             )
+        self._stop_agent()  # it has gone, but what it ran may not, and would run twice
         self._start_agent()
 
     def _stop_agent(self) -> None:
         agent, self._agent = self._agent, None
         if agent:
             end_child(agent, descendants_of(agent.pid), leave_s=_STOP_S, rest_s=0.2)
+            self._end_what_it_left()
+
+    def _end_what_it_left(self) -> None:
+        """End the tasks of an agent that was killed, with all that they have started."""
+        left = kill_all(lambda: _left_by(self._name), rounds=_ROUNDS)
+        if left:
+            say(f"could not end processes {left} of the pool's agent {self._name}")
 
     def _hand_out(self) -> None:
-        while self._waiting and len(self._calls) < self._slots and self._agent:
+        while self._waiting and self._has_room(self._waiting[0]) and self._agent:
             bundle = self._waiting.popleft()
             stream = socket.socket(socket.AF_UNIX)
             call = _Call(bundle, stream)
@@ -167,6 +182,15 @@ class PoolEngine:
                 return
             self._calls[bundle.id] = call
             self._selector.register(stream, selectors.EVENT_READ, call)
+
+    def _has_room(self, bundle: Bundle) -> bool:
+        """Return whether a slot is free, and the memory that a bundle asks for: its tasks may have
+        grown since the slots were counted. One bundle may always run."""
+        if not self._calls:
+            return True
+        asked = [call.bundle.surroundings.memory_mib for call in self._calls.values()]
+        memory_mib = sum(asked) + bundle.surroundings.memory_mib
+        return len(asked) < self._slots and memory_mib <= self._plan.worker.memory_mib
 
     def _read(self, call: _Call) -> Returned | Lost | None:
         part = b""
@@ -196,6 +220,24 @@ class PoolEngine:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(call.stream)
         call.stream.close()
+
+
+def _left_by(worker: str) -> list[int]:
+    """Return every process that has the token of a task or slot of this worker in the environment
+    it was started with, and their descendants, which may have dropped theirs."""
+    mark = f"{TOKEN}={worker}/".encode()
+    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
+    found = [pid for pid in pids if pid != os.getpid() and _has_variable(pid, mark)]
+    return list(dict.fromkeys([*found, *(below for pid in found for below in descendants_of(pid))]))
+
+
+def _has_variable(pid: int, mark: bytes) -> bool:
+    """Return whether a variable of a process begins so; False if it has gone, or is another's."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(entry.startswith(mark) for entry in environment)
 
 
 def _listens(path: str) -> bool:

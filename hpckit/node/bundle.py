@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from hpckit.node.atomic import Partials, partials_of
 from hpckit.node.call import WarmInterpreter
@@ -13,6 +14,33 @@ from hpckit.node.lifetime import Lifetime
 from hpckit.node.spool import Spool
 from hpckit.node.surroundings import NotPossible, SlotPlace, prepare
 from hpckit.spec.task import Bundle, BundleResult, Task, TaskResult
+
+#: How long a slot pauses that could not start a task: at first, and at most.
+_PAUSE_S: Final = (0.3, 30.0)
+
+
+class Pauses:
+    """How long a slot rests that could not start a task: a node that can start nothing would
+    be handed the same tasks again at once, and for ever."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        self._last_s = 0.0
+        self._due_s = 0.0
+
+    def could_start(self) -> None:
+        """Note that a task could be started."""
+        self._last_s = 0.0
+
+    def could_not_start(self, why: str) -> None:
+        """Note that one could not: the next pause is twice as long as the last one."""
+        self.why = why
+        self._last_s = self._due_s = min(max(2 * self._last_s, _PAUSE_S[0]), _PAUSE_S[1])
+
+    def take(self) -> float:
+        """Return for how many seconds the slot has to rest now; it is due only once."""
+        due_s, self._due_s = self._due_s, 0.0
+        return due_s
 
 
 @dataclass(frozen=True)
@@ -25,6 +53,7 @@ class Slot:
     lifetime: Lifetime
     spool: Spool
     interpreter: WarmInterpreter
+    pauses: Pauses = field(default_factory=Pauses)
 
 
 def refuse(bundle: Bundle, worker: str, reason: str) -> BundleResult:
@@ -34,7 +63,10 @@ def refuse(bundle: Bundle, worker: str, reason: str) -> BundleResult:
 
 
 def run_bundle(bundle: Bundle, slot: Slot, cut: Cut) -> BundleResult:
-    """Run the tasks of a bundle until all are done, time is short or something cuts it."""
+    """Run the tasks of a bundle until all are done, time is short or something cuts it.
+
+    Where the node cannot start a task, that one and the rest are handed back as not run.
+    """
     each_s = bundle.expected_s / max(1, len(bundle.tasks))
     results: list[TaskResult] = []
     reason = ""
@@ -45,8 +77,13 @@ def run_bundle(bundle: Bundle, slot: Slot, cut: Cut) -> BundleResult:
         if reason:
             break
         result = _run_safely(task, bundle.attempts[number], bundle, slot, cut)
+        reason = _not_startable(result, slot, cut)
+        if reason:
+            slot.pauses.could_not_start(reason)
+            break
         results.append(result)
         if result.kind != "lost":
+            slot.pauses.could_start()
             slot.spool.finished(bundle.id, result)
     not_run = tuple(task.index for task in bundle.tasks[len(results) :])
     if not_run:
@@ -58,6 +95,16 @@ def run_bundle(bundle: Bundle, slot: Slot, cut: Cut) -> BundleResult:
         not_run=not_run,
         reason=reason if not_run else "",
     )
+
+
+def _not_startable(result: TaskResult, slot: Slot, cut: Cut) -> str:
+    """Return why the node could not start a task, ``""`` if it did: what a cut, a warning or
+    the walltime has ended is lost as well."""
+    if result.kind != "lost" or cut.check() or cut.abandoned:
+        return ""
+    if slot.shared.warned.at or slot.lifetime.refusal(0):
+        return ""
+    return result.message or "this node cannot start tasks"
 
 
 def _run_safely(task: Task, attempt: int, bundle: Bundle, slot: Slot, cut: Cut) -> TaskResult:

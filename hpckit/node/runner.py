@@ -22,7 +22,7 @@ from hpckit.node.call import WarmInterpreter
 from hpckit.node.cut import Cut, Flag, Warned
 from hpckit.node.execute import Shared
 from hpckit.node.lifetime import Lifetime
-from hpckit.node.log import say
+from hpckit.node.log import Changes, say
 from hpckit.node.orphans import Orphans
 from hpckit.node.spool import Spool
 from hpckit.node.surroundings import SlotPlace, public_environment, visible_gpus
@@ -65,16 +65,23 @@ class ResidentRunner:
     def __post_init__(self) -> None:
         self._waiting: queue.SimpleQueue[socket.socket | None] = queue.SimpleQueue()
         self._server = socket.socket(socket.AF_UNIX)
-        self._busy = 0
+        self._running: list[str] = []  # the bundles, by id
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._troubles = Changes()
         self.spool = Spool(self.settings.spool)
 
     @property
     def busy(self) -> int:
         """How many bundles are running."""
-        return self._busy
+        return len(self._running)
+
+    @property
+    def running(self) -> list[str]:
+        """The bundles that are running, by id: each from before `on_start` is called for it."""
+        with self._lock:
+            return list(self._running)
 
     def start(self) -> None:
         """Listen, and start the slots.
@@ -111,9 +118,9 @@ class ResidentRunner:
     def wait_idle(self, limit_s: float) -> bool:
         """Wait until no bundle is running; return whether that came to be."""
         deadline = time.monotonic() + limit_s
-        while self._busy and time.monotonic() < deadline:
+        while self.busy and time.monotonic() < deadline:
             time.sleep(0.02)
-        return not self._busy
+        return not self.busy
 
     def close(self) -> None:
         """End what runs, stop listening, end what tasks have left, flush the spool."""
@@ -158,6 +165,7 @@ class ResidentRunner:
             try:
                 with stream:
                     self._serve(stream, slot)
+                self._pause_if_due(slot)
             except Exception as error:  # the slot has to live on, whatever a client sends
                 say(f"a bundle could not be taken or given back: {error!r}")
         slot.interpreter.close()
@@ -174,7 +182,7 @@ class ResidentRunner:
             self._answer(stream, refuse(bundle, slot.worker, reason).to_json())
             return
         with self._lock:
-            self._busy += 1
+            self._running.append(bundle.id)
         try:
             self.spool.started(bundle.id)
             self.on_start(bundle.id)
@@ -187,7 +195,18 @@ class ResidentRunner:
                 self._answer(stream, result.to_json())
         finally:
             with self._lock:
-                self._busy -= 1
+                self._running.remove(bundle.id)
+
+    def _pause_if_due(self, slot: Slot) -> None:
+        """Let a slot rest whose node could not start a task; not while what waits for it has to
+        be refused."""
+        pause_s = slot.pauses.take()
+        if not pause_s:
+            return
+        self._troubles.say(f"{slot.pauses.why}; its slots pause before they try again")
+        deadline = time.monotonic() + pause_s
+        while (left_s := deadline - time.monotonic()) > 0 and not self.lifetime.draining:
+            self._closing.wait(min(left_s, _REFUSAL_S))
 
     def _answer(self, stream: socket.socket, text: str) -> None:
         stream.settimeout(_SEND_S)

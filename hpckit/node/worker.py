@@ -12,6 +12,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ class Worker:
         self.lifetime = Lifetime(self.info.ends_at)
         self.node = NodeDir(plan.node_tmp)
         self.session: Session | None = None
+        self._telling = threading.Lock()
         self._parent = os.getppid()
         self.runner = ResidentRunner(
             self._settings(),
@@ -106,9 +108,10 @@ class Worker:
                 return self.leave.reason or self._why_leave()
             address, joined = met
             say(f"joined the head of {address.run} on {address.node} ({joined.host})")
-            self.session = Session(self.plan, self.info, address, joined, self.node, self.runner)
+            session = Session(self.plan, self.info, address, joined, self.node, self.runner)
+            self._begin(session)
             try:
-                left = self.session.run(self.leave)
+                left = session.run(self.leave)
             finally:
                 self.session = None
                 if watch:
@@ -161,10 +164,20 @@ class Worker:
         self.lifetime.drain(f"the worker was warned by {name}")
         self.leave.raise_(f"warned by {name}")
 
+    def _begin(self, session: Session) -> None:
+        """Let a session begin, and tell its head of the bundles that have begun before it:
+        the pool hands them out as soon as the runner listens."""
+        with self._telling:
+            self.session = session
+            for bundle in self.runner.running:
+                session.joined.send({"started": bundle})
+
     def _tell_started(self, bundle: str) -> None:
-        session = self.session
-        if session:
-            session.joined.send({"started": bundle})
+        """Tell the head, if there is one, that a bundle begins; one that the session's beginning
+        has told of already is told twice, which changes nothing."""
+        with self._telling:
+            if self.session:
+                self.session.joined.send({"started": bundle})
 
     def _outlives_client(self) -> bool:
         """Whether a task whose engine has gone may finish: see `hpckit.node.door`."""

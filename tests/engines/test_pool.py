@@ -3,13 +3,16 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hpckit.engines.pool import PoolEngine
 from hpckit.engines.protocol import Lost, Returned
-from hpckit.spec.task import Task
+from hpckit.node.processes import descendants_of, is_alive
+from hpckit.spec.task import Bundle, Surroundings, Task
 from tests.engines.harness import a_head, command
 
 
@@ -178,3 +181,91 @@ def test_every_function_finds_its_own_temporary_directory(tmp_path: Path) -> Non
     results = [r for e in events if isinstance(e, Returned) for r in e.result.results]
     assert [(r.kind, (r.value or {}).get("own")) for r in results] == [("ok", True)] * 2
     assert len({(r.value or {})["pid"] for r in results}) == 1
+
+
+class EagerPool(PoolEngine):
+    """A pool that has a task running before its agent can have joined: no address is there yet."""
+
+    def start(self) -> dict[str, Any]:
+        parts = super().start()
+        root = self._run_dir.root
+        task = command(0, "sh", "-c", "touch note; sleep 60")
+        around = Surroundings(run="test-run", cwd=str(root))
+        self.submit(Bundle(id="1-0", surroundings=around, tasks=(task,), attempts=(1,)))
+        deadline = time.monotonic() + 20
+        while not (root / "note").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return parts
+
+
+def test_the_head_hears_of_bundles_that_began_before_the_agent_had_joined(tmp_path: Path) -> None:
+    with a_head(tmp_path / "run", "pool", EagerPool) as head:
+        head.door.wait_for("started", limit_s=15)
+        head.submit(command(1, "true"))
+        assert head.door.wait_for("started", 2) == [{"started": "1-0"}, {"started": "1-1"}]
+        head.engine.cancel("1-0")
+
+
+def test_what_a_killed_agent_has_left_is_gone_before_the_next_ones_tasks_begin(
+    tmp_path: Path,
+) -> None:
+    pids, seen = tmp_path / "old ones", tmp_path / "seen"
+    (tmp_path / "mytasks.py").write_text(
+        "import os, time\n"
+        "def hang(note):\n"
+        "    open(note, 'a').write(f'{os.getpid()}\\n')\n"
+        "    time.sleep(60)\n"
+    )
+    note = f'echo $$ >> "{pids}"; '
+    hang = f"{note} env -i setsid sh -c '{note} exec sleep 60' & {note} (setsid sleep 60 &) ; wait"
+    state = "$(cut -d ' ' -f 3 /proc/$pid/stat 2>/dev/null)"
+    alive = f'case "{state}" in Z|X|"") ;; *) echo $pid ;; esac'
+    look = f'for pid in $(cat "{pids}"); do {alive}; done > "{seen}"'
+    with a_head(tmp_path / "run", "pool", PoolEngine) as head:
+        agent = head.door.wait_for("joined")[0]["joined"]
+        head.submit(command(0, "sh", "-c", hang))
+        call = Task(index=1, key="1", function="mytasks:hang", kwargs={"note": str(pids)})
+        head.submit(call, python_path=(str(tmp_path),))
+        head.poll_until(lambda: pids.exists() and len(pids.read_text().split()) == 4, "both run")
+        family = descendants_of(agent["pid"])
+        os.kill(agent["pid"], signal.SIGKILL)
+        assert all(isinstance(event, Lost) for event in head.collect(2))
+        head.submit(command(2, "sh", "-c", look))
+        again = head.collect(3)[2]
+    assert isinstance(again, Returned)
+    assert (again.result.results[0].kind, seen.read_text()) == ("ok", "")
+    assert [pid for pid in family if is_alive(pid)] == []
+
+
+HOLDING = """
+import os, sys, time
+mine, other = sys.argv[1:]
+for kind in ("began", "runs"):
+    open(kind + mine, "w").close()
+beside = sorted(name[4:] for name in os.listdir() if name.startswith("runs"))
+deadline = time.monotonic() + 20
+while other and not os.path.exists("began" + other) and time.monotonic() < deadline:
+    time.sleep(0.02)
+time.sleep(0.4)
+os.unlink("runs" + mine)
+print(*beside)
+sys.exit(time.monotonic() > deadline)
+"""
+
+
+def test_tasks_that_have_grown_run_side_by_side_only_within_the_jobs_memory(
+    tmp_path: Path,
+) -> None:
+    with a_head(tmp_path / "run", "pool", PoolEngine) as head:  # 2 slots, 2000 MiB
+        for index, memory_mib, other in (
+            (0, 1200, "1"),
+            (1, 800, "0"),
+            (2, 1900, ""),
+            (3, 5000, ""),
+        ):
+            task = command(index, sys.executable, "-c", HOLDING, str(index), other)
+            head.submit(task, memory_mib=memory_mib)
+        events = head.collect(4)
+    results = {r.index: r for e in events if isinstance(e, Returned) for r in e.result.results}
+    assert [results[index].kind for index in range(4)] == ["ok"] * 4
+    assert [results[index].stdout for index in (2, 3)] == ["2\n", "3\n"]
