@@ -40,7 +40,10 @@ def oneliner_puts_a_job_on_a_line(slurm: Slurm) -> None:
 
 @case("scontrol show-job", "scontrol --details")
 def show_job_of_a_running_job(slurm: Slurm) -> None:
-    job = slurm.sbatch("-N2", "-w", slurm.hosts(1, 2), "-t3", "--wrap=sleep 30").becomes("RUNNING")
+    # With the whole of both nodes: they are shown as one only where the job has the same CPUs of
+    # each, and a job of another case may still hold some.
+    words = ("-N2", "-w", slurm.hosts(1, 2), "--exclusive", "-t3", "--wrap=sleep 30")
+    job = slurm.sbatch(*words).becomes("RUNNING")
     assert job.detail("JobState") == "RUNNING"
     assert job.detail("NodeList") == slurm.hosts(1, 2)
     assert f"Nodes={slurm.hosts(1, 2)} " in slurm.ok("scontrol", "-d", "show", "job", job.id)
