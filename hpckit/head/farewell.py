@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from hpckit.errors import HpckitError, SchedulerError
+from hpckit.errors import HpckitError, SchedulerError, StorageError
 from hpckit.head import exits
 from hpckit.head.ledger import Ledger
 from hpckit.head.members import Members
@@ -19,7 +19,6 @@ from hpckit.node.nodedir import sweep
 from hpckit.run.address import withdraw_address
 from hpckit.run.events import Ended
 from hpckit.run.jobs import read_jobs
-from hpckit.run.journal import FencedError
 from hpckit.run.rundir import RunDir, remove_temporaries
 from hpckit.run.state import RunState
 from hpckit.run.tasks import read_tasks
@@ -98,11 +97,14 @@ def send_home(
 
 
 def sweep_up(run_dir: RunDir, plan: Plan, record: Record) -> None:
-    """Remove what was temporary; nothing where the run was resumed meanwhile: it is another's."""
+    """Remove what was temporary; nothing where the run was resumed meanwhile: it is another's.
+
+    Raises nothing where that cannot be found out: the run has had its last word.
+    """
     sweep(plan.node_tmp)
     try:
         record.check_fence()
-    except FencedError:
+    except StorageError:  # fenced, or the directory cannot be read
         return
     remove_temporaries(run_dir)
     if plan.surroundings.atomic_outputs:

@@ -79,7 +79,9 @@ class Head:
         except FencedError:
             raise  # whatever this head would write no longer counts
         except HpckitError as error:
-            if self.told_to_go:  # Slurm ends all that is in the job; the engine may be the first
+            if (
+                self._goes_on_later
+            ):  # Slurm ends all that is in the job; the engine may be the first
                 return go_on_later(self.run_dir, self._ledger, self._record)
             broken(self.run_dir, self._record, str(error))
             raise
@@ -115,11 +117,16 @@ class Head:
                 return
             self._engine.submit(bundle)
 
+    @property
+    def _goes_on_later(self) -> bool:
+        """Whether another head is to go on with what is left."""
+        return self.told_to_go and not self._ledger.finished
+
     def _cut_short(self) -> str:
         return cut_short(self.run_dir, self.plan, self._ledger.state)
 
     def _finish(self) -> int:
-        if self.told_to_go and not self._ledger.finished:
+        if self._goes_on_later:
             return go_on_later(self.run_dir, self._ledger, self._record)
         word = last_word(self.run_dir, self.plan, self._ledger, self._record)
         send_home(self.run_dir, self.plan, self._members, f"the run is {word}", self._engine.poll)

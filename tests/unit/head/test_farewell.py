@@ -144,3 +144,16 @@ def test_a_job_whose_run_has_been_resumed_leaves_it_to_the_newer_one(run_dir: Ru
     assert list(run_dir.journal.iterdir()) == []
     take_over(run_dir, make_plan(tasks=2), replace(ME, job_id="9")).close()
     take_over(run_dir, make_plan(tasks=2), replace(ME, job_id="11")).close()  # by hand
+
+
+def test_a_run_that_has_had_its_last_word_is_not_broken_by_what_cannot_be_swept(
+    run_dir: RunDir,
+) -> None:
+    plan = make_plan(tasks=2)
+    ledger, record = head(run_dir, plan)
+    ledger.state.status[:] = bytes([DONE, DONE])
+    assert last_word(run_dir, plan, ledger, record) == "done"
+    (run_dir.journal / "0001.jsonl").rename(run_dir.root / "away")
+    run_dir.journal.rmdir()
+    run_dir.journal.write_text("no directory")  # as a file server that is away
+    sweep_up(run_dir, plan, record)
