@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any, Final
 
 from hpckit.engines.protocol import Lost, Returned, read_result
@@ -24,7 +23,7 @@ from hpckit.node.identity import worker_name
 from hpckit.node.log import say
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.orphans import TOKEN
-from hpckit.node.processes import descendants_of, end_child, kill_all
+from hpckit.node.processes import descendants_of, end_child, kill_all, marked
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle
@@ -225,19 +224,8 @@ class PoolEngine:
 def _left_by(worker: str) -> list[int]:
     """Return every process that has the token of a task or slot of this worker in the environment
     it was started with, and their descendants, which may have dropped theirs."""
-    mark = f"{TOKEN}={worker}/".encode()
-    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
-    found = [pid for pid in pids if pid != os.getpid() and _has_variable(pid, mark)]
+    found = marked(TOKEN, f"{worker}/", whole=False)
     return list(dict.fromkeys([*found, *(below for pid in found for below in descendants_of(pid))]))
-
-
-def _has_variable(pid: int, mark: bytes) -> bool:
-    """Return whether a variable of a process begins so; False if it has gone, or is another's."""
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return any(entry.startswith(mark) for entry in environment)
 
 
 def _listens(path: str) -> bool:

@@ -245,11 +245,14 @@ class Door:
         self._drop(guest, why)
 
     def _send(self, guest: _Guest, message: wire.Message) -> None:
-        line = wire.encode(message)
-        with contextlib.suppress(OSError), self._sending:  # a dead peer: `_beat` decides
-            guest.deaf = guest.stream.send(line) != len(line) or guest.deaf
+        self._tell(guest, wire.encode(message))
         if guest.deaf:
             self._drop(guest, "it does not read what it is told")
+
+    def _tell(self, guest: _Guest, line: bytes) -> None:
+        """Send a line, from either thread; a guest that takes half of it is called deaf."""
+        with contextlib.suppress(OSError), self._sending:  # a dead peer: `_beat` decides
+            guest.deaf = guest.stream.send(line) != len(line) or guest.deaf
 
     def _beat(self) -> None:
         now = self._clock()
@@ -269,8 +272,7 @@ class Door:
                 continue
             line = wire.encode({"beat": time.time()})
             for guest in list(self._guests.values()):
-                with contextlib.suppress(OSError), self._sending:
-                    guest.deaf = guest.stream.send(line) != len(line) or guest.deaf
+                self._tell(guest, line)
 
     def _drop(self, guest: _Guest, why: str) -> None:
         guest.gone = True

@@ -190,7 +190,7 @@ class Members:
         Raises:
             EngineError: it is so.
         """
-        if self._door.workers:
+        if self.anybody:
             self._alone_since = time.monotonic()
         elif time.monotonic() > self._alone_since + ALONE_S:
             raise EngineError(

@@ -55,13 +55,13 @@ _OURS: Final = {
     "--usage": "`sbatch --usage` itself",
     "--version": "`sbatch --version` itself",
 }
-#: Options without which a run's jobs would not be what its plan and its logs say they are.
-_FIXED: Final = frozenset(
-    {"--time", "--time-min", "--nodes", "--ntasks", "--ntasks-per-node", "--array", "--output",
-     "--error", "--open-mode", "--signal", "--chdir", "--job-name", "--wrap", "--parsable",
-     "--test-only", "--wait", "--clusters", "--cluster", "--quiet", "--help", "--usage",
-     "--version"}
+#: Of these, what a site may say in another way; without the rest a run's jobs would not be what
+#: its plan and its logs say they are.
+_A_SITE_MAY: Final = frozenset(
+    {"--mem", "--mem-per-cpu", "--mem-per-gpu", "--gres", "--gpus", "--gpus-per-node",
+     "--gpus-per-socket", "--gpus-per-task", "--cpus-per-task", "--export"}
 )  # fmt: skip
+_FIXED: Final = frozenset(_OURS) - _A_SITE_MAY
 
 
 def literal(path: str) -> str:

@@ -107,7 +107,6 @@ def marks_now(run_dir: RunDir, indices: Collection[int]) -> str:
 
     It is ``""`` when no task is meant, and when none has inputs.
 
-
     Raises:
         StorageError: the run directory cannot be read.
     """

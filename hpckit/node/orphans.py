@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from pathlib import Path
 
 from hpckit.node.processes import (
     adopted_children,
     descendants_of,
+    environment_of,
     kill_all,
     reap,
     send,
@@ -106,12 +106,8 @@ class Orphans:
 
 def _token_of(pid: int) -> str:
     """Return the token of a process, `_ENGINE` for the engine's, `_UNKNOWN` if it has none."""
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return _UNKNOWN
     found = _UNKNOWN
-    for entry in environment:
+    for entry in environment_of(pid):
         if entry.startswith(TOKEN.encode() + b"="):
             return os.fsdecode(entry.partition(b"=")[2])
         if entry.startswith(ENGINE_MARK.encode() + b"="):

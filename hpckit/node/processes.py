@@ -63,19 +63,29 @@ def descendants_of(pid: int) -> list[int]:
     return found
 
 
-def environment_has(pid: int, name: str, value: str) -> bool:
-    """Return whether the process was started with this variable; False if it has gone."""
+def environment_of(pid: int) -> list[bytes]:
+    """Return the variables, ``NAME=value``, a process was started with; none if it has gone."""
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
-        return False
-    return f"{name}={value}".encode() in environment.split(b"\0")
+        return []
 
 
-def marked(name: str, value: str) -> list[int]:
-    """Return every process of this user that was started with this variable."""
+def marked(name: str, value: str, *, whole: bool = True) -> list[int]:
+    """Return every process of this user that was started with this variable.
+
+    Args:
+        name: the variable's.
+        value: what it is, or begins with if it need not be the `whole`.
+    """
+    mark = f"{name}={value}".encode()
+
+    def carries(pid: int) -> bool:
+        variables = environment_of(pid)
+        return mark in variables if whole else any(v.startswith(mark) for v in variables)
+
     pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())  # noqa: PTH208
-    return [pid for pid in pids if pid != os.getpid() and environment_has(pid, name, value)]
+    return [pid for pid in pids if pid != os.getpid() and carries(pid)]
 
 
 def is_alive(pid: int) -> bool:

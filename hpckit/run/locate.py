@@ -64,7 +64,9 @@ def find_run(name: str | None) -> RunDir:
             hint="Start one with `hpckit submit BAG.toml`, or say where they are: HPCKIT_RUNS=DIR.",
         )
     if name is None:
-        return next(filter(_is_of_this_place, runs), runs[0])
+        root, cwd = runs_root().resolve(), str(Path.cwd())
+        here = (run for run in runs if run.root.parent == root or _made_in(run) == cwd)
+        return next(here, runs[0])
     for run in runs:
         if run.root.name == name:
             return run
@@ -73,14 +75,12 @@ def find_run(name: str | None) -> RunDir:
     raise InputError(f"run {name!r} not found; known: {some}.{did_you_mean(name, names)}")
 
 
-def _is_of_this_place(run_dir: RunDir) -> bool:
-    if run_dir.root.parent == runs_root().resolve():
-        return True
+def _made_in(run_dir: RunDir) -> str:
+    """Return the directory that a run was submitted from, ``""`` where that is not known."""
     try:
-        made_in = json.loads(run_dir.provenance.read_bytes())["cwd"]
+        return str(json.loads(run_dir.provenance.read_bytes())["cwd"])
     except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return bool(made_in == str(Path.cwd()))
+        return ""
 
 
 def _index() -> Path:

@@ -27,7 +27,7 @@ class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True):
         return (
             " --failed" * self.failed
             + " --changed" * bool(self.changed)
-            + (" --missing" * bool(self.missing))
+            + " --missing" * bool(self.missing)
         )
 
 

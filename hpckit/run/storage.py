@@ -25,15 +25,15 @@ def patiently(read: Callable[[], T], what: str) -> T:
     Raises:
         StorageError: `read` still raises an OSError; `what` it does is in the message.
     """
-    for pause_s in _PAUSES_S:
+    pauses = iter(_PAUSES_S)
+    while True:
         try:
             return read()
-        except OSError:
-            time.sleep(pause_s)
-    try:
-        return read()
-    except OSError as error:
-        raise StorageError(f"cannot {what}: {error.strerror or error}") from error
+        except OSError as error:
+            pause_s = next(pauses, None)
+            if pause_s is None:
+                raise StorageError(f"cannot {what}: {error.strerror or error}") from error
+        time.sleep(pause_s)
 
 
 def storage_trouble(run_dir: RunDir) -> str:

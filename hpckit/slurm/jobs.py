@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from hpckit.errors import SchedulerError
@@ -45,7 +45,7 @@ def job_states(job_ids: Sequence[str], *, slurm_bin: str) -> dict[str, JobState]
         try:
             found = _merge(found, _ask_further(open_ids, slurm_bin))
         except SchedulerError:
-            if not all(_is_covered(job, found) for job in open_ids):
+            if not _covered(found).issuperset(open_ids):
                 raise  # else the controller's word is enough while accounting is away
     return _answer(wanted, found)
 
@@ -91,9 +91,9 @@ def _unsettled(job_id: str, found: dict[str, JobState]) -> bool:
     return state is None or state.phase in ("ended", "unknown")
 
 
-def _is_covered(job_id: str, found: dict[str, JobState]) -> bool:
-    """Whether squeue knows a job, or some element of an array."""
-    return job_id in found or any(base_id(known) == job_id for known in found)
+def _covered(found: Collection[str]) -> set[str]:
+    """Return the ids of the jobs of which something is known, an element of an array, say."""
+    return {base_id(job) for job in found} | set(found)
 
 
 def _ask_further(job_ids: Sequence[str], slurm_bin: str) -> list[JobState]:
@@ -126,7 +126,7 @@ def _is_wanted(job_id: str, wanted: Sequence[str]) -> bool:
 
 def _answer(wanted: Sequence[str], found: dict[str, JobState]) -> dict[str, JobState]:
     answer = {job: state for job, state in found.items() if _is_wanted(job, wanted)}
-    covered = {base_id(job) for job in answer} | set(answer)
+    covered = _covered(answer)
     for job in wanted:
         if job not in covered:
             answer[job] = JobState(job_id=job, state=UNKNOWN)

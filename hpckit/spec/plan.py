@@ -40,15 +40,14 @@ class Retries:
     timeout: int = 0
     memory: int = 0
     memory_grow: float = 1.0  # each memory retry asks for this many times more
+    missing_output: int = 0
+    poison_after: int = 3  # workers that one task may take down with it
 
     def grown_mib(self, memory_mib: int, times: int) -> int:
         """Return what a task of `memory_mib` is given when it has run out of memory so often."""
         if times * log2(self.memory_grow) > _MOST_DOUBLINGS:  # too large for a float, perhaps
             return memory_mib << _MOST_DOUBLINGS
         return ceil(memory_mib * self.memory_grow**times)
-
-    missing_output: int = 0
-    poison_after: int = 3  # workers that one task may take down with it
 
 
 @dataclass(frozen=True, kw_only=True)
