@@ -34,6 +34,11 @@ def asset_dir(name: Literal["templates", "site_configs", "jobs"]) -> Path:
     )
 
 
+def how_to_install(extra: str) -> str:
+    """Return what to type for an extra of ours: PyPI's package of our name is somebody else's."""
+    return f"pip install '.[{extra}]' in hpckit's checkout"
+
+
 def find_compress_task() -> Path | None:
     """Return the C++ task: of this checkout, else on PATH."""
     built = asset_dir("jobs").parent / "native" / "build" / "compress_task"

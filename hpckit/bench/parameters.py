@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from hpckit.assets import how_to_install
 from hpckit.errors import InputError, did_you_mean
 from hpckit.spec.engines import ENGINES
 from hpckit.spec.task import Backend
@@ -193,6 +194,6 @@ def choose_backends(asked: Sequence[str], installed: Sequence[Backend]) -> tuple
     if not wanted:
         raise InputError(
             "neither Work Queue nor Ray is installed here",
-            hint="pip install '.[ray]' in hpckit's checkout",
+            hint=how_to_install("ray"),
         )
     return tuple(name for name in ENGINES if name in wanted)

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hpckit.assets import how_to_install
 from hpckit.bench.gathered import Bench, Figure, Interval, in_order
 from hpckit.bench.numbers import Unit, medians_of, milliseconds, seconds
 from hpckit.bench.plot_style import FAINT, INK, colour, new_canvas, stamp, styled
@@ -32,7 +33,7 @@ def missing_library() -> str:
     """Return what to say when nothing can be drawn, or an empty string."""
     if find_spec("matplotlib"):
         return ""
-    return "no pictures: matplotlib is not installed; pip install '.[bench]' in hpckit's checkout"
+    return f"no pictures: matplotlib is not installed; {how_to_install('bench')}"
 
 
 def draw(found: Sequence[Bench], directory: Path) -> list[Path]:

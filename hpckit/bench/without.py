@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import psutil
 
+from hpckit.assets import how_to_install
 from hpckit.bench import plain
 from hpckit.bench.load import Load, digest, laid_out
 from hpckit.bench.loopback import received
@@ -77,8 +78,7 @@ PLAINS: Final = (
     ),
     Plain(
         "hyperqueue", "hyperqueue", "on_hyperqueue.py", _has_hyperqueue,
-        "HyperQueue, where users may make network namespaces: pip install '.[bench]' in hpckit's "
-        "checkout",
+        f"HyperQueue, where users may make network namespaces: {how_to_install('bench')}",
         alone=True,
         note="HyperQueue's Python package asks once a second whether the job is over: up to a "
         "second of its makespan is that",

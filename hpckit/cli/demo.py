@@ -35,7 +35,7 @@ def demo(
 
     Example: hpckit demo
     """
-    from hpckit.assets import find_compress_task
+    from hpckit.assets import find_compress_task, how_to_install
     from hpckit.emulator import control
     from hpckit.engines.choose import installed
     from hpckit.report.comparison import compare
@@ -45,9 +45,7 @@ def demo(
     engines = [name for name in known if name in installed()]
     if not engines:
         titles = " nor ".join(ENGINES[name].title for name in known)
-        raise InputError(
-            f"neither {titles} is here", hint="pip install '.[ray]' in hpckit's checkout"
-        )
+        raise InputError(f"neither {titles} is here", hint=how_to_install("ray"))
     for name in known:
         if name not in engines:
             say.note(f"no {ENGINES[name].title} here: `hpckit submit --backend {name}` says why")
@@ -68,7 +66,7 @@ def demo(
 
 def _lay_out(directory: Path) -> None:
     """Copy the bags, where one can look at and change them, and convert the data."""
-    from hpckit.assets import asset_dir
+    from hpckit.assets import asset_dir, how_to_install
 
     try:
         shutil.copytree(
@@ -89,7 +87,7 @@ def _lay_out(directory: Path) -> None:
     if done.returncode:
         raise InputError(
             f"the demo's data could not be made: {done.stderr.strip()}",
-            hint="pip install '.[demo]' in hpckit's checkout",
+            hint=how_to_install("demo"),
         )
     say.note(f"the data: {done.stdout.strip()}")
 

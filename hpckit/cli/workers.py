@@ -85,6 +85,7 @@ def command(run: Run = None, as_json: Json = False) -> None:
 
     Example: hpckit workers command
     """
+    from hpckit.node.processes import python_module
     from hpckit.run.locate import find_run
     from hpckit.run.status import FINAL, read_status
     from hpckit.spec.engines import ENGINES
@@ -96,7 +97,7 @@ def command(run: Run = None, as_json: Json = False) -> None:
             "the pool has no workers to start by hand; it is the head itself",
             hint="Workers join a run of --backend workqueue or ray.",
         )
-    argv = [plan.python, "-P", "-m", "hpckit.node.worker", str(run_dir.root)]
+    argv = [*python_module("hpckit.node.worker", python=plan.python), str(run_dir.root)]
     if as_json:
         body = {"schema": "hpckit.workers/1", "run": plan.run, "command": argv, "at": time.time()}
         say.document(body)

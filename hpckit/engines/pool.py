@@ -12,7 +12,6 @@ import os
 import selectors
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from typing import Any, Final
@@ -23,7 +22,7 @@ from hpckit.node.identity import worker_name
 from hpckit.node.log import say
 from hpckit.node.nodedir import NodeDir
 from hpckit.node.orphans import TOKEN
-from hpckit.node.processes import descendants_of, end_child, kill_all, marked
+from hpckit.node.processes import descendants_of, end_child, kill_all, marked, python_module
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle
@@ -122,7 +121,7 @@ class PoolEngine:
         self._run_dir.logs.mkdir(exist_ok=True)
         name = f"{worker_name(os.environ, os.getpid())}.{os.getpid()}.{self._starts}"
         self._name = name
-        argv = [sys.executable, "-P", "-m", "hpckit.node.worker", str(self._run_dir.root), "--once"]
+        argv = [*python_module("hpckit.node.worker"), str(self._run_dir.root), "--once"]
         argv += ["--socket", str(path), "--name", name]
         with self._run_dir.log_file(name).open("ab") as log:
             self._agent = subprocess.Popen(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from hpckit.assets import how_to_install
 from hpckit.engines.protocol import Lost, Returned, read_result
 from hpckit.errors import EngineError
 from hpckit.node import ray as node_ray
@@ -240,7 +241,7 @@ def _import_ray() -> Any:
     if version < _OLDEST:
         raise EngineError(
             f"Ray {ray.__version__} has no token authentication",
-            hint="Install Ray 2.59 or newer: pip install '.[ray]' in hpckit's checkout.",
+            hint=f"Install Ray 2.59 or newer: {how_to_install('ray')}.",
         )
     return ray
 

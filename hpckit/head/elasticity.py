@@ -17,6 +17,7 @@ from hpckit.errors import EngineError
 from hpckit.head.background import Background
 from hpckit.head.fleet import Bounds, Fleet, Work, to_dismiss, to_start, workers_wanted
 from hpckit.head.vain import InVain
+from hpckit.node.backoff import BackOff
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.rundir import RunDir
 from hpckit.run.submission import submit_job
@@ -33,22 +34,6 @@ BACK_OFF_S: Final = (30.0, 900.0)  # after a refusal or workers in vain, at firs
 ALONE_S: Final = 900.0
 #: How long a head that is quick to start lets `hpckit submit` write the first array down.
 FIRST_ARRAY_S: Final = 60.0
-
-
-class BackOff:
-    """Pauses that grow, each twice as long as the one before."""
-
-    def __init__(self) -> None:
-        self._next_s = BACK_OFF_S[0]
-
-    def next_s(self) -> float:
-        """Return the next pause, in seconds."""
-        pause_s, self._next_s = self._next_s, min(self._next_s * 2, BACK_OFF_S[1])
-        return pause_s
-
-    def reset(self) -> None:
-        """Begin anew: something went well."""
-        self._next_s = BACK_OFF_S[0]
 
 
 class Elasticity:
@@ -81,7 +66,7 @@ class Elasticity:
         self._refused_until = self._doubted_until = 0.0
         self._began_at = clock()
         self._alone_since: float | None = None
-        self._after_refusals, self._after_failures = BackOff(), BackOff()
+        self._after_refusals, self._after_failures = BackOff(*BACK_OFF_S), BackOff(*BACK_OFF_S)
         self._recorded: set[str] = set()  # jobs and arrays that are known to be written down
 
     @property

@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -31,6 +30,7 @@ from hpckit.node.log import say
 from hpckit.node.processes import (
     become_subreaper,
     descendants_of,
+    python_module,
     send,
     signal_name,
     wait_gone,
@@ -117,7 +117,7 @@ class Supervisor:
         return self._warned or self._dismissed
 
     def _run_loop(self) -> int:
-        argv = [sys.executable, "-P", "-m", "hpckit.head.loop", self.run_dir]
+        argv = [*python_module("hpckit.head.loop"), self.run_dir]
         listener = Listener()
         try:
             loop = subprocess.Popen(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from hpckit.spec.bag import Bag
 from hpckit.spec.expand import expand, surroundings
 from hpckit.spec.paths import is_dir, is_file
+from hpckit.spec.recipe import Recipe
 from hpckit.spec.site_model import Site
 
 
@@ -24,9 +25,11 @@ def absent(bag: Bag, site: Site) -> Iterator[str]:
     around = surroundings(bag, "")
     if around.cwd and not is_dir(around.cwd):
         yield f"the working directory {around.cwd} is not there; tasks will fail without it"
-    first = next(expand(bag))
-    if first.argv and not around.launch:
-        yield from _program(first.argv[0], around.path, changes=_changes_path(bag, site))
+    program = Recipe(bag).program
+    if not program and not bag.task.function:
+        program = next(expand(bag)).argv[0]
+    if program and not around.launch:
+        yield from _program(program, around.path, changes=_changes_path(bag, site))
 
 
 def _changes_path(bag: Bag, site: Site) -> bool:

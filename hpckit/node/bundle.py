@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hpckit.node.atomic import Partials, partials_of
+from hpckit.node.backoff import BackOff
 from hpckit.node.call import WarmInterpreter
 from hpckit.node.cut import Cut
 from hpckit.node.execute import Shared, run_command
@@ -25,17 +26,17 @@ class Pauses:
 
     def __init__(self) -> None:
         self.why = ""
-        self._last_s = 0.0
+        self._back_off = BackOff(*_PAUSE_S)
         self._due_s = 0.0
 
     def could_start(self) -> None:
         """Note that a task could be started."""
-        self._last_s = 0.0
+        self._back_off.reset()
 
     def could_not_start(self, why: str) -> None:
         """Note that one could not: the next pause is twice as long as the last one."""
         self.why = why
-        self._last_s = self._due_s = min(max(2 * self._last_s, _PAUSE_S[0]), _PAUSE_S[1])
+        self._due_s = self._back_off.next_s()
 
     def take(self) -> float:
         """Return for how many seconds the slot has to rest now; it is due only once."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hpckit.errors import SchedulerError
+from hpckit.node.backoff import BackOff
 from hpckit.node.log import say
 from hpckit.slurm.waiting import why_waiting
 
@@ -48,7 +49,7 @@ class MakeRoom:
     chance: Callable[[], float] = random.random
 
     def __post_init__(self) -> None:
-        self._pause_s = _AGAIN_S[0]
+        self._pauses = BackOff(*_AGAIN_S)
         self._newest = -1
         self._next_at = 0.0
 
@@ -62,8 +63,7 @@ class MakeRoom:
             self._wait_anew(newest)
         if self.clock() < self._next_at:
             return ""
-        self._next_at = self.clock() + self._pause_s * (1 + self.chance())
-        self._pause_s = min(self._pause_s * 2, _AGAIN_S[1])
+        self._next_at = self.clock() + self._pauses.next_s() * (1 + self.chance())
         job = self.head_job()
         try:
             reason = self.ask(job, slurm_bin=self.slurm_bin) if job else ""
@@ -76,6 +76,6 @@ class MakeRoom:
 
     def _wait_anew(self, newest: int) -> None:
         self._newest = newest
-        self._pause_s = _AGAIN_S[0]
+        self._pauses.reset()
         spread_s = max(_LEAST_SPREAD_S, self.workers * _EACH_S)
         self._next_at = self.clock() + FIRST_S + spread_s * self.chance()

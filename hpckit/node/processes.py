@@ -11,12 +11,19 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def python_module(name: str, *, python: str = sys.executable) -> list[str]:
+    """Return the words that run a module. Without ``-P``, a ``queue.py`` or ``ray.py`` in the
+    working directory, which is the user's, would be taken for the module of that name."""
+    return [python, "-P", "-m", name]
 
 
 def become_subreaper() -> None:

@@ -14,8 +14,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from hpckit.assets import how_to_install
 from hpckit.errors import EngineError
 from hpckit.node.engine_worker import Launch
+from hpckit.node.processes import python_module
 from hpckit.run.rundir import RunDir
 from hpckit.spec.engines import ENGINES
 from hpckit.spec.plan import Plan
@@ -68,9 +70,9 @@ def command() -> list[str]:
     if importlib.util.find_spec("ray") is None:
         raise EngineError(
             f"Ray is not installed for {sys.executable}",
-            hint="Install it there: pip install '.[ray]' in hpckit's checkout.",
+            hint=f"Install it there: {how_to_install('ray')}.",
         )
-    return [sys.executable, "-P", "-m", "ray.scripts.scripts"]
+    return python_module("ray.scripts.scripts")
 
 
 def common_arguments(directory: Path, own: str) -> list[str]:

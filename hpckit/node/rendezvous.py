@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from hpckit.errors import EngineError
 from hpckit.node import door
+from hpckit.node.backoff import BackOff
 from hpckit.node.log import Changes
 from hpckit.run.address import Address, read_address
 from hpckit.run.jobs import HEAD_ROLES, newest_head_job, read_jobs
@@ -97,7 +98,7 @@ class _Shunned:
     """An address that was tried in vain: left alone until then, and longer each time."""
 
     until: float = 0.0
-    pause_s: float = _RETRY_S[0]
+    pauses: BackOff = field(default_factory=lambda: BackOff(*_RETRY_S))
     why: str = ""
 
 
@@ -162,7 +163,6 @@ class Rendezvous:
         except door.Refused as error:
             raise RunIsOver(str(error)) from None
         except door.DoorError as error:
-            shunned.until = self.clock() + shunned.pause_s
-            shunned.pause_s = min(shunned.pause_s * 2, _RETRY_S[1])
+            shunned.until = self.clock() + shunned.pauses.next_s()
             shunned.why = error.message
             return None, error.message

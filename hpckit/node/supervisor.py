@@ -28,6 +28,7 @@ from hpckit.node.processes import (
     become_subreaper,
     descendants_of,
     kill_all,
+    python_module,
     send,
     signal_name,
 )
@@ -102,7 +103,7 @@ class Supervisor:
 
 def main() -> int:
     """Keep a worker up; return its exit code."""
-    return Supervisor([sys.executable, "-P", "-m", "hpckit.node.worker", *sys.argv[1:]]).run()
+    return Supervisor([*python_module("hpckit.node.worker"), *sys.argv[1:]]).run()
 
 
 if __name__ == "__main__":

@@ -61,6 +61,13 @@ class Recipe:
             outputs=self._paths(self.outputs, values),
         )
 
+    @property
+    def program(self) -> str:
+        """The program of every task, ``""`` where it differs between them or is a function."""
+        if not self.command or self.command[0].holes:
+            return ""
+        return self._word(0, self.command[0], {})
+
     def written(self, elements: Sequence[Element]) -> dict[str, str]:
         """Return the parameters as the bag's file writes them: ``1e-2``, not 0.01."""
         return {name: text for name, (_, text) in zip(self.names, elements, strict=True)}

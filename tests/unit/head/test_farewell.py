@@ -7,6 +7,7 @@ from hpckit.head.farewell import broken, cut_short, go_on_later, last_word, swee
 from hpckit.head.ledger import Ledger
 from hpckit.head.record import Record
 from hpckit.head.takeover import Whoami, take_over
+from hpckit.run import storage
 from hpckit.run.address import Address, publish_address, read_address, withdraw_address
 from hpckit.run.jobs import SubmittedJob, record_job
 from hpckit.run.journal import FencedError, load_state
@@ -147,8 +148,9 @@ def test_a_job_whose_run_has_been_resumed_leaves_it_to_the_newer_one(run_dir: Ru
 
 
 def test_a_run_that_has_had_its_last_word_is_not_broken_by_what_cannot_be_swept(
-    run_dir: RunDir,
+    run_dir: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(storage, "_PAUSES_S", ())
     plan = make_plan(tasks=2)
     ledger, record = head(run_dir, plan)
     ledger.state.status[:] = bytes([DONE, DONE])
