@@ -42,11 +42,17 @@ class Done:
         return f"{' '.join(self.argv)}\n  exit {self.code}\n  out: {self.out}\n  err: {self.err}"
 
 
-def until(what: str, holds: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
-    """Poll until `holds`; past the deadline fail with what was waited for."""
+def until(
+    what: str,
+    holds: Callable[[], bool],
+    timeout_s: float = PATIENCE_S,
+    instead: Callable[[], str] = str,
+) -> None:
+    """Poll until `holds`; past the deadline fail with what was waited for, and what was there."""
     deadline = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain for {what}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout_s:g} s in vain for {what}\n{instead()}".rstrip())
         time.sleep(POLL_S)
 
 
@@ -186,12 +192,24 @@ class Job:
 
     def end(self, timeout_s: float = PATIENCE_S) -> str:
         """Wait until it has ended; its state (an array: the one that all tasks share)."""
-        until(f"the end of job {self.id}", lambda: not self.states() - FINAL, timeout_s)
+        self._until("to end", lambda: not self.states() - FINAL, timeout_s)
         return "/".join(sorted(self.states()))
 
     def becomes(self, state: str, timeout_s: float = PATIENCE_S) -> Job:
-        until(f"job {self.id} to be {state}", lambda: state in self.states(), timeout_s)
+        self._until(f"to be {state}", lambda: state in self.states(), timeout_s)
         return self
+
+    def _until(self, what: str, holds: Callable[[], bool], timeout_s: float) -> None:
+        """`until`, which tells what became of the job, and what else is in the queue."""
+
+        def instead() -> str:
+            return (
+                f"{self.slurm.ok('squeue', '-r')}\n"
+                f"{self.slurm.ok('scontrol', '-d', 'show', 'job', self.id)}\n"
+                f"it wrote: {self.output()!r}"
+            )
+
+        until(f"job {self.id} {what}", holds, timeout_s, instead)
 
     def waits_for(self, reason: str, timeout_s: float = 20) -> Job:
         """Wait until it is pending for that reason."""
@@ -208,7 +226,7 @@ class Job:
 
     def says(self, text: str, timeout_s: float = PATIENCE_S) -> Job:
         """Wait until its output contains the text."""
-        until(f"job {self.id} to say {text!r}", lambda: text in self.output(), timeout_s)
+        self._until(f"to say {text!r}", lambda: text in self.output(), timeout_s)
         return self
 
     def output(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.case import case
-from tests.conformance.driver import UNTIL_GO, Slurm, until
+from tests.conformance.driver import UNTIL_GO, Job, Slurm, until
 
 
 def state_of(slurm: Slurm, node: str) -> str:
@@ -18,6 +18,17 @@ def resume(slurm: Slurm, node: str) -> None:
     """Bring it back, where it has not come back by itself (ReturnToService)."""
     slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
     until("it to be idle", lambda: state_of(slurm, node) == "idle", 20)
+
+
+def until_accounted_as_failed(slurm: Slurm, job: Job) -> None:
+    """Wait for the record of its first run, which reaches the database after squeue's answer."""
+    ask = ("sacct", "-D", "-X", "-n", "-P", "-j", job.id, "-o", "state")
+    until(
+        "accounting to know it",
+        lambda: slurm.ok(*ask).startswith("NODE_FAIL"),
+        60,
+        lambda: slurm.ok(*ask),
+    )
 
 
 @case("state idle", "state mixed", "state allocated", "scontrol show-node", alone=True)
@@ -90,8 +101,7 @@ def a_job_of_a_node_set_down_is_requeued(slurm: Slurm) -> None:
     set_state(slurm, node, "down", "reason=test")
     try:
         until("it to wait", lambda: job.state() == "PENDING", 30)
-        rows = slurm.ok("sacct", "-D", "-X", "-n", "-P", "-j", job.id, "-o", "state").split()
-        assert rows[0] == "NODE_FAIL"
+        until_accounted_as_failed(slurm, job)
     finally:
         job.cancel()
         resume(slurm, node)
@@ -127,8 +137,7 @@ def a_node_that_dies_is_noticed_and_its_job_requeued(slurm: Slurm) -> None:
     slurm.faults.kill_node(node)
     until("it to be requeued", lambda: job.state() == "PENDING", 90)
     until("it to be down", lambda: state_of(slurm, node).startswith("down"), 30)
-    ask = ("sacct", "-D", "-X", "-n", "-P", "-j", job.id, "-o", "state")
-    until("accounting to know it", lambda: slurm.ok(*ask).split()[0] == "NODE_FAIL", 60)
+    until_accounted_as_failed(slurm, job)
     job.cancel()
     slurm.faults.start_node(node)
     until("it to be back", lambda: state_of(slurm, node) == "idle", 60)
