@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hpckit.cli import say
-from hpckit.cli.options import Json, Run, measured
+from hpckit.cli.options import Json, Run, Walltime, measured
 from hpckit.errors import HpckitError, InputError, SchedulerError, StorageError
 from hpckit.spec.units import parse_duration_s
 
@@ -94,7 +94,7 @@ def cancel(run: Run = None, as_json: Json = False) -> int:
     return 0
 
 
-def resume(
+def resume(  # noqa: PLR0913, PLR0917 - one parameter for each option
     run: Run = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="Run the tasks again that failed for good, too.")
@@ -105,6 +105,7 @@ def resume(
     missing: Annotated[
         bool, typer.Option("--missing", help="Run the tasks again whose outputs are gone, too.")
     ] = False,
+    walltime: Walltime = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it live; take its code.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -119,7 +120,9 @@ def resume(
     from hpckit.run.status import read_status
 
     run_dir = find_run(run)
-    outcome = resume_run(run_dir, failed=failed, changed=changed, missing=missing)
+    outcome = resume_run(
+        run_dir, failed=failed, changed=changed, missing=missing, walltime_s=walltime
+    )
     for note in outcome.notes:
         say.note(note)
     if as_json:

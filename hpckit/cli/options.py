@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from hpckit.errors import InputError, did_you_mean
+from hpckit.spec.units import parse_duration_s
 
 Number = TypeVar("Number", int, float)
 
@@ -85,6 +86,15 @@ TaskIndex = Annotated[
         metavar="I",
         parser=whole_number("--task", least=0),
         help="One task, by its index.",
+    ),
+]
+Walltime = Annotated[
+    int | None,
+    typer.Option(
+        "--walltime",
+        metavar="TIME",
+        parser=measured("--walltime", with_unit(parse_duration_s)),
+        help='Longest time of the jobs: "2h".',
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every one, on a line of its own.")]

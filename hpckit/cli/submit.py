@@ -19,7 +19,7 @@ import typer
 from hpckit.cli import say
 from hpckit.cli import submit_options as opt
 from hpckit.cli.interrupt import when_interrupted
-from hpckit.cli.options import Json
+from hpckit.cli.options import Json, Walltime
 from hpckit.errors import InputError, RunExistsError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     max_failures: opt.MaxFailures = "",
     cores: opt.Cores = None,
     memory: opt.Memory = None,
-    walltime: opt.Walltime = None,
+    walltime: Walltime = None,
     partition: opt.Partition = "",
     worker_partition: opt.WorkerPartition = "",
     account: opt.Account = "",

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hpckit.cli.options import measured, one_of, whole_number, with_unit
+from hpckit.cli.options import measured, one_of, whole_number
 from hpckit.errors import InputError
 from hpckit.spec.engines import ENGINES
-from hpckit.spec.units import parse_duration_s, parse_memory_mib
+from hpckit.spec.units import parse_memory_mib
 
 
 def _key_value(text: str) -> tuple[str, str]:
@@ -77,15 +77,6 @@ Memory = Annotated[
         parser=measured("--memory", parse_memory_mib),
         metavar="SIZE",
         help='Memory of each worker: "8 GB".',
-    ),
-]
-Walltime = Annotated[
-    int | None,
-    _option(
-        "--walltime",
-        parser=measured("--walltime", with_unit(parse_duration_s)),
-        metavar="TIME",
-        help='Longest time of the jobs: "2h".',
     ),
 ]
 Partition = Annotated[str, _words("--partition", "NAME", "Slurm's partition.")]

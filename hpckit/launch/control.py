@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ import msgspec
 
 from hpckit.errors import InputError
 from hpckit.launch.inputs import changed_inputs, gone_outputs, marks_now
+from hpckit.launch.longer import with_walltime, written
 from hpckit.launch.submit import Submitted, mark_cancelled, resubmit
 from hpckit.run.jobs import SubmittedJob, read_jobs
 from hpckit.run.journal import load_state
@@ -20,6 +22,8 @@ from hpckit.run.state import DONE
 from hpckit.run.status import FINAL, RunStatus, read_status
 from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.sbatch import scancel
+from hpckit.spec.plan import Plan
+from hpckit.spec.site_model import Site
 from hpckit.spec.units import counted
 
 _LAST_WORD_S: Final = 10.0  # that a head may take to note the end and send its workers home
@@ -53,7 +57,14 @@ class Resumed:
     notes: tuple[str, ...]
 
 
-def resume_run(run_dir: RunDir, *, failed: bool, changed: bool, missing: bool) -> Resumed:
+def resume_run(
+    run_dir: RunDir,
+    *,
+    failed: bool = False,
+    changed: bool = False,
+    missing: bool = False,
+    walltime_s: int | None = None,
+) -> Resumed:
     """Submit the scripts of a run that has ended anew, for what is not done.
 
     What an earlier call asked for and no head has begun is asked for again. Inputs count as seen
@@ -64,6 +75,7 @@ def resume_run(run_dir: RunDir, *, failed: bool, changed: bool, missing: bool) -
         failed: run the tasks again that failed for good, too.
         changed: run the done tasks again whose inputs have changed since, too.
         missing: run the done tasks again whose declared outputs are gone, too.
+        walltime_s: how long its jobs may run from now on; None: as before.
 
     Raises:
         InputError: the run has not ended, or it would end again at once.
@@ -89,12 +101,8 @@ def resume_run(run_dir: RunDir, *, failed: bool, changed: bool, missing: bool) -
     if status.record.left + len(tasks_again(request, status.record)) == 0:
         return Resumed((), (*notes, f"{status.plan.run}: nothing is left to do"))
     _check_failures(status, request)
-    marks = marks_now(run_dir, request.done)
-    write_atomically(run_dir.resume, msgspec.json.encode(request).decode())
-    submitted = _resubmit(run_dir)
-    if marks:
-        write_atomically(run_dir.inputs, marks)
-    return Resumed(submitted.jobs, notes)
+    jobs, cut = _go_on(run_dir, status.plan, request, walltime_s)
+    return Resumed(jobs, (*notes, *cut))
 
 
 def _stale(run_dir: RunDir, status: RunStatus) -> ResumeRequest:
@@ -128,6 +136,22 @@ def _check_failures(status: RunStatus, request: ResumeRequest) -> None:
             "would end again at once",
             hint=f"Run them again, too: hpckit resume {run} --failed",
         )
+
+
+def _go_on(
+    run_dir: RunDir, plan: Plan, request: ResumeRequest, walltime_s: int | None
+) -> tuple[tuple[SubmittedJob, ...], list[str]]:
+    """Submit jobs that carry out the request; return them, and what was cut of the walltime."""
+    notes: list[str] = []
+    site = Site.from_json(run_dir.site.read_bytes())
+    longer = with_walltime(plan, site, walltime_s, notes) if walltime_s else None
+    marks = marks_now(run_dir, request.done)
+    write_atomically(run_dir.resume, msgspec.json.encode(request).decode())
+    with written(run_dir, longer) if longer else nullcontext():
+        submitted = _resubmit(run_dir)
+    if marks:
+        write_atomically(run_dir.inputs, marks)
+    return submitted.jobs, notes
 
 
 def _resubmit(run_dir: RunDir) -> Submitted:

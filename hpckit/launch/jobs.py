@@ -30,6 +30,11 @@ def array_slices(workers: int, max_array_size: int, at_once: int = 0) -> tuple[s
     return tuple(array_indices(count) + limit * (count > 1) for count in counts)
 
 
+def warning_directive(walltime_s: int) -> str:
+    """Return by what a head's job is warned: the batch shell alone (B:), which tells the head."""
+    return f"--signal=B:USR2@{warning_s(walltime_s)}"
+
+
 def first_arrays(plan: Plan) -> tuple[str, ...]:
     """Return the ``--array`` values of the workers that are submitted with the head.
 
@@ -137,8 +142,7 @@ class Jobs:
 
     @property
     def _warning(self) -> str:
-        """The batch shell alone is warned (B:), and tells the head."""
-        return f"--signal=B:USR2@{warning_s(self.sizes.head.walltime_s)}"
+        return warning_directive(self.sizes.head.walltime_s)
 
     @property
     def _gpus(self) -> list[str]:

@@ -68,6 +68,11 @@ class _Case:
         return limits
 
     @property
+    def walltime_wish_s(self) -> int | None:
+        """What flag or bag would like."""
+        return self.request.walltime_s or self.bag.workers.walltime_s
+
+    @property
     def beside_mib(self) -> int:
         """What the head takes of each worker's memory."""
         return HEAD_MEMORY_MIB if self.shape == "allocation" else 0
@@ -94,7 +99,7 @@ def choose_sizes(
     job_memory = memory + case.engine_mib(slots) + case.beside_mib
     if bag.task.resources.memory_mib:
         slots = min(slots, memory // bag.task.resources.memory_mib)
-    walltime_s = choose_walltime(bag, request, places.workers, case.notes)
+    walltime_s = choose_walltime(case.walltime_wish_s, places.workers, case.notes)
     gpus = slots * bag.task.resources.gpus
     worker = Size(cores=cores, memory_mib=memory, walltime_s=walltime_s, gpus=gpus)
     return Sizes(
@@ -113,7 +118,7 @@ def choose_sizes(
 def _head_walltime_s(case: _Case, places: Places) -> int:
     """Return how long the head may run; what cuts it is noted once, if both are in one queue."""
     notes: list[str] = []
-    walltime_s = choose_walltime(case.bag, case.request, places.head, notes)
+    walltime_s = choose_walltime(case.walltime_wish_s, places.head, notes)
     if places.head != places.workers:
         case.notes += [f"head's {note}" for note in notes]
     return walltime_s

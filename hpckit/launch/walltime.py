@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from hpckit.launch.place import Place
-from hpckit.launch.request import Request
-from hpckit.spec.bag import Bag
 from hpckit.spec.units import human_duration
 
 DEFAULT_WALLTIME_S: Final = 3600
 _WARNING_S: Final = 120  # enough to flush, hand back and be requeued
 
 
-def choose_walltime(bag: Bag, request: Request, place: Place, notes: list[str]) -> int:
+def choose_walltime(wish: int | None, place: Place, notes: list[str]) -> int:
     """Return the time limit of all jobs: whole minutes, as Slurm counts, and at least one.
 
-    Flag, then bag, then an hour; cut to the partition's limit, which is rounded *down* to
+    What is wished for, else an hour; cut to the partition's limit, which is rounded *down* to
     the minute, as a greater one would be refused.
     """
-    wish = request.walltime_s or bag.workers.walltime_s
     walltime_s = -(-(wish or DEFAULT_WALLTIME_S) // 60) * 60
     limit = place.limits.max_walltime_s
     if limit is None:

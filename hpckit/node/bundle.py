@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hpckit.node.atomic import Partials, partials_of
@@ -78,6 +78,7 @@ def run_bundle(bundle: Bundle, slot: Slot, cut: Cut) -> BundleResult:
         if reason:
             break
         result = _run_safely(task, bundle.attempts[number], bundle, slot, cut)
+        result = _too_long(result, slot.lifetime)
         reason = _not_startable(result, slot, cut)
         if reason:
             slot.pauses.could_not_start(reason)
@@ -106,6 +107,14 @@ def _not_startable(result: TaskResult, slot: Slot, cut: Cut) -> str:
     if slot.shared.warned.at or slot.lifetime.refusal(0):
         return ""
     return result.message or "this node cannot start tasks"
+
+
+def _too_long(result: TaskResult, lifetime: Lifetime) -> TaskResult:
+    """Return a task as timed out that went with its worker, having had all of a worker's time:
+    as lost it would be begun again for ever."""
+    if result.kind != "lost" or not (why := lifetime.too_short(result.started_at, result.wall_s)):
+        return result
+    return replace(result, kind="timeout", message=why)
 
 
 def _run_safely(task: Task, attempt: int, bundle: Bundle, slot: Slot, cut: Cut) -> TaskResult:

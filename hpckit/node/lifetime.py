@@ -5,16 +5,31 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from hpckit.spec.units import human_duration
+
 #: What is kept of the walltime for leaving in order.
 MARGIN_S: Final = 10.0
 _WEIGHT: Final = 0.3  # of the newest task in the running mean
+#: A task that began within this much of its job's beginning could not have begun sooner.
+_AT_ONCE_S: Final = 15.0
+_AT_ONCE_SHARE: Final = 0.05  # of the walltime, if that is longer
+#: Slurm warns up to a minute early, and its KillWait is 30 s by default.
+_EARLY_S: Final = 90.0
 
 
 class Lifetime:
-    """Open for work, then draining, by word from outside or by the clock."""
+    """Open for work, then draining, by word from outside or by the clock.
 
-    def __init__(self, ends_at: float) -> None:
-        self.ends_at = ends_at  # Unix time; 0: no end known
+    Args:
+        ends_at: when the job ends, Unix time; 0: that is not known.
+        walltime_s: how long the jobs of the run's workers live; 0: that is not known.
+        warning_s: how long before its end the job is warned, if it is.
+    """
+
+    def __init__(self, ends_at: float, walltime_s: int = 0, warning_s: int = 0) -> None:
+        self.ends_at = ends_at
+        self._walltime_s = walltime_s
+        self._warning_s = warning_s
         self.draining = ""  # why no new work is taken
         self._mean_s = 0.0  # wall time of a task, as measured here
 
@@ -45,6 +60,25 @@ class Lifetime:
         if left_s - MARGIN_S < expected_s:
             return f"{max(0.0, left_s):.0f} s left of the walltime"
         return ""
+
+    def too_short(self, started_at: float, wall_s: float) -> str:
+        """Return why no worker can finish a task that was ended early, ``""`` if one may.
+
+        None can when it had all of a job's time: it began with the job, and went with its end.
+
+        Args:
+            started_at: when the task began, Unix time.
+            wall_s: how long it ran.
+        """
+        if not (self.ends_at and self._walltime_s):
+            return ""
+        job_began_at = self.ends_at - self._walltime_s
+        at_once_s = max(_AT_ONCE_S, _AT_ONCE_SHARE * self._walltime_s)
+        with_its_job = started_at <= job_began_at + at_once_s and wall_s >= self._walltime_s / 2
+        if not with_its_job or self.left_s() > self._warning_s + _EARLY_S:
+            return ""
+        walltime = human_duration(self._walltime_s)
+        return f"not done after {human_duration(wall_s)}, all that a walltime of {walltime} leaves"
 
     def is_over(self) -> bool:
         """Whether it is time to leave because of the walltime."""

@@ -62,7 +62,7 @@ class Worker:
         speak_as(self.info.name)
         self.warned = Warned()
         self.leave = Flag()
-        self.lifetime = Lifetime(self.info.ends_at)
+        self.lifetime = Lifetime(self.info.ends_at, plan.worker.walltime_s, plan.warning_s)
         self.node = NodeDir(plan.node_tmp)
         self.session: Session | None = None
         self._telling = threading.Lock()

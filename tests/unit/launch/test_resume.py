@@ -17,6 +17,7 @@ from hpckit.run.jobs import newest_head_job
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import WAITING
 from hpckit.run.status import read_status
+from hpckit.spec.site_model import Partition
 from hpckit.spec.task import OK
 from tests.unit.factories import make_result
 from tests.unit.launch.conftest import COUNTING, Case
@@ -63,8 +64,13 @@ class Run:
     def controller_back(self) -> None:
         self.slurm.script("sbatch", COUNTING)
 
-    def resume(self, **asked: bool) -> Resumed:
-        return resume_run(self.dir, **{"failed": False, "changed": False, "missing": False} | asked)
+    def resume(self, **asked: Any) -> Resumed:
+        return resume_run(self.dir, **asked)
+
+    def times(self) -> list[str]:
+        """Return the time limits of plan and scripts, the head's first."""
+        texts = [self.dir.script(job.role).read_text() for job in self.dir.read_plan().jobs]
+        return [line for text in texts for line in text.splitlines() if "--time=" in line]
 
     def runs_next(self) -> list[int]:
         """Return the tasks that the newest head has to run, and end the run."""
@@ -180,3 +186,49 @@ def test_outputs_that_are_gone_need_no_inputs(case: Case, slurm: FakeSlurm) -> N
     run.ends("done", OK, OK, OK)
     assert run.resume(missing=True).jobs
     assert run.runs_next() == [0, 1, 2]
+
+
+def test_a_run_goes_on_with_another_walltime(run: Run) -> None:
+    run.ends("failed", OK, OK, "timeout")
+    edited = run.dir.script("workers")
+    edited.write_text(edited.read_text() + "# by hand\n")
+    assert run.times() == ["#SBATCH --time=01:00:00"] * 2
+    assert run.resume(failed=True, walltime_s=4 * 3600).jobs
+    plan = run.dir.read_plan()
+    assert run.times() == ["#SBATCH --time=04:00:00"] * 2
+    assert (plan.head.walltime_s, plan.worker.walltime_s) == (14400, 14400)
+    assert [line for job in plan.jobs for line in job.directives if "--time" in line] == [
+        "--time=04:00:00"
+    ] * 2
+    assert edited.read_text().endswith("# by hand\n"), "what else was changed stays"
+    assert run.runs_next() == [2]
+
+
+def test_a_walltime_that_slurm_refuses_leaves_the_run_as_it_was(run: Run) -> None:
+    run.ends("failed", OK, OK, "timeout")
+    before = run.dir.plan.read_text()
+    run.slurm.answer("sbatch", stderr="sbatch: error: Requested time limit is invalid\n", code=1)
+    with pytest.raises(SchedulerError, match="time limit is invalid"):
+        run.resume(failed=True, walltime_s=10**6)
+    assert run.dir.plan.read_text() == before
+    assert run.times() == ["#SBATCH --time=01:00:00"] * 2
+    run.controller_back()
+    assert run.resume().jobs
+    assert run.runs_next() == [2]
+
+
+def test_a_short_walltime_warns_the_head_sooner(run: Run) -> None:
+    run.ends("failed", OK, OK, "timeout")
+    run.resume(failed=True, walltime_s=240)
+    assert run.dir.read_plan().warning_s == 60
+    assert "#SBATCH --signal=B:USR2@60\n" in run.dir.script("head").read_text()
+
+
+def test_a_walltime_is_cut_to_what_the_partition_allows(case: Case, slurm: FakeSlurm) -> None:
+    partitions = {"day": Partition(max_walltime=86400), "week": Partition()}
+    case.site = case.site.model_copy(update={"partitions": partitions, "default_partition": "day"})
+    run = Run(case, slurm)
+    run.ends("failed", OK, OK, "timeout")
+    notes = run.resume(failed=True, walltime_s=10 * 86400).notes
+    assert notes == ("walltime: 1d 0h, not 10d 0h; partition 'day' allows no more",)
+    assert run.times() == ["#SBATCH --time=1-00:00:00"] * 2

@@ -76,6 +76,25 @@ def test_a_bundle_sent_before_anything_was_measured_is_judged_by_the_tasks_here(
     assert life.refusal(0, tasks=2) == ""
 
 
+def test_a_task_that_had_all_of_a_job_s_time_would_never_be_done() -> None:
+    now = time.time()
+    life = Lifetime(now + 30, 3600, 120)
+    began = now + 30 - 3600
+    assert life.too_short(began + 20, 3550) == (
+        "not done after 59m 10s, all that a walltime of 1h 00m leaves"
+    )
+    assert life.too_short(began + 170, 3400)
+    assert life.too_short(began + 600, 2970) == "", "it may begin sooner next time"
+    assert life.too_short(began + 20, 100) == "", "something else has ended it"
+
+
+def test_a_task_that_something_else_has_ended_is_not_too_long_for_its_worker() -> None:
+    now = time.time()
+    assert Lifetime(now + 1200, 3600, 120).too_short(now - 2390, 2390) == "", "preempted"
+    assert Lifetime(0, 3600, 120).too_short(now - 3590, 3590) == "", "no end is known"
+    assert Lifetime(now + 30).too_short(now - 3590, 3590) == "", "no walltime is known"
+
+
 def test_gigabytes_of_output_are_kept_as_head_and_tail_with_what_was_dropped() -> None:
     capture = Capture(10, 20)
     capture.feed(b"beginning " + b"x" * 5)

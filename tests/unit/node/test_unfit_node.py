@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,20 @@ def test_a_task_that_is_lost_to_a_cut_is_no_sign_of_a_node_that_starts_nothing(
     assert [(done.index, done.kind) for done in result.results] == [(1, "lost")]
     assert (result.not_run, result.reason) == ((7, 8, 9), "the run is cancelled")
     assert slot.pauses.take() == 0
+
+
+def test_a_task_for_which_no_worker_lives_long_enough_fails_instead_of_being_begun_for_ever(
+    tmp_path: Path,
+) -> None:
+    slot, over = a_slot(tmp_path, tmp_path), Flag()
+    slot = replace(slot, lifetime=Lifetime(time.time() + 1, 1))  # the job has begun just now
+    threading.Timer(0.6, over.raise_, ["the walltime is over"]).start()
+    long = Task(index=1, key="1", argv=("sleep", "60"))
+    result = run_bundle(a_bundle(long), slot, Cut(None, over))
+    (done,) = result.results
+    assert (done.kind, "not done after " in done.message) == ("timeout", True)
+    slot.spool.close()
+    assert '"kind":"timeout"' in slot.spool.path.read_text(), "an heir of the head learns of it"
 
 
 def test_the_pauses_double_up_to_half_a_minute_and_begin_anew_after_a_start() -> None:

@@ -1,0 +1,93 @@
+"""Another walltime for a run that has ended: its plan and its scripts are written anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from hpckit.errors import StorageError
+from hpckit.launch.directives import key_of
+from hpckit.launch.jobs import warning_directive
+from hpckit.launch.place import Place
+from hpckit.launch.walltime import choose_walltime, warning_s
+from hpckit.run.rundir import RunDir, write_atomically
+from hpckit.spec.plan import JobPlan, Plan
+from hpckit.spec.site_model import Partition, Site
+from hpckit.spec.units import slurm_time
+
+
+def with_walltime(plan: Plan, site: Site, wish_s: int, notes: list[str]) -> Plan:
+    """Return the plan with another walltime, cut to what the jobs' partitions allow.
+
+    Args:
+        plan: the plan as it is.
+        site: where the run goes, as it was submitted.
+        wish_s: the walltime that is wished for, seconds.
+        notes: takes what was cut, in words for the user.
+    """
+    said: list[str] = []
+    times = [choose_walltime(wish_s, _place(site, job), said) for job in plan.jobs]
+    notes += dict.fromkeys(said)
+    head_s, worker_s = times[0], times[-1]  # one job, or the head's and the workers'
+    warned = warning_directive(head_s)
+    return replace(
+        plan,
+        head=replace(plan.head, walltime_s=head_s),
+        worker=replace(plan.worker, walltime_s=worker_s),
+        warning_s=warning_s(head_s),
+        jobs=tuple(
+            _timed(job, time_s, warned) for job, time_s in zip(plan.jobs, times, strict=True)
+        ),
+    )
+
+
+@contextmanager
+def written(run_dir: RunDir, plan: Plan) -> Iterator[None]:
+    """Have the run's plan and the times in its scripts be those of `plan`; as they were before,
+    when the block fails. What else somebody has changed in the scripts stays.
+
+    Raises:
+        StorageError: a file cannot be read or written.
+    """
+    paths = [run_dir.script(job.role) for job in plan.jobs]
+    try:
+        before = {path: path.read_text() for path in (*paths, run_dir.plan)}
+    except OSError as error:
+        raise StorageError(f"cannot read {run_dir.root}: {error}") from error
+    try:
+        for path, job in zip(paths, plan.jobs, strict=True):
+            write_atomically(path, _retimed(before[path], job), mode=0o700)
+        write_atomically(run_dir.plan, plan.to_json())
+        yield
+    except BaseException:
+        for path, text in before.items():
+            with suppress(StorageError):
+                write_atomically(path, text, mode=0o600 if path == run_dir.plan else 0o700)
+        raise
+
+
+def _place(site: Site, job: JobPlan) -> Place:
+    """Return where a job goes, by its directives; of limits, what the site says of that place."""
+    words = {key_of(line): line.partition("=")[2] for line in job.directives}
+    partition, qos = words.get("--partition", ""), words.get("--qos", "")
+    limits = Partition()
+    for name, entry in site.partitions.items():
+        named = name if entry.partition is None else entry.partition
+        if named == partition and entry.qos in ("", qos):
+            limits = entry
+    return Place(limits=limits, partition=partition, account="", qos=qos, constraint="")
+
+
+def _timed(job: JobPlan, walltime_s: int, warned: str) -> JobPlan:
+    new = {"--time": f"--time={slurm_time(walltime_s)}", "--signal": warned}
+    return replace(job, directives=tuple(new.get(key_of(line), line) for line in job.directives))
+
+
+def _retimed(script: str, job: JobPlan) -> str:
+    """Return a script with the times of the job's directives."""
+    for line in job.directives:
+        if key_of(line) in ("--time", "--signal"):
+            script = re.sub(rf"(?m)^#SBATCH {key_of(line)}=.*$", f"#SBATCH {line}", script)
+    return script
