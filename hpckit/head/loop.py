@@ -29,9 +29,12 @@ from hpckit.head.sizing import bundles_held
 from hpckit.head.takeover import publish, take_over, who_am_i
 from hpckit.node.door import read_key
 from hpckit.node.log import say
+from hpckit.node.processes import allow_open_files
 from hpckit.run.journal import FencedError
 from hpckit.run.rundir import RunDir
+from hpckit.spec.worker import slots_for
 
+OWN_FILES: Final = 1024  # open at a time, beside one of each worker, or of each slot of the pool
 POLL_S: Final = 0.1  # longest wait for the engine, so that the door is heard soon
 
 
@@ -42,6 +45,9 @@ class Head:
         self.run_dir = run_dir
         self.plan = run_dir.read_plan()
         self.told_to_go = False
+        size = self.plan.worker
+        slots = slots_for(size.cores, size.memory_mib, size.gpus, self.plan.surroundings)
+        allow_open_files(OWN_FILES + 2 * max(self.plan.max_workers, slots))
         self._pulse = Pulse()
         self._me = who_am_i(self.plan)
         self._taken = take_over(run_dir, self.plan, self._me)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -35,6 +36,21 @@ def become_subreaper() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process, and what it starts, have so many files open, as far as it may.
+
+    The usual soft limit, 1024, is too low for a worker with hundreds of slots; a limit that is
+    higher already stays. Programs that use ``select`` mind a much higher one, so it is no more
+    than is needed.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < count:
+        may = count if hard == unlimited else min(count, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (may, hard))
 
 
 def children_of(pid: int) -> list[int]:

@@ -28,7 +28,7 @@ from hpckit.node.linger import linger, should_linger
 from hpckit.node.log import say, speak_as
 from hpckit.node.makeroom import MakeRoom
 from hpckit.node.nodedir import NodeDir
-from hpckit.node.processes import become_subreaper, signal_name
+from hpckit.node.processes import allow_open_files, become_subreaper, signal_name
 from hpckit.node.rendezvous import PATIENCE_S, Rendezvous, RunIsOver, Watch
 from hpckit.node.runner import ResidentRunner, RunnerSettings
 from hpckit.node.session import Session, wait_readable
@@ -38,6 +38,8 @@ from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.worker import slots_for
 
+OWN_FILES: Final = 256  # open at a time, beside those of the slots
+SLOT_FILES: Final = 16  # of each: its connection, what its task writes to, its interpreter
 WARNINGS: Final = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 
 
@@ -85,8 +87,9 @@ class Worker:
         for number in WARNINGS:
             signal.signal(number, self._on_signal)
         try:
-            self.runner.start()
             settings = self.runner.settings
+            allow_open_files(OWN_FILES + SLOT_FILES * settings.slots)
+            self.runner.start()
             say(f"{settings.slots} slots, runner at {settings.socket}")
             return self._serve_heads(key)
         finally:

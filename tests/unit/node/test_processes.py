@@ -47,3 +47,15 @@ def test_a_process_of_which_the_kernel_tells_no_share_counts_with_all_it_holds(
     monkeypatch.setattr(Path, "read_bytes", of_an_old_kernel)
     assert pss_mib([os.getpid()]) == pytest.approx(rss_mib([os.getpid()]), rel=0.1)
     assert pss_mib([2**22 + 1]) == 0  # no process has this number: it has gone
+
+
+@pytest.mark.parametrize(("count", "soft"), [(300, 300), (100, 128), (900, 512)])
+def test_a_low_limit_of_open_files_is_raised_as_far_as_it_may(count: int, soft: int) -> None:
+    program = (
+        "import resource; from hpckit.node.processes import allow_open_files\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (128, 512))\n"
+        f"allow_open_files({count}); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    argv = [sys.executable, "-c", program]
+    found = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr) == (f"({soft}, 512)\n", "")
