@@ -56,10 +56,10 @@ class Background(Generic[T]):
         """Whether it is time to ask, and nothing is being asked."""
         return self._answer is None and self._clock() >= self._next_at
 
-    def hurry(self) -> None:
-        """Begin the pauses anew: something has happened."""
+    def hurry(self, within_s: float | None = None) -> None:
+        """Begin the pauses anew, the first of them no longer than that: something has happened."""
         self._pause_s = self._first_pause_s
-        soon = self._clock() + self._first_pause_s
+        soon = self._clock() + (self._first_pause_s if within_s is None else within_s)
         self._next_at = min(self._next_at, soon) if self._next_at else soon
 
     def ask(self, question: Callable[[], T]) -> None:

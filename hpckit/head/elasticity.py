@@ -1,9 +1,10 @@
 """Keeps a run's array of workers as large as the work that is left.
 
-Jobs that wait or were requeued count as coming. When sbatch refuses, or workers end without
-having worked (`hpckit.head.vain`), the reason is noted and the pauses grow. Where compute nodes may
-not submit, nothing is started from here: the first array was made as large as it may become, and
-when all of it has ended the run does not wait for its walltime.
+Jobs that wait or were requeued count as coming, and so do those of workers that have left, until
+Slurm says that they have ended: one that it has taken back may be requeued. When sbatch refuses,
+or workers end without having worked (`hpckit.head.vain`), the reason is noted and the pauses grow.
+Where compute nodes may not submit, nothing is started from here: the first array was made as large
+as it may become, and when all of it has ended the run does not wait for its walltime.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from hpckit.spec.plan import Plan
 
 FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 60.0
+SOON_S: Final = 1.0  # after a worker has left: its job may have ended by then
 SUBMIT_PAUSE_S: Final = 2.0  # between two arrays of workers
 BACK_OFF_S: Final = (30.0, 900.0)  # after a refusal or workers in vain, at first and at most
 #: How long somebody at a login node has to add workers when none is left and no job may submit.
@@ -53,6 +55,7 @@ class Elasticity:
         self._clock = clock
         self._outdated = False  # whether the question under way was asked before a submission
         self._coming: int | None = None  # None: Slurm has not been asked since it mattered
+        self._leaving: set[str] = set()  # jobs whose workers have left since it answered
         self._states: Background[Mapping[str, JobState]] = Background(
             first_pause_s=FIRST_PAUSE_S,
             longest_pause_s=LONGEST_PAUSE_S,
@@ -97,30 +100,38 @@ class Elasticity:
                 notes += self._pause()
             if not self._outdated:
                 self._coming = count_coming(states, joined)
+                self._leaving.clear()
         wanted = workers_wanted(work, bounds)
         if len(joined) < wanted and self._states.due and self._submitting.idle:
             self._ask_slurm()
-        notes += self._alone(bool(wanted) and not joined and self._coming == 0)
-        fleet = Fleet(here=len(joined), coming=self._coming or 0)
-        more = to_start(fleet, wanted) if self._coming is not None else 0
+        coming = (self._coming or 0) + len(self._leaving - joined)
+        known = self._coming is not None
+        notes += self._alone(bool(wanted) and not joined and known and not coming)
+        fleet = Fleet(here=len(joined), coming=coming)
+        more = to_start(fleet, wanted) if known else 0
         if more and self._may_submit():
             self._coming = None  # count anew before more are started, ...
             self._outdated = True  # ... and not by an answer to an older question
             self._submitting.ask(lambda: self._submit(more))
         return idle[: to_dismiss(fleet, wanted, len(idle))], notes
 
-    def changed(self) -> None:
-        """Look at Slurm soon: a worker came or went."""
-        self._states.hurry()
+    def went(self, job_id: str) -> None:
+        """Look at Slurm soon: a worker has left, or is about to."""
+        if job_id:
+            self._leaving.add(job_id)
+        self._states.hurry(SOON_S)
 
     def came(self, job_id: str) -> None:
-        """Write a worker's array down if nobody has: its script may have been submitted by hand,
-        or by a head that was killed before it could write. A job that is no array may be anything
-        else as well, in which somebody has started a worker.
+        """Look at Slurm soon; write a worker's array down if nobody has.
+
+        Its script may have been submitted by hand, or by a head that was killed before it could
+        write. A job that is no array may be anything else as well, in which somebody has started
+        a worker.
 
         Raises:
             StorageError: the run directory cannot be written.
         """
+        self._states.hurry()
         base = base_id(job_id)
         if not self.active or base == job_id or base in self._recorded:
             return

@@ -88,17 +88,16 @@ class Members:
     def watch_door(self, timeout_s: float) -> None:
         """Take what the door has to tell, waiting at most so long."""
         for event in self._door.poll(timeout_s):
-            if isinstance(event, Came | Went | Drains):
-                self._elasticity.changed()
             match event:
                 case Came(worker):
                     self._came(worker)
                 case Began(name, bundle):
                     self._ledger.began(bundle, name)
                     self._never_begun = 0
-                    self._elasticity.began(self._ledger.state.workers[name].joined.job_id)
+                    self._elasticity.began(self._joined(name).job_id)
                 case Drains(name, why):
                     say(f"worker {name} is about to leave: {why}")
+                    self._elasticity.went(self._joined(name).job_id)
                 case Went():
                     self._went(event)
 
@@ -228,7 +227,8 @@ class Members:
         say(f"worker {event.worker} {'left' if event.orderly else 'was lost'}: {event.why}")
         left = Left(t=time.time(), worker=event.worker, orderly=event.orderly, why=event.why)
         self._record.note(left)
-        joined = self._ledger.state.workers[event.worker].joined
+        joined = self._joined(event.worker)
+        self._elasticity.went(joined.job_id)
         self._reasons.went(joined)
         bundles = self._ledger.bundles_of(event.worker)
         for bundle in bundles:
@@ -250,6 +250,9 @@ class Members:
             results = spooled.get(bundle, ())
             lost = self._ledger.lost(bundle, why, results, time.time(), blame=blame)
             self._record.note(lost)
+
+    def _joined(self, worker: str) -> Joined:
+        return self._ledger.state.workers[worker].joined
 
     def _staying(self) -> list[WorkerInfo]:
         return [w for name, w in self._door.workers.items() if not self._door.drains(name)]

@@ -196,6 +196,55 @@ def test_a_job_of_which_slurm_does_not_say_yet_how_it_failed_is_judged_later(
     assert not any("without having begun" in note for note in four.notes)
 
 
+@pytest.fixture
+def all_at_work(four: Cluster) -> Cluster:
+    """Four workers that have been here for long."""
+    four.end = JobState(job_id="", state="RUNNING")
+    four.pass_time(10)
+    four.joined = set(four.jobs)
+    four.pass_time(200)
+    assert four.submitted == 4
+    return four
+
+
+def all_leave(cluster: Cluster) -> None:
+    for job_id in cluster.joined:
+        cluster.keeper.went(job_id)
+    cluster.joined = set()
+    cluster.look()
+
+
+def test_workers_that_are_all_requeued_at_once_come_back_and_no_others_with_them(
+    all_at_work: Cluster,
+) -> None:
+    all_leave(all_at_work)
+    all_at_work.pass_time(10)  # they still run, in their grace time
+    all_at_work.jobs = {i: JobState(job_id=i, state="PENDING") for i in all_at_work.jobs}
+    all_at_work.pass_time(200)
+    assert all_at_work.submitted == 4
+    all_at_work.joined = set(all_at_work.jobs)
+    all_at_work.pass_time(200)
+    assert all_at_work.submitted == 4
+
+
+def test_workers_that_have_ended_are_replaced_within_seconds(all_at_work: Cluster) -> None:
+    all_at_work.jobs = {i: JobState(job_id=i, state="TIMEOUT") for i in all_at_work.jobs}
+    all_leave(all_at_work)
+    all_at_work.pass_time(6)
+    assert all_at_work.submitted == 8
+
+
+def test_a_worker_that_is_back_is_not_waited_for(all_at_work: Cluster) -> None:
+    """It had lost the head for a moment only; another has gone for good."""
+    here = sorted(all_at_work.joined)
+    for job_id in here[:2]:
+        all_at_work.keeper.went(job_id)
+    del all_at_work.jobs[here[1]]
+    all_at_work.joined = {here[0], *here[2:]}
+    all_at_work.pass_time(10)
+    assert all_at_work.submitted == 5
+
+
 def test_workers_that_worked_and_then_failed_are_replaced_without_end(four: Cluster) -> None:
     def work() -> None:
         for job in four.jobs:

@@ -77,7 +77,7 @@ def test_a_worker_that_comes_begins_a_bundle_and_goes_is_told_by_its_job(
     )  # fmt: skip
     made.watch_door(0.0)
     told: Any = made._elasticity
-    assert told.words == ["changed", "came 57_1", "began 57_1", "changed"]
+    assert told.words == ["came 57_1", "began 57_1", "went 57_1"]
     made.close()
 
 
