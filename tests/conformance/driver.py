@@ -16,7 +16,7 @@ FINAL = frozenset(
 )
 POLL_S = 0.15
 UNTIL_GO = "while [ ! -e go ]; do sleep 0.1; done"  # what a job runs until `Slurm.go`
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0  # other cases may hold a node that is wanted whole to their limit, a minute
 
 
 class Faults(Protocol):
@@ -166,7 +166,7 @@ class Slurm:
         if left:
             self.call("scancel", *(job.id for job in left))
             for job in left:
-                job.end(timeout_s=30)
+                job.end()
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class Job:
 
         until(f"job {self.id} {what}", holds, timeout_s, instead)
 
-    def waits_for(self, reason: str, timeout_s: float = 20) -> Job:
+    def waits_for(self, reason: str, timeout_s: float = PATIENCE_S) -> Job:
         """Wait until it is pending for that reason."""
 
         def holds() -> bool:
@@ -256,7 +256,7 @@ class Job:
 
         tasks = len(self.shown("%i", "-r").splitlines())
 
-        until(f"the accounting of job {self.id}", recorded, 30)
+        until(f"the accounting of job {self.id}", recorded)
         return self.slurm.ok("sacct", "-n", "-P", "-j", self.id, "-o", fields, *more).splitlines()
 
     def detail(self, key: str) -> str:

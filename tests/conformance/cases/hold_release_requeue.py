@@ -30,8 +30,8 @@ def a_requeued_job_keeps_its_id_and_counts_its_restarts(slurm: Slurm) -> None:
     script = 'echo start ${SLURM_RESTART_COUNT-none}; [ -n "$SLURM_RESTART_COUNT" ] || sleep 100'
     job = slurm.sbatch("--open-mode=append", script=script).says("start")
     slurm.ok("scontrol", "requeue", job.id)
-    job.waits_for("BeginTime", 30)
-    assert job.end(60) == "COMPLETED"
+    job.waits_for("BeginTime")
+    assert job.end() == "COMPLETED"
     assert [line for line in job.lines() if line.startswith("start")] == ["start none", "start 1"]
 
 
@@ -40,7 +40,7 @@ def a_requeued_job_s_output_starts_afresh(slurm: Slurm) -> None:
     script = 'echo start ${SLURM_RESTART_COUNT-none}; [ -n "$SLURM_RESTART_COUNT" ] || sleep 100'
     job = slurm.sbatch(script=script).says("start none")
     slurm.ok("scontrol", "requeue", job.id)
-    job.says("start 1", 60)
+    job.says("start 1")
     assert job.end() == "COMPLETED"
     assert "start none" not in job.output()
 
@@ -49,8 +49,8 @@ def a_requeued_job_s_output_starts_afresh(slurm: Slurm) -> None:
 def requeuehold_sends_back_and_holds(slurm: Slurm) -> None:
     job = slurm.sbatch("--wrap=sleep 100").becomes("RUNNING")
     slurm.ok("scontrol", "requeuehold", job.id)
-    until("it to be held", lambda: job.shown("%r") == "job requeued in held state", 30)
-    until("its state", lambda: job.state() in ("REQUEUE_HOLD", "PENDING"), 30)
+    until("it to be held", lambda: job.shown("%r") == "job requeued in held state")
+    until("its state", lambda: job.state() in ("REQUEUE_HOLD", "PENDING"))
     assert job.shown("%Q") == "0"
 
 
@@ -78,7 +78,7 @@ def a_finished_job_can_be_requeued(slurm: Slurm) -> None:
     job = slurm.sbatch("--open-mode=append", "--wrap=echo once")
     assert job.end() == "COMPLETED"
     slurm.ok("scontrol", "requeue", job.id)
-    job.says("once\nonce", 60)
+    job.says("once\nonce")
     assert job.end() == "COMPLETED"
 
 
@@ -89,7 +89,7 @@ def accounting_keeps_each_run_of_a_requeued_job(slurm: Slurm) -> None:
     )
     job.says("run")
     slurm.ok("scontrol", "requeue", job.id)
-    job.end(60)
+    job.end()
     assert job.acct("state", "-X") == ["COMPLETED"]
     rows = slurm.ok("sacct", "-D", "-X", "-n", "-P", "-j", job.id, "-o", "state").splitlines()
     assert rows == ["REQUEUED", "COMPLETED"]

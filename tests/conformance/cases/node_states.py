@@ -17,7 +17,7 @@ def set_state(slurm: Slurm, node: str, state: str, *more: str) -> None:
 def resume(slurm: Slurm, node: str) -> None:
     """Bring it back, where it has not come back by itself (ReturnToService)."""
     slurm.call("scontrol", "update", f"nodename={node}", "state=resume")
-    until("it to be idle", lambda: state_of(slurm, node) == "idle", 20)
+    until("it to be idle", lambda: state_of(slurm, node) == "idle")
 
 
 def until_accounted_as_failed(slurm: Slurm, job: Job) -> None:
@@ -38,7 +38,7 @@ def nodes_are_idle_mixed_or_allocated(slurm: Slurm) -> None:
     def becomes(state: str) -> None:
         """By scontrol: sinfo of 22.05 may miss the first change after a start."""
         word = f"State={state}"
-        until(word, lambda: word in slurm.ok("scontrol", "show", "node", node).split(), 20)
+        until(word, lambda: word in slurm.ok("scontrol", "show", "node", node).split())
 
     becomes("IDLE")
     one = slurm.sbatch("-w", node, "--wrap=sleep 30").becomes("RUNNING")
@@ -67,9 +67,9 @@ def a_drained_node_ends_its_jobs_and_takes_no_more(slurm: Slurm) -> None:
         assert slurm.ok("sinfo", "-h", "-p", "debug", "-n", node, "-o", "%E") == "being mended"
         slurm.go()
         assert job.end() == "COMPLETED"
-        until("it to be drained", lambda: state_of(slurm, node) == "drained", 20)
+        until("it to be drained", lambda: state_of(slurm, node) == "drained")
         waiting = slurm.sbatch("-w", node, "--wrap=true")
-        until("its reason", lambda: "ReqNodeNotAvail" in waiting.reason(), 20)
+        until("its reason", lambda: "ReqNodeNotAvail" in waiting.reason())
     finally:
         resume(slurm, node)
     assert waiting.end() == "COMPLETED"
@@ -100,7 +100,7 @@ def a_job_of_a_node_set_down_is_requeued(slurm: Slurm) -> None:
     job = slurm.sbatch("-w", node, "--requeue", "--wrap=sleep 100").becomes("RUNNING")
     set_state(slurm, node, "down", "reason=test")
     try:
-        until("it to wait", lambda: job.state() == "PENDING", 30)
+        until("it to wait", lambda: job.state() == "PENDING")
         until_accounted_as_failed(slurm, job)
     finally:
         job.cancel()
@@ -135,18 +135,18 @@ def a_node_that_dies_is_noticed_and_its_job_requeued(slurm: Slurm) -> None:
     node = slurm.nodes[3]
     job = slurm.sbatch("-w", node, "--requeue", "--wrap=sleep 300").becomes("RUNNING")
     slurm.faults.kill_node(node)
-    until("it to be requeued", lambda: job.state() == "PENDING", 90)
-    until("it to be down", lambda: state_of(slurm, node).startswith("down"), 30)
+    until("it to be requeued", lambda: job.state() == "PENDING")
+    until("it to be down", lambda: state_of(slurm, node).startswith("down"))
     until_accounted_as_failed(slurm, job)
     job.cancel()
     slurm.faults.start_node(node)
-    until("it to be back", lambda: state_of(slurm, node) == "idle", 60)
+    until("it to be back", lambda: state_of(slurm, node) == "idle")
 
 
 @case("error controller-down", breaks=True)
 def jobs_go_on_while_the_controller_is_away(slurm: Slurm) -> None:
     job = slurm.sbatch("--wrap=echo up; sleep 2; echo done").says("up")
     slurm.faults.stop_controller()
-    job.says("done", 30)
+    job.says("done")
     slurm.faults.start_controller()
     assert job.end(90) == "COMPLETED"

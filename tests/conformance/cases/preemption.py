@@ -35,10 +35,10 @@ def steps_hear_term_at_the_start_of_the_grace_time_the_batch_shell_at_its_end(sl
     script = BATCH + STEP + " &\nfor i in {1..400}; do sleep 0.1; done"
     job = slurm.sbatch("-p", "low", script=script).says("up")
     slurm.sbatch(*WHOLE, "-p", "high", "--wrap=sleep 2")
-    job.says("step heard TERM", 20)
+    job.says("step heard TERM")
     assert "batch heard TERM" not in job.output()
     assert job.state() == "RUNNING"
-    job.says("batch heard TERM", 20)
+    job.says("batch heard TERM")
 
 
 @case("sbatch --no-requeue", "env SBATCH_NO_REQUEUE", "state PREEMPTED", alone=True)
@@ -55,7 +55,7 @@ def one_that_may_not_be_requeued_ends_preempted(slurm: Slurm) -> None:
 def a_requeued_job_waits_for_its_begin_time(slurm: Slurm) -> None:
     job = slurm.sbatch("-p", "low", "--wrap=sleep 100").becomes("RUNNING")
     preempt(slurm, job)
-    job.waits_for("BeginTime", 30)
+    job.waits_for("BeginTime")
     assert job.detail("Restarts") == "1"
 
 
@@ -66,7 +66,7 @@ def a_job_that_ends_within_the_grace_time_has_its_own_end(slurm: Slurm) -> None:
     echo tidy"""
     job = slurm.sbatch("-p", "low", script=script).says("up")
     slurm.sbatch(*WHOLE, "-p", "high", "--wrap=sleep 1")
-    until("its end", lambda: job.state() != "RUNNING", 30)
+    until("its end", lambda: job.state() != "RUNNING", 30)  # sooner than by itself
     assert job.end(30) == "COMPLETED"
     assert "tidy" in job.output()
 

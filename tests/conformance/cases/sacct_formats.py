@@ -157,10 +157,10 @@ def unfinished_jobs_are_listed_too(slurm: Slurm) -> None:
 
     job = slurm.sbatch("--wrap=sleep 30").becomes("RUNNING")
     ask = ("-n", "-P", "-X", "-j", job.id, "-o", "state,end,exitcode")
-    until("its record", lambda: slurm.ok("sacct", *ask) == "RUNNING|Unknown|0:0", 20)
+    until("its record", lambda: slurm.ok("sacct", *ask) == "RUNNING|Unknown|0:0")
     held = slurm.sbatch("-H", "--wrap=true")
     ask = ("-n", "-P", "-X", "-j", held.id, "-o", "state,start,nodelist")
-    until("its record", lambda: slurm.ok("sacct", *ask) == "PENDING|Unknown|None assigned", 20)
+    until("its record", lambda: slurm.ok("sacct", *ask) == "PENDING|Unknown|None assigned")
 
 
 @case("state OUT_OF_MEMORY", "sacct ExitCode", "sbatch --mem")

@@ -87,7 +87,7 @@ def memory_alone_keeps_a_job_waiting(slurm: Slurm) -> None:
 def the_queue_foretells_a_start(slurm: Slurm) -> None:
     slurm.sbatch(*WHOLE, "-t1", "--wrap=sleep 20").becomes("RUNNING")
     job = slurm.sbatch(*WHOLE, "--wrap=true").waits_for("Resources")
-    until("a start time", lambda: job.shown("%S").startswith("20"), 20)
+    until("a start time", lambda: job.shown("%S").startswith("20"))
 
 
 @case("scontrol update-Nice", "sbatch --nice", "squeue %y", alone=True)

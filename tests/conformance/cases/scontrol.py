@@ -142,7 +142,7 @@ def show_step_tells_of_a_running_step(slurm: Slurm) -> None:
     from tests.conformance.driver import until
 
     job = slurm.sbatch(script="srun -J inner sleep 30").becomes("RUNNING")
-    until("a step", lambda: slurm.call("scontrol", "show", "step", f"{job.id}.0").code == 0, 20)
+    until("a step", lambda: slurm.call("scontrol", "show", "step", f"{job.id}.0").code == 0)
     out = slurm.ok("scontrol", "show", "step", f"{job.id}.0")
     assert f"StepId={job.id}.0" in out
     assert "State=RUNNING" in out

@@ -41,21 +41,21 @@ def full_signals_the_batch_shell_its_children_and_the_steps(slurm: Slurm) -> Non
 @case("sbatch --signal", "signal step")
 def a_warning_without_b_goes_to_the_steps(slurm: Slurm) -> None:
     job = slurm.sbatch("-t1", "--signal=USR2@55", script=EARS)
-    job.says("step heard USR2", 90)
+    job.says("step heard USR2")
     assert "batch heard" not in job.output()
 
 
 @case("sbatch --signal", "signal batch", "env SBATCH_SIGNAL")
 def a_warning_with_b_goes_to_the_batch_shell_alone(slurm: Slurm) -> None:
     job = slurm.sbatch("-t1", script=EARS, env={"SBATCH_SIGNAL": "B:USR1@55"})
-    job.says("batch heard USR1", 90)
+    job.says("batch heard USR1")
     assert "step heard" not in job.output()
 
 
 @case("sbatch --signal", "signal batch")
 def a_warning_kills_a_batch_shell_that_does_not_trap_it(slurm: Slurm) -> None:
     job = slurm.sbatch("-t1", "--signal=B:USR1@55", "--wrap=sleep 100; echo not reached")
-    assert job.end(100) == "FAILED"
+    assert job.end() == "FAILED"
     assert job.acct("exitcode", "-X") == ["0:10"]
     assert "not reached" not in job.output()
 

@@ -139,7 +139,7 @@ def steps_are_listed(slurm: Slurm) -> None:
     job = slurm.sbatch(script="srun -J inner sleep 30").becomes("RUNNING")
     from tests.conformance.driver import until
 
-    until("a step", lambda: f"{job.id}.0" in slurm.ok("squeue", "-s", "-h", "-j", job.id), 20)
+    until("a step", lambda: f"{job.id}.0" in slurm.ok("squeue", "-s", "-h", "-j", job.id))
     ids = slurm.ok("squeue", "-s", "-h", "-j", job.id, "-o", "%i %j").splitlines()
     assert f"{job.id}.0 inner" in ids
 

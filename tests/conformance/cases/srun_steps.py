@@ -81,25 +81,25 @@ def a_program_that_is_not_there_gives_2(slurm: Slurm) -> None:
 
 @case("srun --kill-on-bad-exit")
 def kill_on_bad_exit_ends_the_other_tasks(slurm: Slurm) -> None:
-    script = "srun -K sh -c '[ $SLURM_PROCID = 0 ] && exit 5; sleep 60'; echo code $?"
+    script = "srun -K sh -c '[ $SLURM_PROCID = 0 ] && exit 5; sleep 600'; echo code $?"
     job = slurm.sbatch("-n2", script=script)
-    assert job.end(30) == "COMPLETED"
+    assert job.end() == "COMPLETED"
     assert job.lines()[-1] == "code 143"
 
 
 @case("srun --wait")
 def wait_ends_the_rest_some_time_after_the_first(slurm: Slurm) -> None:
-    script = "srun -W1 sh -c '[ $SLURM_PROCID = 0 ] && exit 0; sleep 60'; echo code $?"
+    script = "srun -W1 sh -c '[ $SLURM_PROCID = 0 ] && exit 0; sleep 600'; echo code $?"
     job = slurm.sbatch("-n2", script=script)
-    assert job.end(30) == "COMPLETED"
+    assert job.end() == "COMPLETED"
     assert job.lines()[-1] == "code 137"
 
 
 @case("srun --overlap")
 def steps_overlap_when_they_say_so(slurm: Slurm) -> None:
-    script = "srun --overlap sleep 30 & sleep 1; srun --overlap echo beside; kill %1; wait"
-    job = slurm.sbatch(script=script).says("beside", 15)
-    assert job.end(30) in ("COMPLETED", "FAILED")
+    script = "srun --overlap sleep 600 & sleep 1; srun --overlap echo beside; kill %1; wait"
+    job = slurm.sbatch(script=script).says("beside")
+    assert job.end() in ("COMPLETED", "FAILED")
 
 
 @case("srun --exact", "srun --cpus-per-task", "env SLURM_CPUS_PER_TASK")

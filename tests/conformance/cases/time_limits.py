@@ -46,7 +46,7 @@ def a_job_beyond_its_limit_hears_term_and_times_out(slurm: Slurm) -> None:
     for i in {1..900}; do sleep 0.1; done
     """
     job = slurm.sbatch("-t1", script=script)
-    assert job.end(130) == "TIMEOUT"
+    assert job.end() == "TIMEOUT"
     assert "step heard TERM" in job.output()
     assert "batch heard TERM" in job.output()
     assert "DUE TO TIME LIMIT ***" in job.output()
@@ -57,7 +57,7 @@ def a_job_beyond_its_limit_hears_term_and_times_out(slurm: Slurm) -> None:
 @case("state TIMEOUT", "reason TimeLimit")
 def a_job_that_ends_itself_at_term_still_timed_out(slurm: Slurm) -> None:
     job = slurm.sbatch("-t1", script="trap 'exit 0' TERM; for i in {1..900}; do sleep 0.1; done")
-    assert job.end(130) == "TIMEOUT"
+    assert job.end() == "TIMEOUT"
 
 
 @case("scontrol update-TimeLimit")
