@@ -44,6 +44,7 @@ class Background(Generic[T]):
         self._answer: Future[T] | None = None
         self._pause_s = first_pause_s
         self._next_at = 0.0
+        self._asked_at = -first_pause_s
         self.error: HpckitError | None = None  # of the last question, if it failed
 
     @property
@@ -57,15 +58,18 @@ class Background(Generic[T]):
         return self._answer is None and self._clock() >= self._next_at
 
     def hurry(self, within_s: float | None = None) -> None:
-        """Begin the pauses anew, the first of them no longer than that: something has happened."""
+        """Begin the pauses anew: something has happened. Ask within so long, by default the first
+        pause, if the last question is not more recent than that pause."""
         self._pause_s = self._first_pause_s
         soon = self._clock() + (self._first_pause_s if within_s is None else within_s)
+        soon = max(soon, self._asked_at + self._first_pause_s)
         self._next_at = min(self._next_at, soon) if self._next_at else soon
 
     def ask(self, question: Callable[[], T]) -> None:
         """Ask; `take` has the answer later."""
         self._answer = self._pool.submit(question)
-        self._next_at = self._clock() + self._pause_s * random.uniform(0.8, 1.2)
+        self._asked_at = self._clock()
+        self._next_at = self._asked_at + self._pause_s * random.uniform(0.8, 1.2)
         self._pause_s = min(self._pause_s * 1.5, self._longest_pause_s)
 
     def take(self) -> T | None:

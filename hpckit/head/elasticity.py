@@ -164,6 +164,7 @@ class Elasticity:
         else:
             self._in_vain.see({}, set(), 0)
             self._coming = 0
+            self._leaving.clear()
 
     def _bounds(self) -> Bounds:
         """The plan's bounds, unless `hpckit workers` has set others since."""

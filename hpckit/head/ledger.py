@@ -314,6 +314,16 @@ def credit_spools(
         yield event
 
 
+def failures_unseen(state: RunState, spooled: Iterable[Spooled]) -> set[int]:
+    """Return the tasks that failed under an earlier head, and of which only spools know it."""
+    failed: set[int] = set()
+    done: set[int] = set()
+    for each in spooled:
+        if _is_news(state, each):
+            (done if each.result.ok else failed).add(each.result.index)
+    return failed - done
+
+
 def _is_news(state: RunState, spooled: Spooled) -> bool:
     """Whether the journal does not know a spooled result yet.
 

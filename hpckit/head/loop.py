@@ -22,7 +22,7 @@ from hpckit.errors import HpckitError
 from hpckit.head import exits
 from hpckit.head.door import Door
 from hpckit.head.farewell import broken, cut_short, go_on_later, last_word, send_home, sweep_up
-from hpckit.head.members import Members
+from hpckit.head.members import FILES_OF_EACH, OWN_FILES, Members
 from hpckit.head.pulse import Pulse
 from hpckit.head.record import Record
 from hpckit.head.sizing import bundles_held
@@ -34,7 +34,6 @@ from hpckit.run.journal import FencedError
 from hpckit.run.rundir import RunDir
 from hpckit.spec.worker import slots_for
 
-OWN_FILES: Final = 1024  # open at a time, beside one of each worker, or of each slot of the pool
 POLL_S: Final = 0.1  # longest wait for the engine, so that the door is heard soon
 
 
@@ -47,7 +46,7 @@ class Head:
         self.told_to_go = False
         size = self.plan.worker
         slots = slots_for(size.cores, size.memory_mib, size.gpus, self.plan.surroundings)
-        allow_open_files(OWN_FILES + 2 * max(self.plan.max_workers, slots))
+        allow_open_files(OWN_FILES + FILES_OF_EACH * max(self.plan.max_workers, slots))
         self._pulse = Pulse()
         self._me = who_am_i(self.plan)
         self._taken = take_over(run_dir, self.plan, self._me)

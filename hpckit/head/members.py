@@ -17,6 +17,7 @@ from hpckit.head.ledger import Blame, Ledger
 from hpckit.head.reasons import Reasons, ask_slurm
 from hpckit.head.record import Record
 from hpckit.node.log import say
+from hpckit.node.processes import allow_open_files
 from hpckit.run.events import Joined, Left, Noted
 from hpckit.run.rundir import RunDir
 from hpckit.run.spool import read_spool
@@ -24,6 +25,8 @@ from hpckit.spec.plan import Plan
 from hpckit.spec.task import BundleResult
 from hpckit.spec.worker import WorkerInfo, slots_for
 
+OWN_FILES: Final = 1024  # open at a time, beside those of each worker
+FILES_OF_EACH: Final = 4  # its connections to door and engine, and room for what comes
 MOST_STILLBORN: Final = 20  # bundles in a row that nobody began, beyond two per slot
 MOST_UNFIT: Final = 5  # bundles in a row that one worker gives back without having run a task
 DOUBT_S: Final = 1.0  # until the door has told, too, what became of a bundle's worker
@@ -208,6 +211,7 @@ class Members:
         self._elasticity.close()
 
     def _came(self, worker: WorkerInfo) -> None:
+        allow_open_files(OWN_FILES + FILES_OF_EACH * len(self._door.workers))
         say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
         self._reasons.came(worker)
         self._elasticity.came(worker.job_id)

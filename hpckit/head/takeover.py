@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from hpckit.head.ledger import Ledger, credit_spools
+from hpckit.head.ledger import Ledger, credit_spools, failures_unseen
 from hpckit.node.address import candidate_addresses
 from hpckit.node.log import say
 from hpckit.run.address import Address, publish_address
@@ -75,7 +75,9 @@ def take_over(run_dir: RunDir, plan: Plan, me: Whoami) -> Taken:
         raise FencedError(f"job {heads[-1]} carries the head of {plan.run} now; this one leaves")
     state = load_state(run_dir, plan.tasks)
     request = read_request(run_dir, state)
-    again = tasks_again(request, state)
+    again = set(tasks_again(request, state))
+    if request and request.failed:
+        again |= failures_unseen(state, read_spools(run_dir))
     del state  # a million tasks fill half a gigabyte: one state at a time
     journal = open_journal(
         run_dir,
@@ -86,7 +88,7 @@ def take_over(run_dir: RunDir, plan: Plan, me: Whoami) -> Taken:
         pid=me.pid,
         t=time.time(),
         resume=request.id if request else "",
-        again=again,
+        again=sorted(again),
     )
     number = journal.incarnation
     state = load_state(run_dir, plan.tasks)  # again: nothing can be added before it now

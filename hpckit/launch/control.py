@@ -97,7 +97,7 @@ def resume_run(
         missing=stale.missing if missing else [],
     )
     request = _merged(pending, asked)
-    notes = _notes(status, stale, request, pending)
+    notes = _notes(status, stale, request, pending, walltime_s)
     if status.record.left + len(tasks_again(request, status.record)) == 0:
         return Resumed((), (*notes, f"{status.plan.run}: nothing is left to do"))
     _check_failures(status, request)
@@ -167,7 +167,11 @@ def _resubmit(run_dir: RunDir) -> Submitted:
 
 
 def _notes(
-    status: RunStatus, stale: ResumeRequest, request: ResumeRequest, pending: ResumeRequest | None
+    status: RunStatus,
+    stale: ResumeRequest,
+    request: ResumeRequest,
+    pending: ResumeRequest | None,
+    walltime_s: int | None,
 ) -> tuple[str, ...]:
     """Return what was asked for before, and what could be asked for and is not."""
     notes = []
@@ -177,7 +181,8 @@ def _notes(
         )
     if stale.failed and not request.failed:
         failures = status.counts.failed
-        again = f"`hpckit resume {status.plan.run} --failed` runs "
+        longer = f" --walltime {walltime_s}s" if walltime_s else ""
+        again = f"`hpckit resume {status.plan.run} --failed{longer}` runs "
         again += "it again" if failures == 1 else "them again"
         notes.append(f"{counted(failures, 'task')} failed for good; {again}")
     for what, flag, found in (

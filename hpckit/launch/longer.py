@@ -69,15 +69,20 @@ def written(run_dir: RunDir, plan: Plan) -> Iterator[None]:
 
 
 def _place(site: Site, job: JobPlan) -> Place:
-    """Return where a job goes, by its directives; of limits, what the site says of that place."""
+    """Return where a job goes, by its directives; of limits, what the site says of that place:
+    of entries with one partition, the one that has most of the job's QOS and constraint."""
     words = {key_of(line): line.partition("=")[2] for line in job.directives}
-    partition, qos = words.get("--partition", ""), words.get("--qos", "")
-    limits = Partition()
-    for name, entry in site.partitions.items():
-        named = name if entry.partition is None else entry.partition
-        if named == partition and entry.qos in ("", qos):
-            limits = entry
-    return Place(limits=limits, partition=partition, account="", qos=qos, constraint="")
+    partition, qos, constraint = (
+        words.get(key, "") for key in ("--partition", "--qos", "--constraint")
+    )
+    entries = [
+        entry
+        for name, entry in site.partitions.items()
+        if partition == (name if entry.partition is None else entry.partition)
+    ]
+    like = sorted(entries, key=lambda e: (e.qos == qos, e.constraint == constraint))
+    limits = like[-1] if like else Partition()
+    return Place(limits=limits, partition=partition, account="", qos=qos, constraint=constraint)
 
 
 def _timed(job: JobPlan, walltime_s: int, warned: str) -> JobPlan:

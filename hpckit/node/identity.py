@@ -61,6 +61,12 @@ def ends_at(env: Mapping[str, str], walltime_s: int, started_at: float) -> float
     return started_at + walltime_s if walltime_s > 0 else 0.0
 
 
+def began_at(env: Mapping[str, str], started_at: float) -> float:
+    """Return the Unix time at which Slurm started the job, at best knowledge; see `ends_at`."""
+    value = env.get("SLURM_JOB_START_TIME", "")
+    return float(value) if value.isdigit() and int(value) > 0 else started_at
+
+
 def worker_info(plan: Plan, *, name: str = "") -> WorkerInfo:
     """Describe this process as a worker of the plan; `name` overrides the one by rule."""
     env = os.environ

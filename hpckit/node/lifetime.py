@@ -15,6 +15,7 @@ _AT_ONCE_S: Final = 15.0
 _AT_ONCE_SHARE: Final = 0.05  # of the walltime, if that is longer
 #: Slurm warns up to a minute early, and its KillWait is 30 s by default.
 _EARLY_S: Final = 90.0
+_EARLY_SHARE: Final = 0.25  # of the walltime, if that is shorter
 
 
 class Lifetime:
@@ -22,15 +23,16 @@ class Lifetime:
 
     Args:
         ends_at: when the job ends, Unix time; 0: that is not known.
-        walltime_s: how long the jobs of the run's workers live; 0: that is not known.
-        warning_s: how long before its end the job is warned, if it is.
+        began_at: when it began, Unix time; 0: that is not known.
+        warning_s: how long before its end the head's job is warned.
     """
 
-    def __init__(self, ends_at: float, walltime_s: int = 0, warning_s: int = 0) -> None:
+    def __init__(self, ends_at: float, began_at: float = 0.0, warning_s: int = 0) -> None:
         self.ends_at = ends_at
-        self._walltime_s = walltime_s
+        self._began_at = began_at
         self._warning_s = warning_s
         self.draining = ""  # why no new work is taken
+        self.dismissed = False  # whether the head has sent this worker home
         self._mean_s = 0.0  # wall time of a task, as measured here
 
     def left_s(self) -> float:
@@ -64,21 +66,27 @@ class Lifetime:
     def too_short(self, started_at: float, wall_s: float) -> str:
         """Return why no worker can finish a task that was ended early, ``""`` if one may.
 
-        None can when it had all of a job's time: it began with the job, and went with its end.
+        None can when it had all of a job's time: it began with the job, and went with its end, or
+        with that of a head that began with it.
 
         Args:
             started_at: when the task began, Unix time.
             wall_s: how long it ran.
         """
-        if not (self.ends_at and self._walltime_s):
+        if not (self.ends_at and self._began_at) or self.dismissed:
             return ""
-        job_began_at = self.ends_at - self._walltime_s
-        at_once_s = max(_AT_ONCE_S, _AT_ONCE_SHARE * self._walltime_s)
-        with_its_job = started_at <= job_began_at + at_once_s and wall_s >= self._walltime_s / 2
-        if not with_its_job or self.left_s() > self._warning_s + _EARLY_S:
+        walltime_s = self.ends_at - self._began_at
+        late_s = started_at - self._began_at
+        early_s = min(self._warning_s + _EARLY_S, walltime_s * _EARLY_SHARE)
+        if late_s > max(_AT_ONCE_S, walltime_s * _AT_ONCE_SHARE) or self.left_s() > early_s:
             return ""
-        walltime = human_duration(self._walltime_s)
-        return f"not done after {human_duration(wall_s)}, all that a walltime of {walltime} leaves"
+        if wall_s < walltime_s / 2:
+            return ""
+        walltime = human_duration(walltime_s)
+        return (
+            f"not done after {human_duration(wall_s)}, all that a walltime of {walltime} leaves; "
+            "`hpckit resume --failed --walltime TIME` gives it more"
+        )
 
     def is_over(self) -> bool:
         """Whether it is time to leave because of the walltime."""

@@ -94,6 +94,7 @@ class Session:
         for message in messages:
             if "stop" in message:
                 self._left = f"the head says: {message['stop']}"
+                self._runner.lifetime.dismissed = True
                 self._runner.end_running(str(message["stop"]))
         return time.monotonic() - self._heard < door.GONE_AFTER_S
 

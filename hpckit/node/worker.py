@@ -22,7 +22,7 @@ from hpckit.errors import HpckitError
 from hpckit.node import door
 from hpckit.node.cut import Flag, Warned
 from hpckit.node.headless import Headless
-from hpckit.node.identity import worker_info
+from hpckit.node.identity import began_at, worker_info
 from hpckit.node.lifetime import Lifetime
 from hpckit.node.linger import linger, should_linger
 from hpckit.node.log import say, speak_as
@@ -64,7 +64,8 @@ class Worker:
         speak_as(self.info.name)
         self.warned = Warned()
         self.leave = Flag()
-        self.lifetime = Lifetime(self.info.ends_at, plan.worker.walltime_s, plan.warning_s)
+        began = began_at(os.environ, time.time())
+        self.lifetime = Lifetime(self.info.ends_at, began, plan.warning_s)
         self.node = NodeDir(plan.node_tmp)
         self.session: Session | None = None
         self._telling = threading.Lock()

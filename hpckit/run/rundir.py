@@ -23,7 +23,7 @@ class RunDir:
 
     @property
     def plan(self) -> Path:
-        """The plan, ``hpckit.plan/1``; written once by submit."""
+        """The plan, ``hpckit.plan/1``; written by submit, and by ``resume --walltime``."""
         return self.root / "plan.json"
 
     @property

@@ -230,19 +230,33 @@ def test_workers_that_are_all_requeued_at_once_come_back_and_no_others_with_them
 def test_workers_that_have_ended_are_replaced_within_seconds(all_at_work: Cluster) -> None:
     all_at_work.jobs = {i: JobState(job_id=i, state="TIMEOUT") for i in all_at_work.jobs}
     all_leave(all_at_work)
+    assert all_at_work.submitted == 4, "Slurm has not said yet that they have ended"
     all_at_work.pass_time(6)
     assert all_at_work.submitted == 8
 
 
 def test_a_worker_that_is_back_is_not_waited_for(all_at_work: Cluster) -> None:
-    """It had lost the head for a moment only; another has gone for good."""
-    here = sorted(all_at_work.joined)
-    for job_id in here[:2]:
-        all_at_work.keeper.went(job_id)
-    del all_at_work.jobs[here[1]]
-    all_at_work.joined = {here[0], *here[2:]}
-    all_at_work.pass_time(10)
+    """It had lost the head for a moment only; then somebody adds one."""
+    back = min(all_at_work.joined)
+    all_at_work.keeper.went(back)
+    all_at_work.run_dir.workers.write_text('{"least": 1, "most": 5}')
+    all_at_work.look()
     assert all_at_work.submitted == 5
+
+
+def test_slurm_is_asked_no_more_often_where_workers_leave_all_the_time(
+    all_at_work: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def states(ids: list[str], slurm_bin: str) -> dict[str, JobState]:
+        asked.append(all_at_work.now)
+        return dict(all_at_work.jobs)
+
+    monkeypatch.setattr(elasticity, "job_states", states)
+    all_at_work.joined.pop()
+    all_at_work.pass_time(100, lambda: all_at_work.keeper.went("100_0"))
+    assert 10 <= len(asked) <= 100 / elasticity.FIRST_PAUSE_S
 
 
 def test_workers_that_worked_and_then_failed_are_replaced_without_end(four: Cluster) -> None:

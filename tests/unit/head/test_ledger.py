@@ -4,7 +4,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpckit.head.ledger import Ledger, credit_spools
+from hpckit.head.ledger import Ledger, credit_spools, failures_unseen
 from hpckit.run.events import NO_OUTPUT, Joined, Lost, Opened, Returned
 from hpckit.run.spool import Spooled
 from hpckit.run.state import DONE, FAILED, WAITING, RunState
@@ -195,6 +195,14 @@ def test_a_spooled_failure_is_a_recorded_attempt_and_final_when_no_retry_is_left
         make_plan(tasks=2, retries=Retries(error=1)), state, make_tasks(2), 2, lambda _: NO_OUTPUT
     )
     assert take(ledger).attempts == (2,)
+
+
+def test_resume_failed_means_those_that_only_spools_know_of_as_well() -> None:
+    state = RunState(4)
+    state.status[3] = DONE
+    spooled = [Spooled("w", "1-1", make_result(i, "timeout", started_at=3.0)) for i in (0, 1, 3)]
+    spooled.append(Spooled("v", "1-2", make_result(1)))
+    assert failures_unseen(state, spooled) == {0}
 
 
 def test_a_spooled_failure_that_was_delivered_is_not_counted_again() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hpckit.errors import InputError, SchedulerError
 from hpckit.head.takeover import Taken, Whoami, take_over
 from hpckit.launch.control import Resumed, cancel_run, resume_run
+from hpckit.node.spool import Spool
 from hpckit.run.events import Ended, Returned, Row
 from hpckit.run.jobs import newest_head_job
 from hpckit.run.rundir import RunDir
@@ -202,6 +203,42 @@ def test_a_run_goes_on_with_another_walltime(run: Run) -> None:
     ] * 2
     assert edited.read_text().endswith("# by hand\n"), "what else was changed stays"
     assert run.runs_next() == [2]
+
+
+@pytest.mark.parametrize(("failed", "again"), [(True, [2]), (False, [])])
+def test_a_failure_that_only_a_spool_knows_of_is_one_of_those_that_failed(
+    run: Run, failed: bool, again: list[int]
+) -> None:
+    """The head had left at its walltime before the worker could tell it."""
+    run.ends("cancelled", OK, OK)
+    spool = Spool(run.dir.spool_file("w"))
+    spool.started("1-9")
+    spool.finished("1-9", make_result(2, "timeout", started_at=3.0))
+    spool.close()
+    assert run.resume(failed=failed).jobs
+    assert run.runs_next() == again
+
+
+def test_the_hint_to_run_failures_again_keeps_the_walltime(run: Run) -> None:
+    run.ends("failed", OK, OK, "timeout")
+    notes = run.resume(walltime_s=7200).notes
+    assert "`hpckit resume r --failed --walltime 7200s` runs it again" in notes[0]
+    assert run.times() == ["#SBATCH --time=01:00:00"] * 2
+
+
+def test_the_limit_is_that_of_the_queue_with_the_run_s_qos_and_constraint(
+    case: Case, slurm: FakeSlurm
+) -> None:
+    entries = {
+        "cpu": Partition(partition="", qos="q", constraint="cpu", max_walltime=7200),
+        "gpu": Partition(partition="", qos="q", constraint="gpu", max_walltime=3600),
+        "all": Partition(partition="", max_walltime=1800),
+    }
+    case.site = case.site.model_copy(update={"partitions": entries, "default_partition": "cpu"})
+    run = Run(case, slurm)
+    run.ends("failed", OK, OK, "timeout")
+    run.resume(failed=True, walltime_s=86400)
+    assert run.times() == ["#SBATCH --time=02:00:00"] * 2
 
 
 def test_a_walltime_that_slurm_refuses_leaves_the_run_as_it_was(run: Run) -> None:

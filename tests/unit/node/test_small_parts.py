@@ -14,7 +14,7 @@ from hpckit.errors import EngineError
 from hpckit.node.address import candidate_addresses, interface_address, is_loopback, outward_address
 from hpckit.node.capture import Capture, last_object
 from hpckit.node.cut import Warned
-from hpckit.node.identity import ends_at, job_id, worker_name
+from hpckit.node.identity import began_at, ends_at, job_id, worker_name
 from hpckit.node.lifetime import Lifetime
 from hpckit.node.nodedir import PREFIX, NodeDir, sweep
 from hpckit.node.ray import port_arguments
@@ -76,23 +76,43 @@ def test_a_bundle_sent_before_anything_was_measured_is_judged_by_the_tasks_here(
     assert life.refusal(0, tasks=2) == ""
 
 
+def lifetime(walltime_s: float, left_s: float, warning_s: int = 120) -> tuple[Lifetime, float]:
+    """A job that has so long left, and when it began."""
+    began_at = time.time() + left_s - walltime_s
+    return Lifetime(began_at + walltime_s, began_at, warning_s), began_at
+
+
 def test_a_task_that_had_all_of_a_job_s_time_would_never_be_done() -> None:
-    now = time.time()
-    life = Lifetime(now + 30, 3600, 120)
-    began = now + 30 - 3600
-    assert life.too_short(began + 20, 3550) == (
-        "not done after 59m 10s, all that a walltime of 1h 00m leaves"
-    )
-    assert life.too_short(began + 170, 3400)
-    assert life.too_short(began + 600, 2970) == "", "it may begin sooner next time"
-    assert life.too_short(began + 20, 100) == "", "something else has ended it"
+    life, began_at = lifetime(3600, 30)
+    found = life.too_short(began_at + 20, 3550)
+    assert found.startswith("not done after 59m 10s, all that a walltime of 1h 00m leaves; ")
+    assert life.too_short(began_at + 170, 3400)
+    assert life.too_short(began_at + 600, 2970) == "", "it may begin sooner next time"
+    assert life.too_short(began_at + 20, 100) == "", "something else has ended it"
+    life.dismissed = True
+    assert life.too_short(began_at + 20, 3550) == "", "the run was cancelled"
 
 
-def test_a_task_that_something_else_has_ended_is_not_too_long_for_its_worker() -> None:
+@pytest.mark.parametrize(
+    ("walltime_s", "left_s"), [(3600, 1200), (3600, 220), (600, 205), (360, 175), (300, 140)]
+)
+def test_a_task_that_something_else_has_ended_is_not_too_long_for_its_worker(
+    walltime_s: float, left_s: float
+) -> None:
+    life, began_at = lifetime(walltime_s, left_s, warning_s=min(120, int(walltime_s) // 4))
+    assert life.too_short(began_at + 5, walltime_s - left_s - 5) == ""
+
+
+def test_where_a_job_s_beginning_or_end_is_not_known_no_task_is_too_long_for_it() -> None:
     now = time.time()
-    assert Lifetime(now + 1200, 3600, 120).too_short(now - 2390, 2390) == "", "preempted"
-    assert Lifetime(0, 3600, 120).too_short(now - 3590, 3590) == "", "no end is known"
-    assert Lifetime(now + 30).too_short(now - 3590, 3590) == "", "no walltime is known"
+    assert Lifetime(0, now - 3600, 120).too_short(now - 3590, 3590) == ""
+    assert Lifetime(now + 30).too_short(now - 3590, 3590) == ""
+
+
+def test_a_job_s_beginning_is_taken_from_slurm_where_it_says_it() -> None:
+    assert began_at({"SLURM_JOB_START_TIME": "90"}, 100.0) == 90
+    assert began_at({}, 100.0) == 100
+    assert began_at({"SLURM_JOB_START_TIME": "0"}, 100.0) == 100
 
 
 def test_gigabytes_of_output_are_kept_as_head_and_tail_with_what_was_dropped() -> None:

@@ -114,8 +114,9 @@ def test_a_task_for_which_no_worker_lives_long_enough_fails_instead_of_being_beg
     tmp_path: Path,
 ) -> None:
     slot, over = a_slot(tmp_path, tmp_path), Flag()
-    slot = replace(slot, lifetime=Lifetime(time.time() + 1, 1))  # the job has begun just now
-    threading.Timer(0.6, over.raise_, ["the walltime is over"]).start()
+    now = time.time()  # the job begins
+    slot = replace(slot, lifetime=Lifetime(now + 1, now))
+    threading.Timer(0.8, over.raise_, ["the walltime is over"]).start()
     long = Task(index=1, key="1", argv=("sleep", "60"))
     result = run_bundle(a_bundle(long), slot, Cut(None, over))
     (done,) = result.results
