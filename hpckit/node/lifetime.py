@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Final
 
@@ -15,7 +16,7 @@ _AT_ONCE_S: Final = 15.0
 _AT_ONCE_SHARE: Final = 0.05  # of the walltime, if that is longer
 #: Slurm warns up to a minute early, and its KillWait is 30 s by default.
 _EARLY_S: Final = 90.0
-_EARLY_SHARE: Final = 0.25  # of the walltime, if that is shorter
+_EARLY_SHARE: Final = 1 / 3  # of the walltime, if that is shorter
 
 
 class Lifetime:
@@ -82,7 +83,7 @@ class Lifetime:
             return ""
         if wall_s < walltime_s / 2:
             return ""
-        walltime = human_duration(walltime_s)
+        walltime = human_duration(60 * math.ceil(walltime_s / 60))  # as Slurm counts it
         return (
             f"not done after {human_duration(wall_s)}, all that a walltime of {walltime} leaves; "
             "`hpckit resume --failed --walltime TIME` gives it more"

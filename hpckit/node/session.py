@@ -19,12 +19,16 @@ from hpckit.node.nodedir import NodeDir
 from hpckit.node.runner import ResidentRunner
 from hpckit.run.address import Address
 from hpckit.run.rundir import RunDir
+from hpckit.spec.engines import ENGINES
 from hpckit.spec.plan import Plan
 from hpckit.spec.units import human_duration
 from hpckit.spec.worker import WorkerInfo
 
-#: How long running tasks may go on after a warning; Slurm's KillWait is 30 s by default.
-GRACE_S: Final = 30.0
+#: How long running tasks may go on after a warning. Slurm's KillWait is 30 s by default: what is
+#: left of it is for ending them, and for writing down what came of them.
+GRACE_S: Final = 27.0
+#: The same for the pool's agent, which its head, warned as well, does not leave behind.
+POOL_GRACE_S: Final = 5.0
 #: How long before the job's end they are ended at the latest.
 LAST_S: Final = 3.0
 #: Time for the last results to travel through the engine.
@@ -116,7 +120,8 @@ class Session:
         """Take no new bundle, let running tasks finish within the grace."""
         self._left = reason
         self._runner.lifetime.drain(reason)
-        grace_s = max(0.0, min(GRACE_S, self._runner.lifetime.left_s() - LAST_S))
+        most_s = GRACE_S if ENGINES[self._plan.backend].joins else POOL_GRACE_S
+        grace_s = max(0.0, min(most_s, self._runner.lifetime.left_s() - LAST_S))
         self._drain_deadline = time.monotonic() + grace_s
         say(
             f"draining: {reason}; {self._runner.busy} bundles running, "

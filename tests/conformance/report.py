@@ -33,7 +33,7 @@ class Record:
 
 
 def as_document(record: Record) -> dict[str, object]:
-    """The document of results/conformance.json: one check per backend, and every miss."""
+    """The document of results/conformance.json: a check per backend, misses, second tries."""
     checks = []
     for backend in BACKENDS:
         ran = [o for o in record.outcomes if o.backend == backend]
@@ -51,11 +51,16 @@ def as_document(record: Record) -> dict[str, object]:
         for o in sorted(record.outcomes, key=lambda o: (o.backend, o.case.key))
         if o.trouble
     ]
-    return {"checks": checks, "misses": misses}
+    again = [
+        {"backend": o.backend, "case": o.case.key, "trouble": o.at_first}
+        for o in sorted(record.outcomes, key=lambda o: o.case.key)
+        if o.at_first
+    ]
+    return {"checks": checks, "misses": misses, "tried_again": again}
 
 
 def summary_lines(record: Record) -> list[str]:
-    """Group, cases, and how many hold on each backend and on both."""
+    """Group, cases, and how many hold on each backend and on both; then what was tried again."""
     cases = Counter(o.case.group for o in _one_per_case(record))
     held = Counter((o.case.group, o.backend) for o in record.outcomes if not o.trouble)
     both = Counter(
@@ -76,7 +81,12 @@ def summary_lines(record: Record) -> list[str]:
         + "".join(f"{sum(n for (_, k), n in held.items() if k == b):10}" for b in BACKENDS)
         + f"{both.total():7}"
     )
-    return [head, *rows, total]
+    again = [
+        f"tried again on the {o.backend} Slurm: {o.case.key}: {o.at_first}"
+        for o in record.outcomes
+        if o.at_first
+    ]
+    return [head, *rows, total, *again]
 
 
 def _one_per_case(record: Record) -> list[Outcome]:
