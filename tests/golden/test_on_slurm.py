@@ -192,15 +192,25 @@ def test_the_head_is_warned_and_its_code_is_the_jobs(run_dir: Path, cluster: Clu
 def test_a_head_whose_job_is_cancelled_leaves_in_order(
     engine: str, shape: str, run_dir: Path, cluster: Cluster
 ) -> None:
+    """A real srun that has heard of its job's end already forwards no signal any more: then the
+    head does not hear USR1, and goes at the end of KillWait. So it may need a second job."""
     plan = small_plan(run_dir, engine, shape, cluster)
-    job_id = submitted(plan, run_dir)
     up = ["head", "worker", "worker"] if shape == "allocation" else ["head"]
     leaving = ["worker TERM", "worker TERM"] if shape == "allocation" else []
-    try:
-        until(run_dir / "heard", up)
-    finally:
-        scancel([job_id], slurm_bin=plan.slurm_bin)
-    until(run_dir / "heard", [*up, *leaving, "head TERM", "head USR1"])
+    heard = run_dir / "heard"
+    for _ in range(3):
+        job_id = submitted(plan, run_dir)
+        try:
+            until(heard, up)
+        finally:
+            scancel([job_id], slurm_bin=plan.slurm_bin)
+        ended(job_id, plan.slurm_bin)
+        words = sorted(heard.read_text().splitlines())
+        heard.unlink()
+        if words == sorted([*up, *leaving, "head TERM", "head USR1"]):
+            return
+        assert words == sorted([*up, *leaving, "head TERM"]), "of TERM all are told"
+    pytest.fail("the head was never told that its job really ends")
 
 
 def test_a_slurm_that_runs_is_reachable(cluster: Cluster) -> None:

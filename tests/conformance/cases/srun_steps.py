@@ -317,7 +317,8 @@ def jobs_on_a_node_get_different_gpus(slurm: Slurm) -> None:
 @case("srun --hint")
 def hints_are_taken_and_others_refused(slurm: Slurm) -> None:
     script = "srun --hint=memory_bound,multithread echo a\nSLURM_HINT=compute_bound srun echo b\n"
-    assert slurm.run(script=script) == "a\nb\n"
+    job = slurm.sbatch(script=script)
+    assert (job.end(), job.said()) == ("COMPLETED", ["a", "b"])
     done = slurm.call("srun", "--hint=nomultithread,bogus", "true")
     assert (done.code, done.err) == (
         1, 'srun: error: unrecognized --hint argument "bogus", see --hint=help\n'
