@@ -26,7 +26,6 @@ from hpckit.node.processes import descendants_of, end_child, kill_all, marked, p
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
 from hpckit.spec.task import Bundle
-from hpckit.spec.worker import slots_for
 
 _START_S: Final = 30.0
 _STOP_S: Final = 8.0
@@ -59,8 +58,6 @@ class PoolEngine:
         self._starts = 0
         self._name = ""  # of the agent, and no other's: its tasks' tokens begin with it
         self._in_vain = 0  # starts since the last result
-        size = plan.worker
-        self._slots = slots_for(size.cores, size.memory_mib, size.gpus, plan.surroundings)
 
     def start(self) -> dict[str, Any]:
         """Start the agent.
@@ -188,7 +185,7 @@ class PoolEngine:
             return True
         asked = [call.bundle.surroundings.memory_mib for call in self._calls.values()]
         memory_mib = sum(asked) + bundle.surroundings.memory_mib
-        return len(asked) < self._slots and memory_mib <= self._plan.worker.memory_mib
+        return len(asked) < self._plan.slots and memory_mib <= self._plan.worker.memory_mib
 
     def _read(self, call: _Call) -> Returned | Lost | None:
         part = b""

@@ -22,17 +22,15 @@ from hpckit.errors import HpckitError
 from hpckit.head import exits
 from hpckit.head.door import Door
 from hpckit.head.farewell import broken, cut_short, go_on_later, last_word, send_home, sweep_up
-from hpckit.head.members import FILES_OF_EACH, OWN_FILES, Members
+from hpckit.head.members import Members
 from hpckit.head.pulse import Pulse
 from hpckit.head.record import Record
 from hpckit.head.sizing import bundles_held
 from hpckit.head.takeover import publish, take_over, who_am_i
 from hpckit.node.door import read_key
 from hpckit.node.log import say
-from hpckit.node.processes import allow_open_files
 from hpckit.run.journal import FencedError
 from hpckit.run.rundir import RunDir
-from hpckit.spec.worker import slots_for
 
 POLL_S: Final = 0.1  # longest wait for the engine, so that the door is heard soon
 
@@ -44,9 +42,6 @@ class Head:
         self.run_dir = run_dir
         self.plan = run_dir.read_plan()
         self.told_to_go = False
-        size = self.plan.worker
-        slots = slots_for(size.cores, size.memory_mib, size.gpus, self.plan.surroundings)
-        allow_open_files(OWN_FILES + FILES_OF_EACH * max(self.plan.max_workers, slots))
         self._pulse = Pulse()
         self._me = who_am_i(self.plan)
         self._taken = take_over(run_dir, self.plan, self._me)
@@ -84,9 +79,7 @@ class Head:
         except FencedError:
             raise  # whatever this head would write no longer counts
         except HpckitError as error:
-            if (
-                self._goes_on_later
-            ):  # Slurm ends all that is in the job; the engine may be the first
+            if self._goes_on_later:  # Slurm ends all in the job; the engine may be the first
                 return go_on_later(self.run_dir, self._ledger, self._record)
             broken(self.run_dir, self._record, str(error))
             raise

@@ -62,6 +62,7 @@ class Members:
         self._doubtful: list[tuple[float, EngineLost]] = []  # and when to decide
         self._elasticity = Elasticity(run_dir, plan)
         self._reasons = Reasons(ask_slurm(plan.slurm_bin))
+        self._allow_files_of(max(plan.max_workers, plan.slots))  # the pool has one for each slot
 
     @property
     def slots(self) -> int:
@@ -75,13 +76,7 @@ class Members:
     @property
     def slots_coming(self) -> int:
         """How many slots the run's workers have as planned, beyond those that are here."""
-        return max(0, self._plan.workers * self._slots_planned - self.slots)
-
-    @property
-    def _slots_planned(self) -> int:
-        """How many slots one worker has as planned."""
-        size = self._plan.worker
-        return slots_for(size.cores, size.memory_mib, size.gpus, self._plan.surroundings)
+        return max(0, self._plan.workers * self._plan.slots - self.slots)
 
     @property
     def anybody(self) -> bool:
@@ -175,7 +170,7 @@ class Members:
         here = self._staying()
         work = Work(
             tasks=self._ledger.state.left,
-            slots=self._slots_planned,
+            slots=self._plan.slots,
             mean_s=self._ledger.sizer.mean_s,
         )
         joined = {worker.job_id for worker in here}
@@ -211,7 +206,7 @@ class Members:
         self._elasticity.close()
 
     def _came(self, worker: WorkerInfo) -> None:
-        allow_open_files(OWN_FILES + FILES_OF_EACH * len(self._door.workers))
+        self._allow_files_of(len(self._door.workers))  # more may have been added than planned
         say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
         self._reasons.came(worker)
         self._elasticity.came(worker.job_id)
@@ -254,6 +249,10 @@ class Members:
             results = spooled.get(bundle, ())
             lost = self._ledger.lost(bundle, why, results, time.time(), blame=blame)
             self._record.note(lost)
+
+    @staticmethod
+    def _allow_files_of(count: int) -> None:
+        allow_open_files(OWN_FILES + FILES_OF_EACH * count)
 
     def _joined(self, worker: str) -> Joined:
         return self._ledger.state.workers[worker].joined

@@ -75,7 +75,7 @@ def take_over(run_dir: RunDir, plan: Plan, me: Whoami) -> Taken:
         raise FencedError(f"job {heads[-1]} carries the head of {plan.run} now; this one leaves")
     state = load_state(run_dir, plan.tasks)
     request = read_request(run_dir, state)
-    again = set(tasks_again(request, state))
+    again = tasks_again(request, state)
     if request and request.failed:
         again |= failures_unseen(state, read_spools(run_dir))
     del state  # a million tasks fill half a gigabyte: one state at a time

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +11,7 @@ import msgspec
 
 from hpckit.errors import InputError
 from hpckit.launch.inputs import changed_inputs, gone_outputs, marks_now
-from hpckit.launch.longer import with_walltime, written
+from hpckit.launch.longer import lasting
 from hpckit.launch.submit import Submitted, mark_cancelled, resubmit
 from hpckit.run.jobs import SubmittedJob, read_jobs
 from hpckit.run.journal import load_state
@@ -22,8 +21,6 @@ from hpckit.run.state import DONE
 from hpckit.run.status import FINAL, RunStatus, read_status
 from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.sbatch import scancel
-from hpckit.spec.plan import Plan
-from hpckit.spec.site_model import Site
 from hpckit.spec.units import counted
 
 _LAST_WORD_S: Final = 10.0  # that a head may take to note the end and send its workers home
@@ -82,12 +79,7 @@ def resume_run(
         StorageError: the run directory cannot be read or written.
         SchedulerError: sbatch refused.
     """
-    status = read_status(run_dir)
-    if status.word not in FINAL:
-        raise InputError(
-            f"run {status.plan.run} is {status.word}; only what has ended can be resumed",
-            hint=f"Follow it with `hpckit wait {status.plan.run}`, or cancel it first.",
-        )
+    status = _ended(run_dir)
     stale = _stale(run_dir, status)
     pending = read_request(run_dir, status.record)
     asked = ResumeRequest(
@@ -101,8 +93,24 @@ def resume_run(
     if status.record.left + len(tasks_again(request, status.record)) == 0:
         return Resumed((), (*notes, f"{status.plan.run}: nothing is left to do"))
     _check_failures(status, request)
-    jobs, cut = _go_on(run_dir, status.plan, request, walltime_s)
-    return Resumed(jobs, (*notes, *cut))
+    marks = marks_now(run_dir, request.done)
+    write_atomically(run_dir.resume, msgspec.json.encode(request).decode())
+    with lasting(run_dir, status.plan, walltime_s) as cut:
+        submitted = _resubmit(run_dir)
+    if marks:
+        write_atomically(run_dir.inputs, marks)
+    return Resumed(submitted.jobs, (*notes, *cut))
+
+
+def _ended(run_dir: RunDir) -> RunStatus:
+    """Return how a run is; refuse one that goes on."""
+    status = read_status(run_dir)
+    if status.word not in FINAL:
+        raise InputError(
+            f"run {status.plan.run} is {status.word}; only what has ended can be resumed",
+            hint=f"Follow it with `hpckit wait {status.plan.run}`, or cancel it first.",
+        )
+    return status
 
 
 def _stale(run_dir: RunDir, status: RunStatus) -> ResumeRequest:
@@ -136,22 +144,6 @@ def _check_failures(status: RunStatus, request: ResumeRequest) -> None:
             "would end again at once",
             hint=f"Run them again, too: hpckit resume {run} --failed",
         )
-
-
-def _go_on(
-    run_dir: RunDir, plan: Plan, request: ResumeRequest, walltime_s: int | None
-) -> tuple[tuple[SubmittedJob, ...], list[str]]:
-    """Submit jobs that carry out the request; return them, and what was cut of the walltime."""
-    notes: list[str] = []
-    site = Site.from_json(run_dir.site.read_bytes())
-    longer = with_walltime(plan, site, walltime_s, notes) if walltime_s else None
-    marks = marks_now(run_dir, request.done)
-    write_atomically(run_dir.resume, msgspec.json.encode(request).decode())
-    with written(run_dir, longer) if longer else nullcontext():
-        submitted = _resubmit(run_dir)
-    if marks:
-        write_atomically(run_dir.inputs, marks)
-    return submitted.jobs, notes
 
 
 def _resubmit(run_dir: RunDir) -> Submitted:

@@ -13,23 +13,36 @@ from hpckit.launch.jobs import warning_directive
 from hpckit.launch.place import Place
 from hpckit.launch.walltime import choose_walltime, warning_s
 from hpckit.run.rundir import RunDir, write_atomically
+from hpckit.run.storage import patiently
 from hpckit.spec.plan import JobPlan, Plan
 from hpckit.spec.site_model import Partition, Site
 from hpckit.spec.units import slurm_time
 
 
-def with_walltime(plan: Plan, site: Site, wish_s: int, notes: list[str]) -> Plan:
-    """Return the plan with another walltime, cut to what the jobs' partitions allow.
+@contextmanager
+def lasting(run_dir: RunDir, plan: Plan, walltime_s: int | None) -> Iterator[list[str]]:
+    """Have the jobs that are submitted in the block run so long, cut to what their partitions
+    allow; give what was cut, in words for the user. When the block fails, all is as before.
 
     Args:
+        run_dir: the run's files.
         plan: the plan as it is.
-        site: where the run goes, as it was submitted.
-        wish_s: the walltime that is wished for, seconds.
-        notes: takes what was cut, in words for the user.
+        walltime_s: the walltime that is wished for; None: that of the plan.
+
+    Raises:
+        StorageError: a file cannot be read or written.
     """
-    said: list[str] = []
-    times = [choose_walltime(wish_s, _place(site, job), said) for job in plan.jobs]
-    notes += dict.fromkeys(said)
+    notes: list[str] = []
+    if walltime_s is None:
+        yield notes
+        return
+    site = Site.from_json(patiently(run_dir.site.read_bytes, f"read {run_dir.site}"))
+    with _written(run_dir, _with_walltime(plan, site, walltime_s, notes)):
+        yield list(dict.fromkeys(notes))  # head and workers may have met the same limit
+
+
+def _with_walltime(plan: Plan, site: Site, wish_s: int, notes: list[str]) -> Plan:
+    times = [choose_walltime(wish_s, _place(site, job), notes) for job in plan.jobs]
     head_s, worker_s = times[0], times[-1]  # one job, or the head's and the workers'
     warned = warning_directive(head_s)
     return replace(
@@ -44,18 +57,12 @@ def with_walltime(plan: Plan, site: Site, wish_s: int, notes: list[str]) -> Plan
 
 
 @contextmanager
-def written(run_dir: RunDir, plan: Plan) -> Iterator[None]:
+def _written(run_dir: RunDir, plan: Plan) -> Iterator[None]:
     """Have the run's plan and the times in its scripts be those of `plan`; as they were before,
-    when the block fails. What else somebody has changed in the scripts stays.
-
-    Raises:
-        StorageError: a file cannot be read or written.
-    """
+    when the block fails. What else somebody has changed in the scripts stays."""
     paths = [run_dir.script(job.role) for job in plan.jobs]
-    try:
-        before = {path: path.read_text() for path in (*paths, run_dir.plan)}
-    except OSError as error:
-        raise StorageError(f"cannot read {run_dir.root}: {error}") from error
+    files = (*paths, run_dir.plan)
+    before = patiently(lambda: {path: path.read_text() for path in files}, f"read {run_dir.root}")
     try:
         for path, job in zip(paths, plan.jobs, strict=True):
             write_atomically(path, _retimed(before[path], job), mode=0o700)

@@ -54,17 +54,20 @@ def ends_at(env: Mapping[str, str], walltime_s: int, started_at: float) -> float
     Batch jobs of Slurm before 23.02 are told neither end nor start; there the time at which
     this process started has to do, which is a little late.
     """
-    for name, add in (("SLURM_JOB_END_TIME", 0), ("SLURM_JOB_START_TIME", walltime_s)):
-        value = env.get(name, "")
-        if value.isdigit() and int(value) > 0 and (walltime_s > 0 or not add):
-            return float(int(value) + add)
-    return started_at + walltime_s if walltime_s > 0 else 0.0
+    if end := _moment(env, "SLURM_JOB_END_TIME"):
+        return end
+    return began_at(env, started_at) + walltime_s if walltime_s > 0 else 0.0
 
 
 def began_at(env: Mapping[str, str], started_at: float) -> float:
     """Return the Unix time at which Slurm started the job, at best knowledge; see `ends_at`."""
-    value = env.get("SLURM_JOB_START_TIME", "")
-    return float(value) if value.isdigit() and int(value) > 0 else started_at
+    return _moment(env, "SLURM_JOB_START_TIME") or started_at
+
+
+def _moment(env: Mapping[str, str], name: str) -> float:
+    """Return a Unix time from the environment, 0 where there is none."""
+    value = env.get(name, "")
+    return float(value) if value.isdigit() else 0.0
 
 
 def worker_info(plan: Plan, *, name: str = "") -> WorkerInfo:

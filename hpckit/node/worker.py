@@ -36,7 +36,6 @@ from hpckit.node.verdict import WARNING_ARRIVES_S
 from hpckit.run.jobs import newest_head_job
 from hpckit.run.rundir import RunDir
 from hpckit.spec.plan import Plan
-from hpckit.spec.worker import slots_for
 
 OWN_FILES: Final = 256  # open at a time, beside those of the slots
 SLOT_FILES: Final = 16  # of each: its connection, what its task writes to, its interpreter
@@ -137,14 +136,13 @@ class Worker:
         return MakeRoom(lambda: newest_head_job(run_dir), plan.slurm_bin, plan.workers)
 
     def _settings(self) -> RunnerSettings:
-        size, around = self.plan.worker, self.plan.surroundings
         return RunnerSettings(
             worker=self.info.name,
             socket=Path(self.options.socket or self.node.path / "runner.sock"),
             temporary=self.node.make("tasks"),
             spool=self.options.run_dir.spool_file(self.info.name),
-            slots=slots_for(size.cores, size.memory_mib, size.gpus, around),
-            gpus=size.gpus,
+            slots=self.plan.slots,
+            gpus=self.plan.worker.gpus,
             python=sys.executable,
             env=os.environ,
         )

@@ -40,11 +40,11 @@ def read_request(run_dir: RunDir, state: RunState) -> ResumeRequest | None:
     return None if request.id in state.resumed else request
 
 
-def tasks_again(request: ResumeRequest | None, state: RunState) -> list[int]:
+def tasks_again(request: ResumeRequest | None, state: RunState) -> set[int]:
     """Return the finished tasks that the request runs again."""
     if request is None:
-        return []
+        return set()
     again = {index for index in request.done if state.status[index] == DONE}
     if request.failed:
         again.update(i for i in range(state.tasks) if state.status[i] == FAILED)
-    return sorted(again)
+    return again

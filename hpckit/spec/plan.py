@@ -13,6 +13,7 @@ from math import ceil, log2
 from typing import Any, Final
 
 from hpckit.spec.task import Backend, Shape, Surroundings
+from hpckit.spec.worker import slots_for
 
 PLAN_SCHEMA: Final = "hpckit.plan/1"
 _MOST_DOUBLINGS: Final = 40  # of a task's memory by its retries: more than any node has
@@ -93,6 +94,12 @@ class Plan:
     compute_nodes_submit: bool = True  # whether the head may call sbatch from its job
     max_array_size: int = 1001  # Slurm's MaxArraySize: indices stop at one less
     notes: tuple[str, ...] = ()  # what was cut or chosen, in words for the user
+
+    @property
+    def slots(self) -> int:
+        """How many tasks a worker of the planned size runs at a time."""
+        size = self.worker
+        return slots_for(size.cores, size.memory_mib, size.gpus, self.surroundings)
 
     def to_json(self) -> str:
         """Return the JSON document of ``plan.json``."""

@@ -1,7 +1,7 @@
 """Runs cases side by side: those that need a cluster for themselves one by one, on a second.
 
 A case that fails on the real Slurm is tried once more there: on a busy machine its daemons now and
-then lose a step or a record, about once in two thousand cases, and it is the emulator that is held
+then lose a step or a record, about once in a thousand cases, and it is the emulator that is held
 against it. The report names each of those; on the emulated Slurm nothing is tried twice.
 """
 

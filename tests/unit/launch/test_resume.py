@@ -69,7 +69,7 @@ class Run:
         return resume_run(self.dir, **asked)
 
     def times(self) -> list[str]:
-        """Return the time limits of plan and scripts, the head's first."""
+        """Return the time limits of the scripts, the head's first."""
         texts = [self.dir.script(job.role).read_text() for job in self.dir.read_plan().jobs]
         return [line for text in texts for line in text.splitlines() if "--time=" in line]
 
