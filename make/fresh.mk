@@ -1,7 +1,7 @@
 # The newcomer's way, tried on a machine that has only Debian, git, make and Python.
 PYTHON ?= .venv/bin/python
 RELEASE ?= bookworm
-FRESH = $(or $(wildcard $(PYTHON)),python3) -m tests.fresh
+FRESH = $(or $(wildcard $(PYTHON)),python3) -m tests.install
 
 .PHONY: fresh fresh-remove
 

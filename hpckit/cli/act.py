@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.cli.options import Json, Run, Walltime, measured
 from hpckit.errors import HpckitError, InputError, SchedulerError, StorageError
-from hpckit.spec.units import parse_duration_s
+from hpckit.model.units import parse_duration_s
 
 if TYPE_CHECKING:
     from hpckit.run.rundir import RunDir
@@ -41,15 +41,15 @@ def wait(
 
     Example: hpckit wait sea-ice-20261121-2030 --timeout 2h
     """
-    from hpckit.cli import describe
-    from hpckit.cli.follow import EXIT_CODES, FOREVER, await_end, follow
-    from hpckit.run.locate import find_run
+    from hpckit.cli import status_text
+    from hpckit.cli.progress import EXIT_CODES, FOREVER, await_end, follow
+    from hpckit.run.find_run import find_run
 
     run_dir = find_run(run)
     deadline = time.monotonic() + timeout if timeout else FOREVER
     if as_json:
         found = await_end(run_dir, deadline)
-        say.document(describe.run_document(found))
+        console.document(status_text.run_document(found))
         code = EXIT_CODES.get(found.word)
     else:
         code = follow(run_dir, deadline)
@@ -69,28 +69,28 @@ def cancel(run: Run = None, as_json: Json = False) -> int:
 
     Example: hpckit cancel sea-ice-20261121-2030
     """
-    from hpckit.cli import describe
-    from hpckit.launch.control import cancel_run
-    from hpckit.run.locate import find_run
+    from hpckit.cli import status_text
+    from hpckit.launch.resume import cancel_run
+    from hpckit.run.find_run import find_run
     from hpckit.run.status import FINAL, read_status
 
     run_dir = find_run(run)
     before = read_status(run_dir)
     ended = before.word in FINAL and before.word != "stopped"  # that one can be resumed
     if ended and not _live_jobs(before) and not before.silent:
-        say.note(f"{before.plan.run} has ended already")
+        console.note(f"{before.plan.run} has ended already")
     else:
         cancel_run(run_dir)
     after = read_status(run_dir)
     if as_json:
-        say.document(describe.run_document(after))
+        console.document(status_text.run_document(after))
     else:
         counts = after.counts
-        say.note(
+        console.note(
             f"{after.plan.run} is {after.word}: {counts.done} of {after.plan.tasks} tasks done"
         )
         if counts.waiting + counts.running:
-            say.note(f"Go on with what is left: `hpckit resume {after.plan.run}`")
+            console.note(f"Go on with what is left: `hpckit resume {after.plan.run}`")
     return 0
 
 
@@ -113,10 +113,10 @@ def resume(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Example: hpckit resume --failed --wait
     """
-    from hpckit.cli import describe
-    from hpckit.cli.follow import follow
-    from hpckit.launch.control import resume_run
-    from hpckit.run.locate import find_run
+    from hpckit.cli import status_text
+    from hpckit.cli.progress import follow
+    from hpckit.launch.resume import resume_run
+    from hpckit.run.find_run import find_run
     from hpckit.run.status import read_status
 
     run_dir = find_run(run)
@@ -124,12 +124,12 @@ def resume(  # noqa: PLR0913, PLR0917 - one parameter for each option
         run_dir, failed=failed, changed=changed, missing=missing, walltime_s=walltime
     )
     for note in outcome.notes:
-        say.note(note)
+        console.note(note)
     if as_json:
-        say.document(describe.run_document(read_status(run_dir)))
+        console.document(status_text.run_document(read_status(run_dir)))
     elif outcome.jobs:
-        say.line(run_dir.root.name)
-    say.flush()
+        console.line(run_dir.root.name)
+    console.flush()
     return follow(run_dir) or 0 if wait else 0
 
 
@@ -143,7 +143,7 @@ def remove(
 
     Example: hpckit rm sea-ice-20261121-2030
     """
-    from hpckit.run.locate import find_run
+    from hpckit.run.find_run import find_run
 
     run_dir = find_run(run)
     name = run_dir.root.name
@@ -153,9 +153,9 @@ def remove(
     except OSError as error:
         raise StorageError(f"cannot remove {run_dir.root}: {error}") from error
     if as_json:
-        say.document({"schema": "hpckit.rm/1", "run": name, "removed": True})
+        console.document({"schema": "hpckit.rm/1", "run": name, "removed": True})
     else:
-        say.note(f"removed {run_dir.root}")
+        console.note(f"removed {run_dir.root}")
 
 
 def _check_removable(run_dir: RunDir) -> None:
@@ -190,7 +190,7 @@ def _check_removable(run_dir: RunDir) -> None:
                 hint=f"End them first: `hpckit cancel {name}`.",
             )
         if not said:
-            say.note(f"waiting for {jobs} jobs of {name} to leave")
+            console.note(f"waiting for {jobs} jobs of {name} to leave")
             said = True
         time.sleep(1.0)
 

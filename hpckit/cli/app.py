@@ -25,9 +25,9 @@ app = typer.Typer(
 def _version(wanted: bool) -> None:
     if wanted:
         from hpckit import __version__
-        from hpckit.cli import say
+        from hpckit.cli import console
 
-        say.line(f"hpckit {__version__}")
+        console.line(f"hpckit {__version__}")
         raise typer.Exit
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.cli.bench_options import (
     Backends,
     Cpus,
@@ -30,7 +30,7 @@ from hpckit.cli.options import Json
 from hpckit.errors import InputError
 
 if TYPE_CHECKING:
-    from hpckit.bench.gathered import Bench
+    from hpckit.bench.report.load_results import Bench
 
 app = typer.Typer(
     help="Measure the engines on the same bag.\n\nExample: hpckit bench baseline",
@@ -47,7 +47,7 @@ _ASKED: Final = (
 
 
 def _asked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was asked for, by the names of `hpckit.bench.parameters.Parameters`."""
+    """Return what was asked for, by the names of `hpckit.bench.measure.parameters.Parameters`."""
     return {_NAMES.get(name, name): options.get(name) for name in _ASKED}
 
 
@@ -126,10 +126,11 @@ def _run(
     scenario: str, options: Mapping[str, Any], out: Path, *, as_json: bool, **partitions: str
 ) -> int:
     """Measure, write what was measured, and show it; 1 if a check fails."""
-    from hpckit.bench import cases, machine, parameters, store, text
-    from hpckit.bench import scenario as scenarios
-    from hpckit.cli.interrupt import when_interrupted
-    from hpckit.engines.choose import installed
+    from hpckit.bench.measure import cases, machine, parameters, store
+    from hpckit.bench.measure import scenario as scenarios
+    from hpckit.bench.report import text
+    from hpckit.cli.interrupts import when_interrupted
+    from hpckit.engines.registry import installed
 
     asked = _asked(options)
     backends = parameters.choose_backends(asked["backends"] or (), installed())
@@ -138,16 +139,16 @@ def _run(
     )
     store.ready(out)
     with when_interrupted(lambda: "interrupted; nothing is written, and nothing left running"):
-        document = scenarios.measure(cases.Asked(parameters=found, say=say.note, **partitions))
+        document = scenarios.measure(cases.Asked(parameters=found, say=console.note, **partitions))
         paths = store.write(document, out)
     if as_json:
-        say.document(document)
+        console.document(document)
     else:
-        say.raw(text.render(document))
+        console.raw(text.render(document))
     for path in paths:
-        say.note(f"wrote {path}")
+        console.note(f"wrote {path}")
     for note in of_no_use(document["place"]["kind"], options):
-        say.note(note)
+        console.note(note)
     return _verdict(document["checks"])
 
 
@@ -178,10 +179,10 @@ def _verdict(checks: Sequence[Mapping[str, Any]]) -> int:
     if not failed:
         return 0
     names = "; ".join(check["name"] for check in failed)
-    say.note(f"hpckit: {len(failed)} of {len(checks)} checks failed: {names}")
+    console.note(f"hpckit: {len(failed)} of {len(checks)} checks failed: {names}")
     for check in failed:
         if check.get("hint"):
-            say.note(f"  {check['hint']}")
+            console.note(f"  {check['hint']}")
     return 1
 
 
@@ -213,7 +214,7 @@ def summary(
 
 def _summarise(results: Path, *, as_json: bool, write_docs: bool) -> int:
     """Summarise what lies in `results`, and fill the documents; 1 if something there is wrong."""
-    from hpckit.bench.gathered import gather
+    from hpckit.bench.report.load_results import gather
 
     found = gather(results)
     failed = _show(found, results, as_json=as_json) if found else 0
@@ -229,8 +230,8 @@ def _summarise(results: Path, *, as_json: bool, write_docs: bool) -> int:
 
 def _show(found: Sequence[Bench], results: Path, *, as_json: bool) -> int:
     """Write and print the summary, draw the pictures; return how many checks failed."""
-    from hpckit.bench.plots import draw, missing_library
-    from hpckit.bench.summary import render, to_document
+    from hpckit.bench.report.plots import draw, missing_library
+    from hpckit.bench.report.summary import render, to_document
     from hpckit.run.rundir import write_atomically
 
     text = render(found)
@@ -239,31 +240,31 @@ def _show(found: Sequence[Bench], results: Path, *, as_json: bool) -> int:
     pictures = [] if trouble else draw(found, results / "pictures")
     document = to_document(found, [str(path) for path in pictures])
     if as_json:
-        say.document(document)
+        console.document(document)
     else:
-        say.raw(text)
+        console.raw(text)
     if trouble:
-        say.note(trouble)
+        console.note(trouble)
     failed: int = document["failed"]
     return failed
 
 
 def _fill_docs(results: Path) -> int:
     """Fill the documents; return how much in them is wrong now: claims that do not hold."""
-    from hpckit.bench.figures import check_documents, write_documents
+    from hpckit.bench.report.doc_figures import check_documents, write_documents
 
     lines = write_documents(results)
     verdict = check_documents(results)
     for line in (*lines, *verdict.faults, verdict.last_line()):
-        say.note(line)
+        console.note(line)
     return len(verdict.faults)
 
 
 def _check_docs(results: Path) -> int:
     """Compare documents and results, and write nothing; 1 if they disagree."""
-    from hpckit.bench.figures import check_documents
+    from hpckit.bench.report.doc_figures import check_documents
 
     verdict = check_documents(results)
     for line in (*verdict.unmeasured, *verdict.faults, verdict.last_line()):
-        say.line(line)
+        console.line(line)
     return 1 if verdict.faults else 0

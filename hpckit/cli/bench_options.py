@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpckit.cli.faults import seconds_of
+from hpckit.cli.emulate_faults import seconds_of
 from hpckit.cli.options import measured, whole_number
 from hpckit.errors import InputError
 

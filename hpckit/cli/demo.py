@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.cli.options import Json
 from hpckit.errors import InputError, StorageError
 
@@ -37,9 +37,8 @@ def demo(
     """
     from hpckit.assets import find_compress_task, how_to_install
     from hpckit.emulator import control
-    from hpckit.engines.choose import installed
+    from hpckit.engines.registry import ENGINES, installed
     from hpckit.report.comparison import compare
-    from hpckit.spec.engines import ENGINES
 
     known = [name for name, facts in ENGINES.items() if facts.joins]
     engines = [name for name in known if name in installed()]
@@ -48,9 +47,11 @@ def demo(
         raise InputError(f"neither {titles} is here", hint=how_to_install("ray"))
     for name in known:
         if name not in engines:
-            say.note(f"no {ENGINES[name].title} here: `hpckit submit --backend {name}` says why")
+            console.note(
+                f"no {ENGINES[name].title} here: `hpckit submit --backend {name}` says why"
+            )
     program = find_compress_task()
-    say.note(f"the task: {program or 'a Python function with zfpy; no C++ task was found'}")
+    console.note(f"the task: {program or 'a Python function with zfpy; no C++ task was found'}")
     _lay_out(directory)
     started = control.find(_CLUSTER) is None
     try:
@@ -89,14 +90,14 @@ def _lay_out(directory: Path) -> None:
             f"the demo's data could not be made: {done.stderr.strip()}",
             hint=how_to_install("demo"),
         )
-    say.note(f"the data: {done.stdout.strip()}")
+    console.note(f"the data: {done.stdout.strip()}")
 
 
 def _run(directory: Path, engine: str, program: Path | None) -> RunDir:
     """Submit the bag on one engine, follow it, and return its run."""
-    from hpckit.cli.follow import follow
+    from hpckit.cli.progress import follow
     from hpckit.cli.submit import find_site, plan_run, start_run
-    from hpckit.spec.bag import load_bag
+    from hpckit.model.bag import load_bag
 
     sets = {"let.out": f"../compressed/{engine}/{{field.stem}}-{{tolerance}}.zfp"}
     if program:
@@ -104,19 +105,19 @@ def _run(directory: Path, engine: str, program: Path | None) -> RunDir:
     bag = load_bag(directory / "jobs" / ("demo.toml" if program else "demo_zfpy.toml"), sets)
     site = find_site(_CLUSTER)
     plan = plan_run(bag, site.site, {"backend": engine})
-    say.note(f"{engine}: run {plan.run}, {plan.tasks} tasks, {plan.shape} shape")
+    console.note(f"{engine}: run {plan.run}, {plan.tasks} tasks, {plan.shape} shape")
     run_dir = start_run(bag, site, plan)
     follow(run_dir)
     return run_dir
 
 
 def _show(rows: Sequence[Comparison], *, as_json: bool) -> None:
-    from hpckit.spec.units import human_bytes, human_duration
+    from hpckit.model.units import human_bytes, human_duration
 
     if as_json:
-        say.document({"schema": "hpckit.demo/1", "runs": [row.to_dict() for row in rows]})
+        console.document({"schema": "hpckit.demo/1", "runs": [row.to_dict() for row in rows]})
         return
-    say.table(
+    console.table(
         (
             "engine", ">done", ">failed", ">in", ">out", ">ratio", ">error/bound",
             ">makespan", ">first worker", ">tasks/s", "run directory",

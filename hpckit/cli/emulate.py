@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from hpckit.cli import faults, say
-from hpckit.cli.faults import Cluster
+from hpckit.cli import console, emulate_faults
+from hpckit.cli.emulate_faults import Cluster
 from hpckit.cli.options import Json, measured, whole_number
 from hpckit.errors import InputError
-from hpckit.spec.units import parse_memory_mib
+from hpckit.model.units import parse_memory_mib
 
 app = typer.Typer(
     help="The emulated Slurm by itself.\n\nExample: hpckit emulate shell -- sbatch job.sh",
@@ -55,15 +55,15 @@ def up(
         running = control.up(config, name=cluster)
     found = control.status(cluster)
     if as_json:
-        say.document(found)
+        console.document(found)
         return
     shape = found["config"]
-    say.note(
+    console.note(
         f"cluster {cluster!r} is up: {shape['nodes']} nodes of {shape['cpus']} CPUs and "
         f"{shape['memory_mib']} MiB; its commands:"
     )
-    say.line(str(running.bin_dir))
-    say.note("Use them with `hpckit emulate shell`, or put that directory on PATH.")
+    console.line(str(running.bin_dir))
+    console.note("Use them with `hpckit emulate shell`, or put that directory on PATH.")
 
 
 @app.command("down")
@@ -77,11 +77,11 @@ def down(cluster: Cluster = "local", as_json: Json = False) -> None:
     known = control.list_clusters()
     control.down(cluster)
     if as_json:
-        say.document(control.status(cluster))
+        console.document(control.status(cluster))
     elif cluster in known:
-        say.note(f"cluster {cluster!r} is down")
+        console.note(f"cluster {cluster!r} is down")
     else:
-        say.note(f"there was no cluster {cluster!r}; known: {', '.join(known) or 'none'}")
+        console.note(f"there was no cluster {cluster!r}; known: {', '.join(known) or 'none'}")
 
 
 @app.command("status")
@@ -94,25 +94,25 @@ def status(cluster: Cluster = "local", as_json: Json = False) -> None:
 
     found = control.status(cluster)
     if as_json:
-        say.document(found)
+        console.document(found)
         return
     if not found["running"]:
         flag = "" if cluster == "local" else f" --cluster {cluster}"
-        say.line(f"cluster {cluster!r} is down; start it with `hpckit emulate up{flag}`")
+        console.line(f"cluster {cluster!r} is down; start it with `hpckit emulate up{flag}`")
         others = [name for name in control.list_clusters() if control.find(name)]
         if others:
-            say.note(f"up: {', '.join(others)}")
+            console.note(f"up: {', '.join(others)}")
         return
     jobs = ", ".join(f"{count} {state}" for state, count in found["jobs"].items())
-    say.line(f"cluster {cluster!r} is up (pid {found['pid']}); jobs: {jobs or 'none'}")
+    console.line(f"cluster {cluster!r} is up (pid {found['pid']}); jobs: {jobs or 'none'}")
     rows = found["nodes"]
-    cut = say.table(
+    cut = console.table(
         ("node", "address", ">cpus", ">memory MiB", "state"),
         ([n["name"], n["address"], n["cpus"], n["memory_mib"], n["state"]] for n in rows),
-        most=say.SCREEN_ROWS if say.on_terminal() else None,
+        most=console.SCREEN_ROWS if console.on_terminal() else None,
     )
     if cut:
-        say.note(f"and {cut} more nodes: `hpckit emulate shell -- sinfo -N`")
+        console.note(f"and {cut} more nodes: `hpckit emulate shell -- sinfo -N`")
 
 
 @app.command("shell")
@@ -132,7 +132,7 @@ def shell(context: typer.Context, cluster: Cluster = "local") -> int:
     environment = control.shell_environment(found)
     argv = command or [os.environ.get("SHELL", "/bin/bash")]
     if command is None:
-        say.note(f"Slurm's commands are those of cluster {cluster!r}; leave with `exit`")
+        console.note(f"Slurm's commands are those of cluster {cluster!r}; leave with `exit`")
     try:
         child = subprocess.Popen(argv, env=environment)
     except OSError as error:
@@ -145,5 +145,5 @@ def shell(context: typer.Context, cluster: Cluster = "local") -> int:
     return code if code >= 0 else 128 - code
 
 
-for _name, _command in faults.COMMANDS.items():
+for _name, _command in emulate_faults.COMMANDS.items():
     app.command(_name)(_command)

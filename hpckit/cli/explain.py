@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.cli.options import Json, Run, TaskIndex
 
 
@@ -16,7 +16,7 @@ def explain(
     Example: hpckit explain --task 17
     """
     from hpckit.report.explain import explain_run, explain_task
-    from hpckit.run.locate import find_run
+    from hpckit.run.find_run import find_run
     from hpckit.run.status import read_status
     from hpckit.run.tasks import read_task
 
@@ -28,9 +28,9 @@ def explain(
         lines = explain_task(status, task)
     if as_json:
         body = {"schema": "hpckit.explain/1", "run": status.plan.run, "state": status.word}
-        say.document({**body, "task": task, "why": lines})
+        console.document({**body, "task": task, "why": lines})
         return
     what = status.plan.run if task is None else f"task {task} of {status.plan.run}"
-    say.line(f"{what} ({status.word}):")
+    console.line(f"{what} ({status.word}):")
     for line in lines:
-        say.line(f"  {line}")
+        console.line(f"  {line}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.cli.options import All, Json, Run, TaskIndex
 from hpckit.errors import InputError
 
@@ -25,21 +25,21 @@ def list_runs(every: All = False, as_json: Json = False) -> None:
 
     Example: hpckit list
     """
-    from hpckit.cli import describe
-    from hpckit.run.locate import all_runs
+    from hpckit.cli import status_text
+    from hpckit.run.find_run import all_runs
     from hpckit.run.status import list_statuses
 
     runs = all_runs()
-    most = say.SCREEN_ROWS if say.on_terminal() and not every and not as_json else len(runs)
-    statuses = list_statuses(runs[:most], unreadable=say.error)
+    most = console.SCREEN_ROWS if console.on_terminal() and not every and not as_json else len(runs)
+    statuses = list_statuses(runs[:most], unreadable=console.error)
     if as_json:
-        documents = [describe.run_document(found) for found in statuses]
-        say.document({"schema": "hpckit.list/1", "runs": documents})
+        documents = [status_text.run_document(found) for found in statuses]
+        console.document({"schema": "hpckit.list/1", "runs": documents})
         return
     if not runs:
-        say.note("no runs yet; start one with `hpckit submit BAG.toml`")
+        console.note("no runs yet; start one with `hpckit submit BAG.toml`")
         return
-    say.table(
+    console.table(
         ("run", "state", ">done", ">of", ">failed", "engine", "made"),
         (
             (
@@ -50,7 +50,7 @@ def list_runs(every: All = False, as_json: Json = False) -> None:
         ),
     )  # fmt: skip
     if len(runs) > most:
-        say.note(f"{len(runs) - most} older ones: `hpckit list --all`")
+        console.note(f"{len(runs) - most} older ones: `hpckit list --all`")
 
 
 def _made(found: RunStatus) -> str:
@@ -70,8 +70,8 @@ def status(
 
     Example: hpckit status sea-ice-20261121-2030 --watch
     """
-    from hpckit.cli import describe
-    from hpckit.run.locate import find_run
+    from hpckit.cli import status_text
+    from hpckit.run.find_run import find_run
     from hpckit.run.status import read_status
 
     run_dir = find_run(run)
@@ -81,17 +81,17 @@ def status(
             hint="To wait and then get the document: `hpckit wait --json`.",
         )
     if watch:
-        from hpckit.cli.follow import follow
+        from hpckit.cli.progress import follow
 
         return follow(run_dir) or 0
     found = read_status(run_dir)
     if task is not None:
-        body = describe.task_document(found, task)
-        say.document(body) if as_json else describe.task(body)
+        body = status_text.task_document(found, task)
+        console.document(body) if as_json else status_text.task(body)
     elif as_json:
-        say.document(describe.run_document(found))
+        console.document(status_text.run_document(found))
     else:
-        describe.run(found)
+        status_text.run(found)
     return 0
 
 
@@ -105,18 +105,18 @@ def logs(
 
     Example: hpckit logs --task 17 --stderr
     """
-    from hpckit.cli import captured
-    from hpckit.run.locate import find_run
+    from hpckit.cli import logs
+    from hpckit.run.find_run import find_run
 
     run_dir = find_run(run)
     if task is not None:
-        captured.task_log(run_dir, task, stderr=stderr, as_json=as_json)
+        logs.task_log(run_dir, task, stderr=stderr, as_json=as_json)
     elif stderr:
         raise InputError(
             "--stderr is that of one task, and none is named", hint="Name it: --task I --stderr"
         )
     else:
-        captured.job_logs(run_dir, as_json=as_json)
+        logs.job_logs(run_dir, as_json=as_json)
 
 
 def failures(run: Run = None, every: All = False, as_json: Json = False) -> None:
@@ -127,7 +127,7 @@ def failures(run: Run = None, every: All = False, as_json: Json = False) -> None
     Example: hpckit failures --json
     """
     from hpckit.report.failures import failed_tasks, grouped
-    from hpckit.run.locate import find_run
+    from hpckit.run.find_run import find_run
 
     run_dir = find_run(run)
     name = run_dir.root.name
@@ -136,22 +136,24 @@ def failures(run: Run = None, every: All = False, as_json: Json = False) -> None
     if as_json:
         body = {"schema": "hpckit.failures/1", "run": name}
         rows = [row.to_dict() for row in failed]
-        say.document({**body, "failures": rows, "groups": [group.to_dict() for group in groups]})
+        console.document(
+            {**body, "failures": rows, "groups": [group.to_dict() for group in groups]}
+        )
     elif not failed:
-        say.note(f"no task of {name} has failed")
+        console.note(f"no task of {name} has failed")
     elif len(failed) > _MANY and not every:
         _show_groups(groups)
-        say.note(
+        console.note(
             f"{len(failed)} tasks failed; each on a line: `hpckit failures {name} --all`; what "
             f"one wrote: `hpckit logs {name} --task {groups[0].tasks[0]} --stderr`"
         )
     else:
         _show_failures(failed)
-        say.note(f"What one wrote: `hpckit logs {name} --task {failed[0].index} --stderr`")
+        console.note(f"What one wrote: `hpckit logs {name} --task {failed[0].index} --stderr`")
 
 
 def _show_failures(failed: Sequence[Failure]) -> None:
-    say.table(
+    console.table(
         (">task", "kind", ">exit", "signal", "worker", "why"),
         (
             (f.index, f.kind, f.exit_code, f.signal_name, (f.workers or ("",))[-1], f.words)
@@ -161,7 +163,7 @@ def _show_failures(failed: Sequence[Failure]) -> None:
 
 
 def _show_groups(groups: Sequence[Group]) -> None:
-    cut = say.table(
+    cut = console.table(
         (">tasks", "kind", ">exit", "signal", "such as", "why"),
         (
             (
@@ -171,10 +173,10 @@ def _show_groups(groups: Sequence[Group]) -> None:
             )
             for group in groups
         ),
-        most=say.SCREEN_ROWS if say.on_terminal() else None,
+        most=console.SCREEN_ROWS if console.on_terminal() else None,
     )  # fmt: skip
     if cut:
-        say.note(f"and {cut} more groups")
+        console.note(f"and {cut} more groups")
 
 
 def results(
@@ -190,7 +192,7 @@ def results(
     Example: hpckit results --csv > sea-ice.csv
     """
     from hpckit.report.results import results_table, to_csv
-    from hpckit.run.locate import find_run
+    from hpckit.run.find_run import find_run
 
     run_dir = find_run(run)
     name = run_dir.root.name
@@ -199,18 +201,18 @@ def results(
     table = results_table(run_dir)
     if as_json:
         body = {"schema": "hpckit.results/1", "run": name}
-        say.document({**body, "columns": table.columns, "rows": table.rows})
+        console.document({**body, "columns": table.columns, "rows": table.rows})
     elif as_csv:
-        say.raw(to_csv(table))
+        console.raw(to_csv(table))
     elif not table.rows:
-        say.note(f"no task of {name} is done yet; see `hpckit status {name}`")
+        console.note(f"no task of {name} is done yet; see `hpckit status {name}`")
     else:
-        cut = say.table(
+        cut = console.table(
             table.columns,
             ([row.get(c) for c in table.columns] for row in table.rows),
-            most=say.SCREEN_ROWS if say.on_terminal() and not every else None,
+            most=console.SCREEN_ROWS if console.on_terminal() and not every else None,
         )
         if cut:
-            say.note(
+            console.note(
                 f"and {cut} more rows: --all shows them, --csv and --json give them to programs"
             )

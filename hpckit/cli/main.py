@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from hpckit.cli import say
-from hpckit.cli.interrupt import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
-from hpckit.cli.usage import TAKES_A_COMMAND, command_of, explain
+from hpckit.cli import console
+from hpckit.cli.interrupts import EXIT_INTERRUPTED, EXIT_TERMINATED, Terminated
+from hpckit.cli.usage_errors import TAKES_A_COMMAND, command_of, explain
 from hpckit.errors import HpckitError
 
 EXIT_USAGE = 2
@@ -55,23 +55,23 @@ def _at_the_boundary(act: Callable[[], int]) -> int:
         return act()
     except HpckitError as error:
         _spare_stdout()
-        say.error(error)
+        console.error(error)
         return type(error).exit_code  # a failed Slurm command has one of its own
     except BrokenPipeError:  # `hpckit list | head`
         _spare_stdout()
         return 0
     except Exception as error:
         if isinstance(error, FileNotFoundError) and not _here():
-            say.note("hpckit: the directory that you are in was removed; change to another")
+            console.note("hpckit: the directory that you are in was removed; change to another")
             return EXIT_USAGE
         works = _spare_stdout()
         if isinstance(error, OSError) and (error.errno in _DISK_FULL or not works):
-            say.note(f"hpckit: cannot write to {error.filename or 'stdout'}: {error.strerror}")
+            console.note(f"hpckit: cannot write to {error.filename or 'stdout'}: {error.strerror}")
             return EXIT_TROUBLE
         import traceback
 
         traceback.print_exc()
-        say.note("hpckit: this is a bug of hpckit; please report it with the lines above")
+        console.note("hpckit: this is a bug of hpckit; please report it with the lines above")
         return EXIT_TROUBLE
 
 
@@ -89,7 +89,7 @@ def _run_app(argv: Sequence[str]) -> int:
         raise BrokenPipeError from error
     except TyperException as error:  # usage: an unknown option, a value that is not allowed
         for text in explain(error, ours):
-            say.note(text)
+            console.note(text)
         return EXIT_USAGE
     return code if isinstance(code, int) else 0
 
@@ -103,7 +103,7 @@ def _here() -> bool:
 
 
 def _flushed() -> int:
-    say.flush()
+    console.flush()
     return 0
 
 

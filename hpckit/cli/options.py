@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from hpckit.errors import InputError, did_you_mean
-from hpckit.spec.units import parse_duration_s
+from hpckit.model.units import parse_duration_s
 
 Number = TypeVar("Number", int, float)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.cli.options import Json
 from hpckit.errors import InputError
 
@@ -24,21 +24,21 @@ def list_sites(as_json: Json = False) -> None:
 
     Example: hpckit site list
     """
-    from hpckit.spec.site import known_sites, load_site
+    from hpckit.model.site_files import known_sites, load_site
 
     rows = []
     for name in known_sites():
         try:
             site = load_site(name).site
         except InputError as error:  # one bad file does not hide the others
-            say.error(error)
+            console.error(error)
             continue
         about = {"scheduler": site.scheduler, "description": site.description}
         rows.append({"name": name, **about})
     if as_json:
-        say.document({"schema": "hpckit.sites/1", "sites": rows})
+        console.document({"schema": "hpckit.sites/1", "sites": rows})
     else:
-        say.table(("site", "scheduler", "description"), (list(row.values()) for row in rows))
+        console.table(("site", "scheduler", "description"), (list(row.values()) for row in rows))
 
 
 @app.command("show")
@@ -50,8 +50,8 @@ def show(
 
     Example: hpckit site show local
     """
+    from hpckit.model.site_files import load_site
     from hpckit.report.results import flatten
-    from hpckit.spec.site import load_site
 
     found = load_site(name)
     values = flatten(found.site.model_dump(mode="json", by_alias=True))
@@ -60,10 +60,10 @@ def show(
         for key, value in values.items()
     ]
     if as_json:
-        say.document({"schema": "hpckit.site/1", "site": name, "values": rows})
+        console.document({"schema": "hpckit.site/1", "site": name, "values": rows})
     else:
         said = [row for row in rows if row["origin"] != "default" or row["value"] not in _EMPTY]
-        say.table(
+        console.table(
             ("key", "value", "from"), ((r["key"], _toml(r["value"]), r["origin"]) for r in said)
         )
 
@@ -77,16 +77,18 @@ def check(
 
     Example: hpckit site check ~/.config/hpckit/sites/ourcluster.toml
     """
-    from hpckit.launch.check import check_site
-    from hpckit.spec.site import load_site_file
+    from hpckit.launch.site_check import check_site
+    from hpckit.model.site_files import load_site_file
 
     found = load_site_file(file)
     scripts = check_site(found.site, python=sys.executable, root=_SOMEWHERE)
     if as_json:
         names = [{"name": script.name, "text": script.text} for script in scripts]
-        say.document({"schema": "hpckit.sitecheck/1", "site": found.site.name, "scripts": names})
+        console.document(
+            {"schema": "hpckit.sitecheck/1", "site": found.site.name, "scripts": names}
+        )
     else:
-        say.note(f"{file} is well; {len(scripts)} scripts render with it")
+        console.note(f"{file} is well; {len(scripts)} scripts render with it")
 
 
 _SOMEWHERE = "/shared/you"  # stands for where a user is; the check may run anywhere

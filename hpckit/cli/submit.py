@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.cli import submit_options as opt
-from hpckit.cli.interrupt import when_interrupted
+from hpckit.cli.interrupts import when_interrupted
 from hpckit.cli.options import Json, Walltime
 from hpckit.errors import InputError, RunExistsError
 
 if TYPE_CHECKING:
     from hpckit.launch.render import Script
     from hpckit.launch.request import Request
+    from hpckit.model.bag import Bag
+    from hpckit.model.plan import Plan
+    from hpckit.model.site_files import ResolvedSite, Site
     from hpckit.run.rundir import RunDir
-    from hpckit.spec.bag import Bag
-    from hpckit.spec.plan import Plan
-    from hpckit.spec.site import ResolvedSite, Site
 
 
 _NOTHING = "nothing is submitted"
@@ -109,24 +109,24 @@ def _carry_out_under_any_name(
 
 
 def _carry_out(bag: Bag, site: ResolvedSite, plan: Plan, how: How) -> int:
-    from hpckit.cli.follow import follow
+    from hpckit.cli.progress import follow
     from hpckit.launch.inputs import MissingInputs
     from hpckit.launch.render import render
-    from hpckit.spec.expand import expand
+    from hpckit.model.expand import expand
 
     if how.dry_run:  # faults, and files that are not there, show only task by task
         missing = MissingInputs()
         deque(map(missing.marks, expand(bag)), maxlen=0)
         if missing.note:
-            say.note(missing.note)
+            console.note(missing.note)
     run_dir = None if how.dry_run else start_run(bag, site, plan)
     if how.as_json:
-        say.document(_document(plan, render(plan)))
+        console.document(_document(plan, render(plan)))
     elif run_dir is None:
         _show(plan, render(plan))
     else:
-        say.line(plan.run)
-    say.flush()
+        console.line(plan.run)
+    console.flush()
     return follow(run_dir) or 0 if how.wait and run_dir else 0
 
 
@@ -134,22 +134,22 @@ def plan_run(
     bag: Bag, site: Site, flags: Mapping[str, Any], *, taken: Set[str] = frozenset()
 ) -> Plan:
     """Return the plan, and say what was chosen or cut; `taken` are names that it may not have."""
-    from hpckit.launch.absent import absent
     from hpckit.launch.discover import complete_site
     from hpckit.launch.plan import make_plan
+    from hpckit.launch.preflight import absent
 
     site = complete_site(site, bag)
     plan = make_plan(bag, site, _request(bag, site, flags, taken))
     plan = replace(plan, notes=(*plan.notes, *absent(bag, site)))
     for text in plan.notes:
-        say.note(text)
+        console.note(text)
     return plan
 
 
 def start_run(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
     """Submit the plan, and note where the run is."""
     from hpckit.launch.submit import submit as carry_out
-    from hpckit.run.locate import remember_run
+    from hpckit.run.find_run import remember_run
 
     def words() -> str:
         left = f"what was submitted is cancelled: `hpckit status {plan.run}`"
@@ -159,7 +159,7 @@ def start_run(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
         done = carry_out(bag, site.site, plan, origins=site.origins, argv=tuple(sys.argv))
     remember_run(done.run_dir)
     for text in done.notes:
-        say.note(text)
+        console.note(text)
     return done.run_dir
 
 
@@ -171,7 +171,7 @@ def _bag(
     name: str,
     sets: Mapping[str, str],
 ) -> Bag:
-    from hpckit.spec.bag import bag_from_command, load_bag
+    from hpckit.model.bag import bag_from_command, load_bag
 
     if command is None:
         if bag is None:
@@ -205,7 +205,7 @@ def _bag(
 
 def _refuse_program(bag: Path) -> None:
     """Refuse a program's name in the bag's place: the -- before it was forgotten."""
-    from hpckit.spec.paths import is_there
+    from hpckit.model.paths import is_there
 
     if not is_there(bag) and bag.suffix != ".toml" and shutil.which(str(bag)):
         raise InputError(
@@ -219,11 +219,13 @@ def _warn_of_options(command: Sequence[str]) -> None:
     ours = {"--dry-run", "--wait", "--site", "--backend", "--each-line", "--range", "--shape"}
     meant = [word for word in command if word.partition("=")[0] in ours]
     if meant:
-        say.note(f"{', '.join(meant)}: behind --, so part of the command; hpckit's stand before it")
+        console.note(
+            f"{', '.join(meant)}: behind --, so part of the command; hpckit's stand before it"
+        )
 
 
 def _lines(source: str) -> list[str]:
-    from hpckit.spec.elements import read_lines
+    from hpckit.model.sweep_elements import read_lines
 
     where = "stdin" if source == "-" else source
     if source == "-" and sys.stdin is None:
@@ -240,24 +242,24 @@ def _lines(source: str) -> list[str]:
 
 def find_site(asked: str | None) -> ResolvedSite:
     """Return the site asked for, else the one that this machine is, and say which."""
+    from hpckit.model.site_files import load_site, recognise
     from hpckit.slurm.jobs import reachable
-    from hpckit.spec.site import load_site, recognise
 
     if asked is None:
         asked, reason = recognise(os.environ, os.uname().nodename, lambda: reachable(""))
-        say.note(f"site: {asked} ({reason})")
+        console.note(f"site: {asked} ({reason})")
     return load_site(asked)
 
 
 def _request(bag: Bag, site: Site, flags: Mapping[str, Any], taken: Set[str]) -> Request:
-    from hpckit.engines.choose import installed
+    from hpckit.engines.registry import installed
     from hpckit.launch.request import Request
-    from hpckit.run.locate import all_runs
-    from hpckit.spec.expand import count
+    from hpckit.model.expand import count
+    from hpckit.run.find_run import all_runs
 
     slurm_bin = ""
     if site.scheduler == "emulated":
-        from hpckit.launch.emulated import emulated_bin
+        from hpckit.launch.emulated_cluster import emulated_bin
 
         slurm_bin = emulated_bin(site)
     return Request(
@@ -286,14 +288,14 @@ def _document(plan: Plan, scripts: tuple[Script, ...]) -> dict[str, Any]:
 
 
 def _show(plan: Plan, scripts: tuple[Script, ...]) -> None:
-    from hpckit.spec.units import counted
+    from hpckit.model.units import counted
 
     size = plan.worker
     tasks = counted(plan.tasks, "task")
-    say.line(f"run        {plan.run}: {tasks}, {plan.backend}, {plan.shape} shape")
-    say.line(f"site       {plan.site}")
-    say.line(f"workers    {plan.workers} of {size.cores} cores, {size.memory_mib} MiB")
-    say.line(f"directory  {plan.run_dir}")
+    console.line(f"run        {plan.run}: {tasks}, {plan.backend}, {plan.shape} shape")
+    console.line(f"site       {plan.site}")
+    console.line(f"workers    {plan.workers} of {size.cores} cores, {size.memory_mib} MiB")
+    console.line(f"directory  {plan.run_dir}")
     for script in scripts:
-        say.line(f"\n==> {script.name} <==")
-        say.raw(script.text)
+        console.line(f"\n==> {script.name} <==")
+        console.raw(script.text)

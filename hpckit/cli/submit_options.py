@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from hpckit.cli.options import measured, one_of, whole_number
+from hpckit.engines.registry import ENGINES
 from hpckit.errors import InputError
-from hpckit.spec.engines import ENGINES
-from hpckit.spec.units import parse_memory_mib
+from hpckit.model.units import parse_memory_mib
 
 
 def _key_value(text: str) -> tuple[str, str]:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.cli.options import Json, Run, whole_number
 from hpckit.errors import InputError
-from hpckit.spec.units import counted
+from hpckit.model.units import counted
 
 app = typer.Typer(
     help="Add, drop or start a run's workers.\n\nExample: hpckit workers add 4",
@@ -37,15 +37,15 @@ def add(
     Example: hpckit workers add 4 sea-ice-20261121-2030
     """
     from hpckit.launch.workers import add_workers
-    from hpckit.run.locate import find_run
+    from hpckit.run.find_run import find_run
 
     run_dir = find_run(run)
     jobs = add_workers(run_dir, count)
     if as_json:
         ids = [job.job_id for job in jobs]
-        say.document({"schema": "hpckit.workers/1", "run": run_dir.root.name, "submitted": ids})
+        console.document({"schema": "hpckit.workers/1", "run": run_dir.root.name, "submitted": ids})
     else:
-        say.note(
+        console.note(
             f"submitted {counted(count, 'worker')}: job {', '.join(job.job_id for job in jobs)}"
         )
 
@@ -63,16 +63,18 @@ def drop(
     Example: hpckit workers drop 2
     """
     from hpckit.launch.workers import drop_workers
-    from hpckit.run.locate import find_run
+    from hpckit.run.find_run import find_run
 
     run_dir = find_run(run)
     dropped = drop_workers(run_dir, count)
     if as_json:
-        say.document({"schema": "hpckit.workers/1", "run": run_dir.root.name, "dropped": dropped})
+        console.document(
+            {"schema": "hpckit.workers/1", "run": run_dir.root.name, "dropped": dropped}
+        )
     else:
         said = f"; there were no more than these, {count} were asked for"
         short = said if len(dropped) < count else ""
-        say.note(
+        console.note(
             f"dropped {counted(len(dropped), 'worker')}: {', '.join(dropped) or 'none'}{short}"
         )
 
@@ -85,10 +87,10 @@ def command(run: Run = None, as_json: Json = False) -> None:
 
     Example: hpckit workers command
     """
-    from hpckit.node.processes import python_module
-    from hpckit.run.locate import find_run
+    from hpckit.common.processes import python_module
+    from hpckit.engines.registry import ENGINES
+    from hpckit.run.find_run import find_run
     from hpckit.run.status import FINAL, read_status
-    from hpckit.spec.engines import ENGINES
 
     run_dir = find_run(run)
     plan = run_dir.read_plan()
@@ -97,13 +99,15 @@ def command(run: Run = None, as_json: Json = False) -> None:
             "the pool has no workers to start by hand; it is the head itself",
             hint="Workers join a run of --backend workqueue or ray.",
         )
-    argv = [*python_module("hpckit.node.worker", python=plan.python), str(run_dir.root)]
+    argv = [*python_module("hpckit.worker", python=plan.python), str(run_dir.root)]
     if as_json:
         body = {"schema": "hpckit.workers/1", "run": plan.run, "command": argv, "at": time.time()}
-        say.document(body)
+        console.document(body)
     else:
-        say.line(shlex.join(argv))
-        say.note("It starts the engine's worker with the runner beside it, and leaves at the end.")
+        console.line(shlex.join(argv))
+        console.note(
+            "It starts the engine's worker with the runner beside it, and leaves at the end."
+        )
         word = read_status(run_dir).word
         if word in FINAL:
-            say.note(f"Run {plan.run} is {word}: there is no head to join until it is resumed.")
+            console.note(f"Run {plan.run} is {word}: there is no head to join until it is resumed.")

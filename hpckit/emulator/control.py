@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hpckit.emulator import launch, paths, wire
+from hpckit.emulator import launch, paths, protocol
 from hpckit.emulator.config import ClusterConfig, PartitionConfig
 from hpckit.emulator.core import hostlist
 from hpckit.errors import InputError, SchedulerError, did_you_mean
@@ -338,19 +338,19 @@ def _ask(name: str, message: dict[str, Any]) -> dict[str, Any]:
         SchedulerError: it does not run, does not answer, is of other code, or refuses.
     """
     try:
-        sock = wire.connect(paths.socket_path(paths.state_dir(name)))
+        sock = protocol.connect(paths.socket_path(paths.state_dir(name)))
     except OSError as error:
         raise _unreachable(name) from error
     with sock:
-        wire.send(sock, message)
+        protocol.send(sock, message)
         try:
-            reply = wire.receive(sock, wire.Inbox())
-        except wire.Closed as error:
+            reply = protocol.receive(sock, protocol.Inbox())
+        except protocol.Closed as error:
             raise SchedulerError(f"the emulated cluster {name!r} hung up") from error
     if message["op"] not in _ANY_CODE:
         try:
-            wire.check_version(reply, name)
-        except wire.OtherVersion as error:
+            protocol.check_version(reply, name)
+        except protocol.OtherVersion as error:
             raise SchedulerError(error.text, hint=error.hint) from None
     if "error" in reply:
         raise SchedulerError(f"the emulated cluster {name!r} refused: {reply['text']}")

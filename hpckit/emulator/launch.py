@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from hpckit.emulator import paths, wire
+from hpckit.emulator import paths, protocol
 from hpckit.errors import SchedulerError
 
 _START_PATIENCE_S = 15.0
@@ -106,7 +106,7 @@ def _close_from(first: int) -> None:
 def answers(state_dir: str) -> bool:
     """Whether somebody listens on the cluster's socket."""
     try:
-        wire.connect(paths.socket_path(state_dir)).close()
+        protocol.connect(paths.socket_path(state_dir)).close()
     except OSError:
         return False
     return True

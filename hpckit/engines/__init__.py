@@ -1,5 +1,4 @@
-"""Work Queue, Ray and the pool, behind one small protocol (`hpckit.engines.protocol`).
+"""The engines that carry bundles to workers: Work Queue, Ray and the pool.
 
-Here is what runs in the head. What an engine starts on worker nodes is in `hpckit.node`, with
-whatever both sides must agree on, because the head may import the node's side.
+What every engine has to do is in ``base.py``; which ones there are, in ``registry.py``.
 """

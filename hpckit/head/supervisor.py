@@ -9,7 +9,7 @@ SIGTERM, and requeues the job itself (`docs/adr/0010-signals-in-scripts.md`).
 submitit 1.5.4 reads the pickle of what it runs from ``JOBID_0_submitted.pkl``. It is written
 here, on the node, so that a script can be submitted by hand with plain ``sbatch`` too
 (`docs/adr/0002-submitit-on-the-node.md`). Workers of an allocation are kept alive by
-`hpckit.node.supervisor`, without submitit: a worker has no job of its own to requeue.
+`hpckit.worker.recovery.supervisor`, without submitit: a worker has no job of its own to requeue.
 """
 
 from __future__ import annotations
@@ -22,12 +22,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from hpckit.errors import HpckitError
-from hpckit.head import exits
-from hpckit.head.pulse import PULSE_FD, STUCK_S, Listener
-from hpckit.head.requeueing import requeue_patiently
-from hpckit.node.log import say
-from hpckit.node.processes import (
+from hpckit.common.log import say
+from hpckit.common.processes import (
     become_subreaper,
     descendants_of,
     python_module,
@@ -35,13 +31,17 @@ from hpckit.node.processes import (
     signal_name,
     wait_gone,
 )
+from hpckit.errors import HpckitError
+from hpckit.head import exit_codes
+from hpckit.head.requeue import requeue_with_retries
+from hpckit.head.watchdog import HEARTBEAT_FD, STUCK_S, HeartbeatListener
+from hpckit.model.plan import Plan
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
-from hpckit.spec.plan import Plan
 
-MOST_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
+MAX_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
 QUIET_S: Final = 600.0
 FLUSH_S: Final = 20.0  # how long a warned loop may take to flush and leave
 LINGER_S: Final = 300.0  # more than any site's grace time
@@ -58,7 +58,7 @@ class Supervisor:
     def __init__(self, run_dir: str) -> None:
         self.run_dir = run_dir
         self._loop_pid = 0
-        self._warned = False  # SIGTERM came: Slurm ends or preempts this job
+        self._told_to_leave = False  # SIGTERM came: Slurm ends or preempts this job
         self._dismissed = False  # the batch script says that it ends: do not wait for Slurm
 
     def __call__(self) -> int:
@@ -71,17 +71,17 @@ class Supervisor:
         while True:
             code = self._run_loop()
             end_descendants()
-            if self._is_warned(LATE_S if code == exits.FLUSHED else 0):
-                return self._linger()
-            if code == exits.BROKEN or (code >= 0 and self._has_ended()):
+            if self._is_warned(LATE_S if code == exit_codes.FLUSHED else 0):
+                return self._await_requeue()
+            if code == exit_codes.BROKEN or (code >= 0 and self._has_ended()):
                 return code
             deaths = 1 if time.monotonic() - died_at > QUIET_S else deaths + 1
             died_at = time.monotonic()
-            death = f"supervisor: {how_it_died(code)}"
-            if deaths > MOST_RESTARTS:
+            death = f"supervisor: {death_message(code)}"
+            if deaths > MAX_RESTARTS:
                 say(f"{death} {deaths} times; giving up: see the log above")
-                return exits.BROKEN
-            say(f"{death}; starting another ({deaths} of {MOST_RESTARTS})")
+                return exit_codes.BROKEN
+            say(f"{death}; starting another ({deaths} of {MAX_RESTARTS})")
             time.sleep(min(0.2 * 2**deaths, 10.0))
 
     def checkpoint(self) -> Any:
@@ -112,22 +112,22 @@ class Supervisor:
     def _is_warned(self, wait_s: float) -> bool:
         """Whether the job is to end; a signal to the loop alone does not say so."""
         deadline = time.monotonic() + wait_s
-        while not (self._warned or self._dismissed) and time.monotonic() < deadline:
+        while not (self._told_to_leave or self._dismissed) and time.monotonic() < deadline:
             time.sleep(0.05)
-        return self._warned or self._dismissed
+        return self._told_to_leave or self._dismissed
 
     def _run_loop(self) -> int:
-        argv = [*python_module("hpckit.head.loop"), self.run_dir]
-        listener = Listener()
+        argv = [*python_module("hpckit.head.main_loop"), self.run_dir]
+        listener = HeartbeatListener()
         try:
             loop = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[listener.theirs],
-                env={**os.environ, PULSE_FD: str(listener.theirs)},
+                env={**os.environ, HEARTBEAT_FD: str(listener.theirs)},
             )
             self._loop_pid = loop.pid
-            if self._warned:  # between two loops
+            if self._told_to_leave:  # between two loops
                 self._tell_loop(signal.SIGTERM)
             while self._loop_runs():
                 if listener.silent_s() > STUCK_S:
@@ -143,16 +143,16 @@ class Supervisor:
         What holds it then is the file system, which would hold this process as well.
         """
         stuck = f"supervisor: the loop has done nothing for {STUCK_S:.0f} s"
-        say_in_vain(f"{stuck}; ending it")
+        say_without_waiting(f"{stuck}; ending it")
         self._tell_loop(signal.SIGKILL)
         deadline = time.monotonic() + KILL_S
         while self._loop_runs():
             if time.monotonic() > deadline:
-                say_in_vain(
+                say_without_waiting(
                     f"{stuck} and cannot be ended: the file system of {self.run_dir} does not "
                     "answer. When it does: hpckit resume"
                 )
-                os._exit(exits.BROKEN)
+                os._exit(exit_codes.BROKEN)
             time.sleep(_LOOK_S)
 
     def _loop_runs(self) -> bool:
@@ -168,14 +168,14 @@ class Supervisor:
 
     def _warn(self, _signum: int, _frame: object) -> None:
         """SIGTERM: let the loop flush and leave. What Slurm wants of the job shows later."""
-        self._warned = True
+        self._told_to_leave = True
         self._tell_loop(signal.SIGTERM)
 
     def _dismiss(self, _signum: int, _frame: object) -> None:
         self._dismissed = True
         self._tell_loop(signal.SIGTERM)
 
-    def _linger(self) -> int:
+    def _await_requeue(self) -> int:
         """Wait to be ended, all being flushed.
 
         A preempted step that left by itself would end the job as FAILED; one that waits for
@@ -186,19 +186,19 @@ class Supervisor:
         deadline = time.monotonic() + LINGER_S
         while not self._dismissed and time.monotonic() < deadline:
             time.sleep(0.2)
-        return exits.TERMINATED
+        return exit_codes.TERMINATED
 
 
-def say_in_vain(text: str) -> None:
+def say_without_waiting(text: str) -> None:
     """Say something where the log itself may be on the file system that does not answer."""
     saying = threading.Thread(target=say, args=(text,), daemon=True)
     saying.start()
     saying.join(2.0)
 
 
-def how_it_died(code: int) -> str:
+def death_message(code: int) -> str:
     """Return in words how a loop ended that is to be started again."""
-    if code == exits.FLUSHED:
+    if code == exit_codes.FLUSHED:
         return "the loop was told to go, and the job was not"
     if code >= 0:
         return f"the loop ended with {code} and without a last word"
@@ -239,7 +239,7 @@ def supervise(run_dir: RunDir) -> int:
         process_job(folder)
     except subprocess.SubprocessError as error:  # the one try that submitit makes
         say(f"supervisor: the job could not be requeued: {error}")
-        return requeue_patiently(os.environ["SLURM_JOB_ID"], plan)
+        return requeue_with_retries(os.environ["SLURM_JOB_ID"], plan)
     _, code = pickle_load(paths.result_pickle)
     return outcome(load_state(run_dir, plan.tasks), code)
 
@@ -256,8 +256,10 @@ def outcome(state: RunState, code: int) -> int:
     """Return the exit code that the journal tells, whatever the supervisor returned; `code`,
     what it returned, counts only where the journal has no last word (a full disk, say)."""
     if state.ended is None:
-        return code or exits.BROKEN
-    return {"done": exits.DONE, "stopped": exits.BROKEN}.get(state.ended.state, exits.TASKS_FAILED)
+        return code or exit_codes.BROKEN
+    return {"done": exit_codes.DONE, "stopped": exit_codes.BROKEN}.get(
+        state.ended.state, exit_codes.TASKS_FAILED
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -271,4 +273,4 @@ def main(argv: list[str]) -> int:
             f"supervisor: {error.filename or argv[0]}: {error.strerror}. Make room, then "
             f"`hpckit resume {Path(argv[0]).name}` goes on from here."
         )
-    return exits.BROKEN
+    return exit_codes.BROKEN

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hpckit.errors import InputError
-from hpckit.launch.place import Place
-from hpckit.spec.site_model import Site
+from hpckit.launch.partition import Place
+from hpckit.model.site import Site
 
 #: Options of which one excludes or undoes another: a later one replaces all of its group.
 _GROUPS: Final = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hpckit.errors import SchedulerError
+from hpckit.model.bag import Bag, Resources
+from hpckit.model.site import Partition, Site
 from hpckit.slurm.sinfo import NodeGroup, partitions
-from hpckit.spec.bag import Bag, Resources
-from hpckit.spec.site_model import Partition, Site
 
 
 def complete_site(site: Site, bag: Bag) -> Site:

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from hpckit.errors import StorageError
+from hpckit.model.task import Task
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import DONE, RunState
 from hpckit.run.tasks import read_tasks
-from hpckit.spec.task import Task
 
 #: Size in bytes and time of last change in nanoseconds; None for what is not there.
 Mark = tuple[int, int] | None

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpckit.engines.registry import ENGINES
 from hpckit.launch.directives import adapt, literal, place_directives
-from hpckit.launch.place import Places
-from hpckit.launch.sizes import Sizes
+from hpckit.launch.partition import Places
+from hpckit.launch.resources import Sizes
 from hpckit.launch.walltime import warning_s
+from hpckit.model.plan import JobPlan, Plan
+from hpckit.model.site import Site
+from hpckit.model.task import Backend, Shape
+from hpckit.model.units import slurm_time
 from hpckit.slurm.hostlist import array_indices
-from hpckit.spec.engines import ENGINES
-from hpckit.spec.plan import JobPlan, Plan
-from hpckit.spec.site_model import Site
-from hpckit.spec.task import Backend, Shape
-from hpckit.spec.units import slurm_time
 
 
 def array_slices(workers: int, max_array_size: int, at_once: int = 0) -> tuple[str, ...]:

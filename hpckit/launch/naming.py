@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 from hpckit.errors import InputError
 from hpckit.launch.request import Request
-from hpckit.spec.site import expand_variables
-from hpckit.spec.site_model import Site
+from hpckit.model.site import Site
+from hpckit.model.site_files import expand_variables
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 #: Directories that every node has for itself, so that none would see the others' files.

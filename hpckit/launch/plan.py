@@ -7,24 +7,24 @@ import shlex
 from collections.abc import Iterator
 from math import ceil
 
+from hpckit.engines.registry import ENGINES
 from hpckit.errors import InputError
 from hpckit.launch.directives import check_site_directives, check_user_directives
 from hpckit.launch.jobs import Jobs
 from hpckit.launch.naming import check_path, refuse_node_local, run_name, run_root
-from hpckit.launch.place import find_places
+from hpckit.launch.partition import find_places
 from hpckit.launch.request import Request
-from hpckit.launch.sizes import choose_sizes
+from hpckit.launch.resources import choose_sizes
 from hpckit.launch.walltime import warning_s
-from hpckit.spec.bag import Bag, Environment
-from hpckit.spec.engines import ENGINES
-from hpckit.spec.expand import surroundings
-from hpckit.spec.plan import Plan
-from hpckit.spec.site_model import Site, SiteEnvironment
-from hpckit.spec.task import Backend, Shape
+from hpckit.model.bag import Bag, Environment
+from hpckit.model.expand import task_settings
+from hpckit.model.plan import Plan
+from hpckit.model.site import Site, SiteEnvironment
+from hpckit.model.task import Backend, Shape
 
 __all__ = ["Request", "make_plan"]
 
-MOST_TASKS = 100_000_000  # the head holds some bytes of each, and the journal a line of a hundred
+MAX_TASKS = 100_000_000  # the head holds some bytes of each, and the journal a line of a hundred
 
 
 def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
@@ -41,10 +41,10 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     places = find_places(site, request)
     sizes = choose_sizes(bag, request, site, places, (backend, shape))
     run = run_name(bag.name, request)
-    around = surroundings(bag, run)
-    _check_cwd(around.cwd or bag.submitted_from, site)
+    settings = task_settings(bag, run)
+    _check_cwd(settings.cwd or bag.submitted_from, site)
     run_dir = f"{run_root(site, request)}/{run}"
-    cwd = around.cwd or bag.submitted_from
+    cwd = settings.cwd or bag.submitted_from
     of_run = Jobs(
         run=run, run_dir=run_dir, cwd=cwd, site=site, places=places, sizes=sizes,
         user=request.sbatch,
@@ -65,7 +65,7 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
         workers=sizes.workers,
         **_bounds(request, sizes.workers),
         max_failures=_max_failures(request),
-        surroundings=around,
+        task_settings=settings,
         retries=bag.retries,
         warning_s=warning_s(sizes.head.walltime_s),
         setup=(*_setup(site.environment), *_setup(bag.environment)),
@@ -82,9 +82,9 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
 def _check_count(bag: Bag, tasks: int) -> None:
     if tasks < 1:
         raise InputError(f"bag {bag.name!r} has no tasks", hint="Look at its [each] table.")
-    if tasks > MOST_TASKS:
+    if tasks > MAX_TASKS:
         raise InputError(
-            f"bag {bag.name!r} has {tasks:,} tasks, more than the {MOST_TASKS:,} that a run can "
+            f"bag {bag.name!r} has {tasks:,} tasks, more than the {MAX_TASKS:,} that a run can "
             "keep account of",
             hint="Let one task do many inputs; or does [each] multiply what it should not?",
         )

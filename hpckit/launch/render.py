@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from hpckit.assets import asset_dir
-from hpckit.spec.plan import JobPlan, Plan
+from hpckit.model.plan import JobPlan, Plan
 
 if TYPE_CHECKING:
     from jinja2 import Environment

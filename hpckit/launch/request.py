@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hpckit.spec.engines import ENGINES
-from hpckit.spec.task import Backend, Shape
+from hpckit.engines.registry import ENGINES
+from hpckit.model.task import Backend, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Request:
     None and ``""`` mean: not said.
 
     Attributes:
-        tasks: how many tasks the bag has (`hpckit.spec.expand.count`).
+        tasks: how many tasks the bag has (`hpckit.model.expand.count`).
         now: Unix time, for the run's name.
         python: this interpreter; the nodes' too unless the site names another.
         cwd: absolute; the parent of the default run root.

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpckit.errors import SchedulerError
-from hpckit.launch.emulated import bring_up
-from hpckit.launch.files import Contents, new_run_dir, write_run_dir
-from hpckit.launch.interrupts import held_interrupts
+from hpckit.launch.create_run import Contents, new_run_dir, write_run_dir
+from hpckit.launch.defer_signals import held_interrupts
+from hpckit.launch.emulated_cluster import bring_up
 from hpckit.launch.jobs import first_arrays
 from hpckit.launch.naming import refuse_node_local
 from hpckit.launch.provenance import provenance, provenance_json
 from hpckit.launch.render import render
+from hpckit.model.bag import Bag
+from hpckit.model.expand import expand
+from hpckit.model.plan import Plan
+from hpckit.model.site import Site
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob
 from hpckit.run.rundir import RunDir, write_atomically
 from hpckit.run.submission import submit_job
 from hpckit.slurm.sbatch import scancel
-from hpckit.spec.bag import Bag
-from hpckit.spec.expand import expand
-from hpckit.spec.plan import Plan
-from hpckit.spec.site_model import Site
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from hpckit.launch.place import Place
-from hpckit.spec.units import human_duration
+from hpckit.launch.partition import Place
+from hpckit.model.units import human_duration
 
 DEFAULT_WALLTIME_S: Final = 3600
 _WARNING_S: Final = 120  # enough to flush, hand back and be requeued

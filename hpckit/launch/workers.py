@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from hpckit.errors import HpckitError, InputError
-from hpckit.launch.interrupts import held_interrupts
+from hpckit.launch.defer_signals import held_interrupts
 from hpckit.launch.jobs import array_slices
 from hpckit.run.jobs import SubmittedJob, read_jobs
 from hpckit.run.rundir import RunDir, write_atomically

@@ -8,14 +8,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from hpckit.model.plan import Retries
+from hpckit.model.units import counted, human_duration
 from hpckit.run.events import Returned
 from hpckit.run.journal import replay
 from hpckit.run.state import DONE, FAILED
 from hpckit.run.status import RunStatus
 from hpckit.slurm.reasons import in_words
 from hpckit.slurm.states import JobState
-from hpckit.spec.plan import Retries
-from hpckit.spec.units import counted, human_duration
 
 
 def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
@@ -142,7 +142,7 @@ def _waits(state: JobState) -> bool:
 
 def _too_small(status: RunStatus) -> list[str]:
     """Say so when no worker that is here can hold a task."""
-    needs = status.plan.surroundings
+    needs = status.plan.task_settings
     here = [r.joined for r in status.record.workers.values() if r.left is None]
     if any(w.cores >= needs.cores and w.memory_mib >= needs.memory_mib for w in here):
         return []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hpckit.node.processes import signal_name
+from hpckit.common.processes import signal_name
 from hpckit.run.events import Lost, Returned
 from hpckit.run.journal import replay
 from hpckit.run.output import OutputReader

@@ -9,7 +9,7 @@ from typing import Any, Final
 from hpckit.run.status import RunStatus
 
 WINDOW_S: Final = 60.0  # what "lately" is
-_LEAST_S: Final = 1.0  # of a run that is younger, nothing can be said
+_MIN_S: Final = 1.0  # of a run that is younger, nothing can be said
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def measure_pace(found: RunStatus, now: float | None = None) -> Pace:
     now = time.time() if now is None else now
     since = max(now - WINDOW_S, record.opened.t)
     span = now - since
-    if span < _LEAST_S:
+    if span < _MIN_S:
         return Pace(None, None)
     rows = (attempt.row for attempt in record.last.values())
     lately = sum(1 for row in rows if row.final and row.started_at + row.wall_s >= since)

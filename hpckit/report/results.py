@@ -14,12 +14,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from hpckit.model.task import Task
 from hpckit.run.journal import load_state
 from hpckit.run.output import OutputReader
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import DONE, Attempt
 from hpckit.run.tasks import read_tasks
-from hpckit.spec.task import Task
 
 
 @dataclass(frozen=True)

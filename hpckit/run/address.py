@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from hpckit.run.rundir import RunDir, write_atomically
 
 ADDRESS_SCHEMA: Final = "hpckit.address/1"
+#: What a field is called in the file, where that is not its own name.
+_KEYS: Final = {"worker_port": "door_port"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +35,8 @@ class Address:
     node: str
     pid: int
     hosts: tuple[str, ...]  # candidate addresses, best first
-    door_port: int
+    worker_port: int
     engine: dict[str, Any] = field(default_factory=dict)  # what the engine's worker needs
-    published_at: float = 0.0
 
 
 def publish_address(run_dir: RunDir, address: Address) -> None:
@@ -45,7 +46,8 @@ def publish_address(run_dir: RunDir, address: Address) -> None:
         StorageError: the run directory cannot be written.
     """
     run_dir.address.parent.mkdir(exist_ok=True)
-    body = {"schema": ADDRESS_SCHEMA, **asdict(address)}
+    named = {_KEYS.get(name, name): value for name, value in asdict(address).items()}
+    body = {"schema": ADDRESS_SCHEMA, **named}
     write_atomically(run_dir.address, json.dumps(body, indent=1))
 
 
@@ -70,6 +72,7 @@ def read_address(run_dir: RunDir) -> Address | None:
         raw = json.loads(run_dir.address.read_bytes())
         if raw.pop("schema", None) != ADDRESS_SCHEMA:
             return None
-        return Address(**{**raw, "hosts": tuple(raw["hosts"])})
+        found = {field.name: raw[_KEYS.get(field.name, field.name)] for field in fields(Address)}
+        return Address(**{**found, "hosts": tuple(raw["hosts"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None

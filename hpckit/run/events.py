@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hpckit.spec.task import TaskResult
+from hpckit.protocol.result import TaskResult
 
 JOURNAL_SCHEMA: Final = "hpckit.journal/1"
 NO_OUTPUT: Final = -1

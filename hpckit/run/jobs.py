@@ -12,9 +12,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from hpckit.common.io_retry import retry_io
 from hpckit.errors import StorageError
 from hpckit.run.rundir import RunDir
-from hpckit.run.storage import patiently
 
 HEAD_ROLES = ("head", "allocation")  # the roles whose job carries a head
 
@@ -55,7 +55,7 @@ def read_jobs(run_dir: RunDir) -> list[SubmittedJob]:
     Raises:
         StorageError: the file is there and cannot be read, also after some seconds.
     """
-    lines = patiently(lambda: _lines(run_dir), f"read {run_dir.jobs}")
+    lines = retry_io(lambda: _lines(run_dir), f"read {run_dir.jobs}")
     jobs: dict[str, SubmittedJob] = {}
     for line in lines:
         try:

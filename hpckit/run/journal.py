@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from hpckit.common.io_retry import retry_io
 from hpckit.errors import StorageError
 from hpckit.run.events import (
     JOURNAL_SCHEMA,
@@ -27,7 +28,6 @@ from hpckit.run.events import (
 )
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
-from hpckit.run.storage import patiently
 
 _NAME = re.compile(r"(\d{4,})\.jsonl")
 
@@ -56,7 +56,7 @@ def incarnations(run_dir: RunDir) -> list[int]:
     Raises:
         StorageError: the directory cannot be read, also after some seconds.
     """
-    names = patiently(lambda: _listed(run_dir), f"read {run_dir.journal}")
+    names = retry_io(lambda: _listed(run_dir), f"read {run_dir.journal}")
     return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
 
 

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 import msgspec
 
 from hpckit.errors import StorageError
+from hpckit.protocol.result import TaskResult
 from hpckit.run.events import NO_OUTPUT
 from hpckit.run.rundir import RunDir
-from hpckit.spec.task import TaskResult
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

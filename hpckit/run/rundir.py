@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpckit.errors import StorageError
-from hpckit.spec.plan import Plan
+from hpckit.model.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class RunDir:
         return self.root / "scripts" / f"{role}.sh"
 
     def secret(self, name: str) -> Path:
-        """Return the path of a secret, such as ``door.key`` (`hpckit.spec.engines`)."""
+        """Return the path of a secret, such as ``door.key`` (`hpckit.engines.info`)."""
         return self.root / "secrets" / name
 
     def journal_file(self, incarnation: int) -> Path:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from hpckit.common.io_retry import retry_io
+from hpckit.protocol.result import TaskResult
 from hpckit.run.rundir import RunDir
-from hpckit.run.storage import patiently
-from hpckit.spec.task import TaskResult
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def read_spools(run_dir: RunDir) -> Iterator[Spooled]:
 
 def _read(path: Path) -> Iterator[Spooled]:
     """Yield the records of a spool; torn lines are left out, and no spool is an empty one."""
-    stream = patiently(lambda: _opened(path), f"read {path}")
+    stream = retry_io(lambda: _opened(path), f"read {path}")
     if stream is None:
         return
     with stream:

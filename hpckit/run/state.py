@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from hpckit.protocol.result import OK
 from hpckit.run.events import (
     Ended,
     Event,
@@ -22,14 +23,13 @@ from hpckit.run.events import (
     Returned,
     Row,
 )
-from hpckit.spec.task import OK
 
 WAITING: Final = 0
 DONE: Final = 1
 FAILED: Final = 2
 #: Ends of a worker's job for which no task is to blame. Anything else may be a task's doing.
 #: https://slurm.schedmd.com/squeue.html, JOB STATE CODES
-INNOCENT: Final = frozenset(
+NOT_TASK_FAULT: Final = frozenset(
     {"PREEMPTED", "NODE_FAIL", "TIMEOUT", "CANCELLED", "REQUEUED", "DEADLINE", "BOOT_FAIL",
      "REVOKED", "SUSPENDED", "UNKNOWN"}
 )  # fmt: skip
@@ -154,7 +154,7 @@ class RunState:
         if record is None:
             return
         record.reason = event.reason
-        if event.reason in INNOCENT:
+        if event.reason in NOT_TASK_FAULT:
             for index in record.suspects:
                 if self.used.get(index, Counter())["lost"] > 0:
                     self.used[index]["lost"] -= 1

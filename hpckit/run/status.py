@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from hpckit.errors import SchedulerError, StorageError
+from hpckit.model.paths import is_there
+from hpckit.model.plan import Plan
+from hpckit.model.units import human_duration
 from hpckit.run.jobs import SubmittedJob, newest_head, read_jobs
 from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, read_snapshot
 from hpckit.run.state import RunState
-from hpckit.run.storage import storage_trouble
+from hpckit.run.storage_check import storage_trouble
 from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.jobs import job_states
 from hpckit.slurm.states import UNKNOWN, JobState
-from hpckit.spec.paths import is_there
-from hpckit.spec.plan import Plan
-from hpckit.spec.units import human_duration
 
 STATUS_SCHEMA: Final = "hpckit.status/1"
 SILENT_S: Final = 120.0  # a head writes its snapshot every second

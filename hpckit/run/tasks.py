@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from hpckit.errors import InputError, StorageError
+from hpckit.model.task import Task
 from hpckit.run.rundir import RunDir
-from hpckit.spec.task import Task
 
 
 def read_tasks(run_dir: RunDir) -> Iterator[Task]:

@@ -15,7 +15,7 @@ from hpckit.errors import StorageError
 Array = npt.NDArray[Any]
 
 CHUNK = 65536
-MOST_PATTERNS = 65535
+MAX_PATTERNS = 65535
 
 
 class DamagedFileError(StorageError):
@@ -47,7 +47,7 @@ def encode_mask(values: Array, holes: Array) -> tuple[int, bytes]:
     if not holes.any():
         return 0, b""
     patterns, inverse = np.unique(bits_of(values)[holes], return_inverse=True)
-    if patterns.size > MOST_PATTERNS:
+    if patterns.size > MAX_PATTERNS:
         return 0, bytes(values.nbytes)
     keys = np.zeros(values.size, np.int64)
     keys[holes] = inverse + 1  # 0 is valid
@@ -82,7 +82,7 @@ class _MaskReader:
 
     def __init__(self, section: bytes, pattern_count: int) -> None:
         table = 8 * pattern_count
-        if not 0 < pattern_count <= MOST_PATTERNS or table > len(section):
+        if not 0 < pattern_count <= MAX_PATTERNS or table > len(section):
             raise DamagedFileError("the mask's table of patterns does not fit")
         self._chunks = np.frombuffer(section, np.uint8, count=len(section) - table)
         self._patterns = np.frombuffer(section, "<u8", offset=len(section) - table)

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from tests.chaos.deck import deal
+from tests.chaos.fault_schedule import deal
 from tests.chaos.place import emulated_place, end_in_order_when_told, slurm_place
 from tests.chaos.play import play
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hpckit.errors import HpckitError
 from tests.chaos import bag, journal
-from tests.chaos.deck import Round
+from tests.chaos.fault_schedule import Round
 from tests.chaos.faults import STRIKES
 from tests.chaos.left import left_behind, published_ports
 from tests.chaos.place import ChaosPlace

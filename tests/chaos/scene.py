@@ -67,7 +67,7 @@ class Scene:
 
     def loop(self) -> psutil.Process:
         """Return the newest head's loop, once it serves workers."""
-        return self._one("hpckit.head.loop")
+        return self._one("hpckit.head.main_loop")
 
     def supervisor(self) -> psutil.Process:
         return self._one("hpckit.head")
@@ -81,7 +81,7 @@ class Scene:
         joined = journal.of_kind(self.run_dir, "joined")
         here = {e["worker"] for e in joined if e["t"] >= since}
         here -= {e["worker"] for e in journal.of_kind(self.run_dir, "left")}
-        found = [p for p in self._all("hpckit.node.worker") if worker_of(p) in here]
+        found = [p for p in self._all("hpckit.worker") if worker_of(p) in here]
         if not found:
             raise NoTarget("no worker is here")
         return self.chance.choice(found)
@@ -90,7 +90,7 @@ class Scene:
         """Return the engine's own process on one of the workers."""
         program = ENGINE_PROGRAM[self.backend]
         found = []
-        for process in self._all("hpckit.node.worker"):
+        for process in self._all("hpckit.worker"):
             with contextlib.suppress(psutil.Error):
                 below = process.children(recursive=True)
                 found += [p for p in below if p.name() == program[:15] or p.name() == program]
@@ -150,7 +150,7 @@ def first_word(process: psutil.Process) -> str:
 
 
 def worker_of(process: psutil.Process) -> str:
-    """Return the name of the worker that a process is (hpckit.node.identity)."""
+    """Return the name of the worker that a process is (hpckit.common.slurm_env)."""
     env = environ_of(process)
     job = env.get("SLURM_JOB_ID", "")
     if env.get("SLURM_ARRAY_JOB_ID"):

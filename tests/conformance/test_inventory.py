@@ -7,7 +7,15 @@ from collections.abc import Iterable
 
 import pytest
 
-from hpckit.emulator.commands import acctfields, options, queuefields, sacct, scancel, sinfo, squeue
+from hpckit.emulator.commands import (
+    options,
+    sacct,
+    sacct_fields,
+    scancel,
+    sinfo,
+    squeue,
+    squeue_fields,
+)
 from tests.conformance.__main__ import DOCUMENT
 from tests.conformance.case import all_cases
 from tests.conformance.inventory import TOPICS
@@ -16,8 +24,8 @@ from tests.conformance.table import render, uncovered
 SUPPORTED: dict[str, Iterable[str]] = {
     "sbatch": [f"--{o.long}" for o in options.table("sbatch")],
     "srun": [f"--{o.long}" for o in options.table("srun")],
-    "squeue": [f"%{k}" for k in queuefields._FIELDS] + [f"--{o.long}" for o in squeue._TABLE],
-    "sacct": [*acctfields.FIELDS, *(f"--{o.long}" for o in sacct._TABLE)],
+    "squeue": [f"%{k}" for k in squeue_fields._FIELDS] + [f"--{o.long}" for o in squeue._TABLE],
+    "sacct": [*sacct_fields.FIELDS, *(f"--{o.long}" for o in sacct._TABLE)],
     "sinfo": [f"%{k}" for k in sinfo._FIELDS] + [f"--{o.long}" for o in sinfo._TABLE],
     "scancel": [f"--{o.long}" for o in scancel._TABLE],
 }

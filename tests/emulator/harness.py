@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from hpckit.emulator.config import ClusterConfig, PartitionConfig
-from hpckit.emulator.core import effects, running, turn
+from hpckit.emulator.core import effects, running, tick
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import FINAL, Job, Request
 
@@ -46,7 +46,7 @@ class World:
         """Let the machine do what is due, and carry out what it wants."""
         while True:
             self.ended |= {j.job_id for j in self.machine.jobs.values() if j.state in FINAL}
-            turn.advance(self.machine, self.now)
+            tick.advance(self.machine, self.now)
             self.forgotten |= self.ended - self.machine.jobs.keys()
             todo = self.machine.take_effects()
             if not todo:
@@ -87,10 +87,10 @@ class World:
     def wait(self, seconds: float) -> None:
         """Let time pass, stopping at each deadline as the daemon does."""
         end = self.now + seconds
-        while (due := turn.deadline(self.machine, self.now)) is not None and due <= end:
+        while (due := tick.deadline(self.machine, self.now)) is not None and due <= end:
             self.now = max(due, self.now)
             self.settle()
-            if turn.deadline(self.machine, self.now) == due:
+            if tick.deadline(self.machine, self.now) == due:
                 break
         self.now = end
         self.settle()

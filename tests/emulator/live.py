@@ -50,7 +50,7 @@ for gpu in ${SLURM_JOB_GPUS//,/ }; do
   flock -n $fd || echo "GPU $gpu of $SLURMD_NODENAME was given twice" >> broken
 done
 """
-_MOST_JOBS = 25
+_MAX_JOBS = 25
 _END_PATIENCE_S = 60.0
 _MOMENT_S = 3.0
 
@@ -119,7 +119,7 @@ class LiveSlurm(RuleBasedStateMachine):
 
     def submit(self, words: list[str], script: str, tasks: int = 0) -> Any:
         """Submit a job, unless enough of them are there."""
-        if sum(job["state"] not in FINAL for job in self.records()) > _MOST_JOBS:
+        if sum(job["state"] not in FINAL for job in self.records()) > _MAX_JOBS:
             return multiple()
         out = self.ask("sbatch", "--parsable", "-o", "/dev/null", "-t", "2", *words,
                        script=f"{PRELUDE}{script}\n")  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpckit.emulator.core import admin, running, steps, turn
+from hpckit.emulator.core import admin, running, steps, tick
 from hpckit.emulator.core.model import StepRequest
 from hpckit.emulator.core.refusal import Refusal
 
@@ -148,7 +148,7 @@ def test_a_held_job_waits_for_its_release(world: World) -> None:
 
 def test_begin_is_kept_to_the_second(world: World) -> None:
     job = world.submit(begin=world.now + 90)
-    assert turn.deadline(world.machine, world.now) == world.now + 90
+    assert tick.deadline(world.machine, world.now) == world.now + 90
     world.wait(89)
     assert (job.state, job.reason) == ("PENDING", "BeginTime")
     world.wait(1)
@@ -243,4 +243,4 @@ def test_finished_jobs_are_forgotten_in_time(world: World) -> None:
     assert job.job_id in world.machine.jobs
     world.wait(2)
     assert not world.machine.jobs
-    assert turn.deadline(world.machine, world.now) is None
+    assert tick.deadline(world.machine, world.now) is None

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from hpckit.emulator import control, launch, paths, wire
+from hpckit.emulator import control, launch, paths, protocol
 from hpckit.emulator.core.model import Request, StepRequest
 from hpckit.emulator.daemon import handlers, views
 from hpckit.errors import SchedulerError
@@ -47,8 +47,8 @@ def test_a_change_of_what_is_said_raises_the_version() -> None:
         "status": sorted(views.status(world.machine)),
     }
     found = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
-    assert PINNED.get(wire.VERSION) == found, (
-        f"requests or replies have changed: raise wire.VERSION, and pin {found!r} for it here"
+    assert PINNED.get(protocol.VERSION) == found, (
+        f"requests or replies have changed: raise protocol.VERSION, and pin {found!r} for it here"
     )
 
 
@@ -61,9 +61,11 @@ def _older_daemon(own: Bench, tmp_path: Path) -> Iterator[None]:
     shutil.copytree(package / "emulator", copy / "emulator", ignore=ignored)
     for name in ("__init__.py", "errors.py"):
         shutil.copy(package / name, copy / name)
-    source = copy / "emulator" / "wire.py"
+    source = copy / "emulator" / "protocol.py"
     text = source.read_text()
-    source.write_text(text.replace(f"VERSION = {wire.VERSION} ", f"VERSION = {wire.VERSION - 1} "))
+    source.write_text(
+        text.replace(f"VERSION = {protocol.VERSION} ", f"VERSION = {protocol.VERSION - 1} ")
+    )
     assert source.read_text() != text
     state_dir = own.cluster.state_dir
     os.kill(int((state_dir / "lock").read_text()), signal.SIGKILL)
@@ -80,7 +82,7 @@ def _older_daemon(own: Bench, tmp_path: Path) -> Iterator[None]:
 
 
 def test_a_daemon_of_other_code_is_named_with_the_remedy(own: Bench, tmp_path: Path) -> None:
-    what = f"speaks version {wire.VERSION - 1} of the wire, not {wire.VERSION}"
+    what = f"speaks version {protocol.VERSION - 1} of the wire, not {protocol.VERSION}"
     remedy = "hpckit emulate down --cluster own"
     commands = (
         ["squeue"], ["sinfo"], ["sbatch", "--wrap=true"], ["srun", "true"],
@@ -101,9 +103,9 @@ def test_a_daemon_of_other_code_is_named_with_the_remedy(own: Bench, tmp_path: P
 
 
 def test_a_command_of_older_code_is_told_so_too(bench: Bench) -> None:
-    with wire.connect(paths.socket_path(str(bench.cluster.state_dir))) as sock:
+    with protocol.connect(paths.socket_path(str(bench.cluster.state_dir))) as sock:
         body = b'{"op":"jobs"}'
         sock.sendall(len(body).to_bytes(4, "big") + body)
-        reply = wire.receive(sock, wire.Inbox())
+        reply = protocol.receive(sock, protocol.Inbox())
     assert reply["error"] == "version"
-    assert reply["text"] == f"this daemon speaks version {wire.VERSION} of the wire, not 1"
+    assert reply["text"] == f"this daemon speaks version {protocol.VERSION} of the wire, not 1"

@@ -20,15 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpckit.engines.protocol import Engine, Lost, Returned
-from hpckit.node import door
-from hpckit.node.processes import children_of, descendants_of, send, wait_gone
+from hpckit.common.processes import children_of, descendants_of, send, wait_gone
+from hpckit.engines.base import Engine, Lost, Returned
+from hpckit.engines.registry import ENGINES
+from hpckit.model.plan import Plan, Retries, Size
+from hpckit.model.task import Task, TaskSettings
+from hpckit.protocol import authentication, messages
+from hpckit.protocol.authentication import KEY_FILE
+from hpckit.protocol.bundle import Bundle
 from hpckit.run.address import Address, publish_address
 from hpckit.run.jobs import SubmittedJob, record_job
 from hpckit.run.rundir import RunDir
-from hpckit.spec.engines import DOOR_KEY, ENGINES
-from hpckit.spec.plan import Plan, Retries, Size
-from hpckit.spec.task import Bundle, Surroundings, Task
 
 PYTHON = sys.executable
 
@@ -40,7 +42,7 @@ def make_plan(root: Path, backend: str, **changes: Any) -> Plan:
         "run": "test-run", "run_dir": str(root), "bag": "bag", "backend": backend,
         "shape": "allocation", "site": "local", "scheduler": "emulated", "slurm_bin": "",
         "python": PYTHON, "tasks": 1, "head": size, "worker": size, "workers": 1,
-        "surroundings": Surroundings(run="test-run", cwd=str(root)), "retries": Retries(),
+        "task_settings": TaskSettings(run="test-run", cwd=str(root)), "retries": Retries(),
         "warning_s": 60, "setup": (), "jobs": (),
     }  # fmt: skip
     return Plan(**{**values, **changes})
@@ -52,7 +54,7 @@ def make_run_dir(root: Path, plan: Plan) -> RunDir:
     for path in (run_dir.secrets, run_dir.journal, run_dir.spool, run_dir.logs):
         path.mkdir(parents=True, mode=0o700)
     run_dir.plan.write_text(plan.to_json())
-    for name in (DOOR_KEY, *(f.secret for f in ENGINES.values() if f.secret)):
+    for name in (KEY_FILE, *(f.secret for f in ENGINES.values() if f.secret)):
         run_dir.secret(name).write_text(os.urandom(32).hex())
         run_dir.secret(name).chmod(0o600)
     record_job(run_dir, SubmittedJob(job_id="100", role="head", submitted_at=time.time()))
@@ -65,7 +67,7 @@ class TestDoor:
     __test__ = False
 
     def __init__(self, run_dir: RunDir, nonce: str) -> None:
-        self.key = door.read_key(run_dir)
+        self.key = authentication.read_key(run_dir.secret(authentication.KEY_FILE))
         self.nonce = nonce
         self.said: list[dict[str, Any]] = []  # all that workers said, in order
         self.changed = threading.Condition()
@@ -82,7 +84,7 @@ class TestDoor:
         """Say something to every worker."""
         for stream in list(self._streams):
             try:
-                stream.sendall(door.encode(message))
+                stream.sendall(messages.encode(message))
             except OSError:
                 continue
 
@@ -118,20 +120,22 @@ class TestDoor:
     def _serve(self, stream: socket.socket) -> None:
         with stream, stream.makefile("rb") as lines:
             try:
-                hello = door.decode(lines.readline())
-                proof = door.head_proof(self.key, hello["challenge"], self.nonce)
-                stream.sendall(door.encode({"run": "test-run", "nonce": self.nonce,
+                hello = messages.decode(lines.readline())
+                proof = authentication.head_proof(self.key, hello["challenge"], self.nonce)
+                stream.sendall(messages.encode({"run": "test-run", "nonce": self.nonce,
                                             "proof": proof, "challenge": "c2"}))  # fmt: skip
-                answer = door.decode(lines.readline())
-                assert door.proves(answer["proof"], door.worker_proof(self.key, "c2"))
-                stream.sendall(door.encode(self.welcome))
+                answer = messages.decode(lines.readline())
+                assert authentication.proves(
+                    answer["proof"], authentication.worker_proof(self.key, "c2")
+                )
+                stream.sendall(messages.encode(self.welcome))
                 self._streams.append(stream)
                 self._note({"joined": answer["worker"]})
                 for line in lines:
-                    message = door.decode(line)
+                    message = messages.decode(line)
                     if "beat" in message:
                         if self.answers_beats:
-                            stream.sendall(door.encode({"beat": time.time()}))
+                            stream.sendall(messages.encode({"beat": time.time()}))
                     else:
                         self._note(message)
             except (OSError, ValueError):
@@ -166,37 +170,37 @@ class Head:
         address = Address(
             run="test-run", backend=self.plan.backend, incarnation=self.incarnation, nonce=nonce,
             job_id="100", node="head", pid=os.getpid(), hosts=("127.0.0.1",),
-            door_port=self.door.port, engine=parts,
+            worker_port=self.door.port, engine=parts,
         )  # fmt: skip
         publish_address(self.run_dir, address)
 
     def add_worker(
-        self, node: str, *, silence_s: float = door.GONE_AFTER_S, **env: str
+        self, node: str, *, silence_s: float = messages.GONE_AFTER_S, **env: str
     ) -> subprocess.Popen[bytes]:
         """Start a worker agent as a job's step would; `node` may be an address.
 
         `silence_s` is how long the head may be silent.
         """
         code = (
-            "import sys; from hpckit.node import door, worker; "
-            f"door.GONE_AFTER_S = {silence_s}; sys.exit(worker.main())"
+            "import sys; from hpckit.worker import head_session, main; "
+            f"head_session.GONE_AFTER_S = {silence_s}; sys.exit(main.main())"
         )
         job = str(200 + len(self.workers))
-        surroundings = {**os.environ, "SLURM_JOB_ID": job, "SLURMD_NODENAME": node, **env}
+        task_settings = {**os.environ, "SLURM_JOB_ID": job, "SLURMD_NODENAME": node, **env}
         with (self.run_dir.logs / f"worker-{job}.out").open("wb") as log:
             process = subprocess.Popen(
                 [PYTHON, "-c", code, str(self.run_dir.root), "--patience-s=60"],
-                env=surroundings, stdout=log, stderr=log, start_new_session=True,
+                env=task_settings, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self.workers[f"{job}-{node}"] = process
         return process
 
-    def submit(self, *tasks: Task, expected_s: float = 0, **around: Any) -> str:
+    def submit(self, *tasks: Task, expected_s: float = 0, **settings: Any) -> str:
         """Submit one bundle of these tasks; return its id."""
         self._bundles += 1
-        values = {"run": "test-run", "cwd": str(self.run_dir.root), **around}
+        values = {"run": "test-run", "cwd": str(self.run_dir.root), **settings}
         bundle = Bundle(
-            id=f"{self.incarnation}-{self._bundles}", surroundings=Surroundings(**values),
+            id=f"{self.incarnation}-{self._bundles}", task_settings=TaskSettings(**values),
             tasks=tasks, attempts=(1,) * len(tasks), expected_s=expected_s,
         )  # fmt: skip
         self.engine.submit(bundle)
@@ -236,11 +240,11 @@ def command(index: int, *argv: str, outputs: tuple[str, ...] = ()) -> Task:
 
 @contextmanager
 def a_head(
-    root: Path, backend: str, make: Callable[[RunDir, Plan], Engine], **changes: Any
+    root: Path, backend: str, make: Callable[[RunDir, Plan, str], Engine], **changes: Any
 ) -> Iterator[Head]:
     """Lay out a run, start its engine and door, and end everything afterwards."""
     plan = make_plan(root, backend, **changes)
-    head = Head(make_run_dir(root, plan), plan, make(RunDir(root), plan))
+    head = Head(make_run_dir(root, plan), plan, make(RunDir(root), plan, "127.0.1.1"))
     before = set(children_of(os.getpid()))
     try:
         head.begin()

@@ -4,13 +4,13 @@ import signal
 import time
 from pathlib import Path
 
-from hpckit.engines.pool import PoolEngine
-from hpckit.engines.protocol import Lost, Returned
-from hpckit.node.client import hand_over
-from hpckit.node.processes import descendants_of, send
-from hpckit.run.rundir import RunDir
-from hpckit.spec.plan import Plan
-from hpckit.spec.task import Bundle, BundleResult, Surroundings
+from hpckit.common.processes import descendants_of, send
+from hpckit.engines.base import Lost, Returned
+from hpckit.engines.pool.head import PoolEngine
+from hpckit.model.task import TaskSettings
+from hpckit.protocol.bundle import Bundle
+from hpckit.protocol.result import BundleResult
+from hpckit.protocol.runner_client import hand_over
 from tests.engines.harness import Head, a_head, command
 
 
@@ -21,10 +21,6 @@ class NoEngine(PoolEngine):
         return {}
 
 
-def no_engine(run_dir: RunDir, plan: Plan) -> NoEngine:
-    return NoEngine(run_dir, plan)
-
-
 def socket_of(head: Head, node: str = "n1") -> str:
     """Return where a worker's runner listens, as it says in its log."""
     head.door.wait_for("joined")
@@ -33,9 +29,9 @@ def socket_of(head: Head, node: str = "n1") -> str:
 
 
 def bundle(root: Path, *tasks: object, expected_s: float = 0) -> bytes:
-    around = Surroundings(run="test-run", cwd=str(root))
+    settings = TaskSettings(run="test-run", cwd=str(root))
     made = Bundle(
-        id="1-1", surroundings=around, tasks=tasks, attempts=(1,) * len(tasks),  # type: ignore[arg-type]
+        id="1-1", task_settings=settings, tasks=tasks, attempts=(1,) * len(tasks),  # type: ignore[arg-type]
         expected_s=expected_s,
     )  # fmt: skip
     return made.to_json().encode()
@@ -76,7 +72,7 @@ def test_a_task_that_survives_the_warning_may_finish(tmp_path: Path) -> None:
 
 
 def test_a_worker_short_of_time_refuses_and_leaves_before_its_end(tmp_path: Path) -> None:
-    with a_head(tmp_path / "run", "pool", no_engine) as head:
+    with a_head(tmp_path / "run", "pool", NoEngine) as head:
         ends = int(time.time()) + 14
         worker = head.add_worker("n1", SLURM_JOB_END_TIME=str(ends))
         path = socket_of(head)
@@ -94,7 +90,7 @@ def test_a_worker_short_of_time_refuses_and_leaves_before_its_end(tmp_path: Path
 
 
 def test_the_head_may_send_a_worker_home(tmp_path: Path) -> None:
-    with a_head(tmp_path / "run", "pool", no_engine) as head:
+    with a_head(tmp_path / "run", "pool", NoEngine) as head:
         worker = head.add_worker("n1")
         head.door.wait_for("joined")
         head.door.tell({"stop": "fewer workers are needed"})
@@ -105,7 +101,7 @@ def test_the_head_may_send_a_worker_home(tmp_path: Path) -> None:
 
 
 def test_a_head_that_falls_silent_counts_as_gone(tmp_path: Path) -> None:
-    with a_head(tmp_path / "run", "pool", no_engine) as head:
+    with a_head(tmp_path / "run", "pool", NoEngine) as head:
         head.door.answers_beats = False
         worker = head.add_worker("n1", silence_s=3)
         head.door.wait_for("gone")

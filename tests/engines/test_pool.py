@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from hpckit.engines.pool import PoolEngine
-from hpckit.engines.protocol import Lost, Returned
-from hpckit.node.processes import descendants_of, is_alive
-from hpckit.spec.task import Bundle, Surroundings, Task
+from hpckit.common.processes import descendants_of, is_alive
+from hpckit.engines.base import Lost, Returned
+from hpckit.engines.pool.head import PoolEngine
+from hpckit.model.task import Task, TaskSettings
+from hpckit.protocol.bundle import Bundle
 from tests.engines.harness import a_head, command
 
 
@@ -98,12 +99,12 @@ def test_functions_are_called_in_a_warm_interpreter(tmp_path: Path, count: int) 
         return Task(index=index, key=str(index), function=f"mytasks:{name}", kwargs=kwargs)
 
     with a_head(tmp_path / "run", "pool", PoolEngine) as head:
-        around = {"python_path": (str(tmp_path),), "timeout_s": 2}
+        settings = {"python_path": (str(tmp_path),), "timeout_s": 2}
         calls = [call(i, "add", a=i, b=1) for i in range(count)]
         calls += [call(10 + i, n) for i, n in enumerate(("fail", "leave", "crash", "hang"))]
         calls += [call(14, "nothing"), call(15, "grow"), call(16, "add", a=1, b=1)]
-        head.submit(*calls, **around)
-        head.submit(Task(index=20, key="20", function="no_such_module:f"), **around)
+        head.submit(*calls, **settings)
+        head.submit(Task(index=20, key="20", function="no_such_module:f"), **settings)
         events = head.collect(2)
     results = {r.index: r for e in events if isinstance(e, Returned) for r in e.result.results}
     values = [results[i].value or {} for i in range(count)]
@@ -190,8 +191,8 @@ class EagerPool(PoolEngine):
         parts = super().start()
         root = self._run_dir.root
         task = command(0, "sh", "-c", "touch note; sleep 60")
-        around = Surroundings(run="test-run", cwd=str(root))
-        self.submit(Bundle(id="1-0", surroundings=around, tasks=(task,), attempts=(1,)))
+        settings = TaskSettings(run="test-run", cwd=str(root))
+        self.submit(Bundle(id="1-0", task_settings=settings, tasks=(task,), attempts=(1,)))
         deadline = time.monotonic() + 20
         while not (root / "note").exists() and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hpckit.engines.protocol import Lost, Returned
-from hpckit.engines.ray import RayEngine
-from hpckit.node.processes import descendants_of, send
+from hpckit.common.processes import descendants_of, send
+from hpckit.engines.base import Lost, Returned
+from hpckit.engines.ray.head import RayEngine
+from hpckit.model.plan import Plan
 from hpckit.run.rundir import RunDir
-from hpckit.spec.plan import Plan
 from tests.engines.harness import Head, a_head, command
 
 needs_ray = pytest.mark.skipif(
@@ -25,9 +25,9 @@ needs_ray = pytest.mark.skipif(
 TOKEN = os.urandom(32).hex()
 
 
-def make(run_dir: RunDir, plan: Plan) -> RayEngine:
+def make(run_dir: RunDir, plan: Plan, host: str) -> RayEngine:
     run_dir.secret("ray.token").write_text(TOKEN)
-    return RayEngine(run_dir, plan, "127.0.1.1")
+    return RayEngine(run_dir, plan, host)
 
 
 def raylets_below(pid: int) -> int:

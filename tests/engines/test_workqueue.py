@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hpckit.engines import workqueue_binding
-from hpckit.engines.protocol import Lost, Returned
-from hpckit.engines.workqueue import WorkQueueEngine, binding_found
+from hpckit.common.processes import descendants_of, send
+from hpckit.engines.base import Lost, Returned
+from hpckit.engines.workqueue import binding
+from hpckit.engines.workqueue import worker as node_workqueue
+from hpckit.engines.workqueue.head import WorkQueueEngine, binding_found
 from hpckit.errors import EngineError, HpckitError
-from hpckit.node import workqueue as node_workqueue
-from hpckit.node.processes import descendants_of, send
 from tests.engines.harness import Head, a_head, command
 
 
@@ -189,7 +189,7 @@ def test_workers_wait_for_the_next_head_when_one_goes(tmp_path: Path) -> None:
         head.door.wait_for("started")
         head.door.close()
         head.engine.stop()
-        head.engine = WorkQueueEngine(head.run_dir, head.plan)
+        head.engine = WorkQueueEngine(head.run_dir, head.plan, "127.0.0.1")
         head.begin()
         head.door.wait_for("joined")
         head.submit(command(1, "true"))
@@ -239,7 +239,7 @@ def test_a_missing_binding_is_told_with_where_was_looked_and_what_to_install(
     packages.mkdir(parents=True)
     (packages / "work_queue.py").write_text("raise ImportError('built for another Python')")
     with pytest.raises(EngineError) as caught:
-        workqueue_binding.find_binding(os.environ)
+        binding.find_binding(os.environ)
     assert str(packages) in str(caught.value)
     assert "conda-forge ndcctools" in str(caught.value)
 
@@ -248,7 +248,7 @@ def test_a_missing_binding_is_told_with_where_was_looked_and_what_to_install(
 def test_a_manager_that_slurm_warns_goes_on_until_the_head_ends_it(tmp_path: Path) -> None:
     """Where Slurm signals all of a job, it hears TERM before the head has looked."""
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
-        (manager,) = [p for p in descendants_of(os.getpid()) if "workqueue_manager" in _words(p)]
+        (manager,) = [p for p in descendants_of(os.getpid()) if "workqueue/manager.py" in _words(p)]
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
             send([manager], number)
         head.add_worker("127.0.1.1")

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hpckit.assets import asset_dir
+from hpckit.engines.registry import ENGINES
 from hpckit.launch.plan import make_plan
 from hpckit.launch.render import Script, render
 from hpckit.launch.request import Request
-from hpckit.spec.bag import Bag
-from hpckit.spec.engines import ENGINES
-from hpckit.spec.plan import Plan
-from hpckit.spec.site import load_site
+from hpckit.model.bag import Bag
+from hpckit.model.plan import Plan
+from hpckit.model.site_files import load_site
 
 SITES = sorted(path.stem for path in asset_dir("site_configs").glob("*.toml"))
 JOINED = sorted(name for name, facts in ENGINES.items() if facts.joins)

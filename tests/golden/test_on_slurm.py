@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from hpckit.emulator import control
-from hpckit.launch.emulated import bring_up, emulated_bin
+from hpckit.launch.emulated_cluster import bring_up, emulated_bin
 from hpckit.launch.render import render
+from hpckit.model.plan import Plan
+from hpckit.model.site_files import load_site
 from hpckit.slurm.command import run_slurm
 from hpckit.slurm.jobs import job_states, reachable
 from hpckit.slurm.sbatch import sbatch, scancel
 from hpckit.slurm.states import JobState
-from hpckit.spec.plan import Plan
-from hpckit.spec.site import load_site
 from tests.golden.cases import CASES, plan_of
 from tests.support.realslurm import real_slurm  # noqa: F401
 
@@ -40,7 +40,7 @@ hpckit.head)
     note "head" "$3"
     until [ -e "$3/stop" ] || [ "$term$dismissed" = yesyes ]; do sleep 0.1; done
     exit 1 ;;
-hpckit.node.worker | hpckit.node.supervisor)
+hpckit.worker | hpckit.worker.recovery.supervisor)
     trap 'note "worker TERM" "$3"; exit 0' TERM
     note "worker" "$3"
     while :; do sleep 0.1; done ;;

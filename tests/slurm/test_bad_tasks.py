@@ -1,1 +1,1 @@
-from tests.journeys.bad_tasks import *  # noqa: F403
+from tests.support.scenarios.bad_tasks import *  # noqa: F403

@@ -1,1 +1,1 @@
-from tests.journeys.main_job import *  # noqa: F403
+from tests.support.scenarios.main_job import *  # noqa: F403

@@ -1,1 +1,1 @@
-from tests.journeys.resume import *  # noqa: F403
+from tests.support.scenarios.resume import *  # noqa: F403

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hpckit.model.plan import Plan, Retries, Size
+from hpckit.model.task import Task, TaskSettings
+from hpckit.protocol.result import OK, TaskResult
 from hpckit.run.rundir import RunDir
-from hpckit.spec.plan import Plan, Retries, Size
-from hpckit.spec.task import OK, Surroundings, Task, TaskResult
 
 
 def make_plan(**changes: Any) -> Plan:
@@ -25,7 +26,7 @@ def make_plan(**changes: Any) -> Plan:
         "head": Size(cores=1, memory_mib=1000, walltime_s=3600),
         "worker": Size(cores=2, memory_mib=2000, walltime_s=3600),
         "workers": 2,
-        "surroundings": Surroundings(run="bag-1"),
+        "task_settings": TaskSettings(run="bag-1"),
         "retries": Retries(),
         "warning_s": 60,
         "setup": (),

@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpckit.node.capture import last_object
-from hpckit.spec.task import BundleResult, TaskResult
-from hpckit.spec.worker import slots_for
+from hpckit.model.worker import slots_for
+from hpckit.protocol.result import BundleResult, TaskResult
+from hpckit.worker.task.capture import last_object
 from tests.unit.factories import make_plan, make_result
 
 
@@ -28,10 +28,10 @@ def test_every_result_can_be_encoded(text: str, value: dict[str, str]) -> None:
 
 
 def test_slots_are_what_cores_memory_and_gpus_allow() -> None:
-    around = make_plan().surroundings
-    assert slots_for(8, 2000, 0, around) == 8
+    settings = make_plan().task_settings
+    assert slots_for(8, 2000, 0, settings) == 8
     from dataclasses import replace
 
-    assert slots_for(8, 2000, 0, replace(around, memory_mib=900)) == 2
-    assert slots_for(32, 2000, 4, replace(around, gpus=1)) == 4
-    assert slots_for(1, 10, 0, replace(around, cores=4, memory_mib=900)) == 1
+    assert slots_for(8, 2000, 0, replace(settings, memory_mib=900)) == 2
+    assert slots_for(32, 2000, 4, replace(settings, gpus=1)) == 4
+    assert slots_for(1, 10, 0, replace(settings, cores=4, memory_mib=900)) == 1

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from hpckit.emulator import paths, wire
+from hpckit.emulator import paths, protocol
 
 VERSION = "slurm-wlm 22.05.8"  # the version whose behaviour is emulated
 _PATIENCE_S = 3.0  # how long a command waits for a controller that is down
@@ -37,7 +37,7 @@ def connect(state_dir: str) -> socket.socket:
     started = False
     while True:
         try:
-            return wire.connect(paths.socket_path(state_dir))
+            return protocol.connect(paths.socket_path(state_dir))
         except OSError:
             from hpckit.emulator import launch
 
@@ -59,10 +59,10 @@ def ask(state_dir: str, message: dict[str, Any]) -> dict[str, Any]:
         ControllerError: it was refused, or nobody answers.
     """
     sock = connect(state_dir)
-    wire.send(sock, message)
+    protocol.send(sock, message)
     try:
-        reply = wire.receive(sock, wire.Inbox())
-    except wire.Closed:
+        reply = protocol.receive(sock, protocol.Inbox())
+    except protocol.Closed:
         raise ControllerError("unreachable", "Zero Bytes were transmitted or received") from None
     finally:
         sock.close()
@@ -76,8 +76,8 @@ def same_version(state_dir: str, reply: dict[str, Any]) -> None:
         ControllerError: it is of another version.
     """
     try:
-        wire.check_version(reply, state_dir.rpartition("/")[2])
-    except wire.OtherVersion as error:
+        protocol.check_version(reply, state_dir.rpartition("/")[2])
+    except protocol.OtherVersion as error:
         raise ControllerError("version", f"{error.text}. {error.hint}") from None
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from hpckit.emulator.commands import acctfields, client
+from hpckit.emulator.commands import client, sacct_fields
 from hpckit.emulator.commands.getopt import Parser, UsageError, convert
 from hpckit.emulator.commands.options import NONE, Option
 from hpckit.emulator.core import formats, hostlist
@@ -63,13 +63,13 @@ def main(state_dir: str, words: list[str]) -> int:
             sys.stdout.write(client.VERSION + "\n")
             return 0
         if "helpformat" in chosen:
-            sys.stdout.write(acctfields.help_text())
+            sys.stdout.write(sacct_fields.help_text())
             return 0
         if "help" in chosen:
-            sys.stdout.write("Usage: sacct [<OPTION>]\n" + acctfields.help_text())
+            sys.stdout.write("Usage: sacct [<OPTION>]\n" + sacct_fields.help_text())
             return 0
         units = "B" if "noconvert" in chosen else str(chosen.get("units", ""))
-        columns = acctfields.columns(_format(chosen), units=units)
+        columns = sacct_fields.columns(_format(chosen), units=units)
         rows = _expand(_query(state_dir, chosen), chosen)
         sys.stdout.write(_render(rows, columns, chosen))
     except UsageError as error:
@@ -221,28 +221,28 @@ def _is(job: dict[str, Any], text: str) -> bool:
 # -- rows ----------------------------------------------------------------------------------
 
 
-def _expand(jobs: list[dict[str, Any]], chosen: dict[str, Any]) -> list[acctfields.Row]:
-    rows: list[acctfields.Row] = []
+def _expand(jobs: list[dict[str, Any]], chosen: dict[str, Any]) -> list[sacct_fields.Row]:
+    rows: list[sacct_fields.Row] = []
     words = hostlist._split(str(chosen["jobs"])) if "jobs" in chosen else []
     only_steps = bool(words) and all("." in word for word in words)
     for job in jobs:
         if "array" in chosen and job["waiting"]:
-            rows += [acctfields.Row({**job, "waiting": [], "array_task_id": i}, None)
+            rows += [sacct_fields.Row({**job, "waiting": [], "array_task_id": i}, None)
                      for i in job["waiting"]]  # fmt: skip
             continue
         if not only_steps:
-            rows.append(acctfields.Row(job, None))
+            rows.append(sacct_fields.Row(job, None))
         if "allocations" in chosen:
             continue
         for step in job["steps"].values():
             label = f".{step['step_id']}"
             if not words or not only_steps or any(word.endswith(label) for word in words):
-                rows.append(acctfields.Row(job, step))
+                rows.append(sacct_fields.Row(job, step))
     return rows
 
 
 def _render(
-    rows: list[acctfields.Row], columns: list[acctfields.Column], chosen: dict[str, Any]
+    rows: list[sacct_fields.Row], columns: list[sacct_fields.Column], chosen: dict[str, Any]
 ) -> str:
     cells = [[column.value(row) for column in columns] for row in rows]
     heading = "noheader" not in chosen

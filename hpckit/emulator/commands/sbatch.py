@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any
 
-from hpckit.emulator import wire
+from hpckit.emulator import protocol
 from hpckit.emulator.commands import client, directives, options
 from hpckit.emulator.commands.getopt import Parser, UsageError, convert
 
@@ -183,10 +183,10 @@ def _test_only(state_dir: str, message: dict[str, Any]) -> int:
 def _send(state_dir: str, message: dict[str, Any], merged: dict[str, Any]) -> int:
     message["follow"] = "wait" in merged
     sock = client.connect(state_dir)
-    inbox = wire.Inbox()
-    wire.send(sock, message)
+    inbox = protocol.Inbox()
+    protocol.send(sock, message)
     try:
-        reply = client.checked(state_dir, wire.receive(sock, inbox))
+        reply = client.checked(state_dir, protocol.receive(sock, inbox))
         if "parsable" in merged:
             sys.stdout.write(f"{reply['job_id']}\n")
         elif "quiet" not in merged:
@@ -194,8 +194,8 @@ def _send(state_dir: str, message: dict[str, Any], merged: dict[str, Any]) -> in
         sys.stdout.flush()
         if not message["follow"]:
             return 0
-        return int(client.checked(state_dir, wire.receive(sock, inbox))["exit"])
-    except wire.Closed:
+        return int(client.checked(state_dir, protocol.receive(sock, inbox))["exit"])
+    except protocol.Closed:
         raise client.ControllerError(
             "unreachable", "Zero Bytes were transmitted or received"
         ) from None

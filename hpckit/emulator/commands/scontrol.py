@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from hpckit.emulator.commands import client, showtext
+from hpckit.emulator.commands import client, scontrol_format
 from hpckit.emulator.commands.getopt import Parser, UsageError
 from hpckit.emulator.commands.options import NONE, Option
 from hpckit.emulator.core import hostlist
@@ -136,7 +136,7 @@ def _show(state_dir: str, words: list[str], style: set[str]) -> int:
         "step": lambda: _show_steps(state_dir, names, oneliner),
         "node": lambda: _show_nodes(state_dir, names, oneliner),
         "partition": lambda: _show_partitions(state_dir, names, oneliner),
-        "config": lambda: _say(showtext.config(client.ask(state_dir, {"op": "cluster"}))),
+        "config": lambda: _say(scontrol_format.config(client.ask(state_dir, {"op": "cluster"}))),
     }
     for kind, show in kinds.items():
         if kind.startswith(what.removesuffix("s")):
@@ -177,7 +177,9 @@ def _show_jobs(state_dir: str, names: list[str], style: set[str]) -> int:
     for one in jobs:
         one["details"] = "details" in style
     if not names:
-        return _say("".join(showtext.job(j, oneliner) for j in jobs) or "No jobs in the system\n")
+        return _say(
+            "".join(scontrol_format.job(j, oneliner) for j in jobs) or "No jobs in the system\n"
+        )
     for name in names:
         number, underscore, task = name.removeprefix("JobId=").partition("_")
         chosen = [j for j in jobs if number.isdigit()
@@ -193,7 +195,7 @@ def _show_jobs(state_dir: str, names: list[str], style: set[str]) -> int:
             sys.stderr.write("slurm_load_jobs error: Invalid job id specified\n")
             return 1
         chosen.sort(key=lambda j: (not j["waiting"], -j["job_id"]))
-        _say("".join(showtext.job(j, oneliner) for j in chosen))
+        _say("".join(scontrol_format.job(j, oneliner) for j in chosen))
     return 0
 
 
@@ -204,7 +206,7 @@ def _show_steps(state_dir: str, names: list[str], oneliner: bool) -> int:
         for step in job["steps"]:
             label = f"{job['job_id']}.{step['id']}"
             if step["live"] and (not names or names[0] in (str(job["job_id"]), label)):
-                _say(showtext.step(job, step, oneliner))
+                _say(scontrol_format.step(job, step, oneliner))
                 shown = True
     if not shown and names:
         sys.stderr.write(f"Job step {names[0]} not found\n")
@@ -220,7 +222,7 @@ def _show_nodes(state_dir: str, names: list[str], oneliner: bool) -> int:
         if name not in known:
             sys.stdout.write(f"Node {name} not found\n")
             return 1
-        _say(showtext.node(known[name], data, oneliner))
+        _say(scontrol_format.node(known[name], data, oneliner))
     return 0
 
 
@@ -231,7 +233,7 @@ def _show_partitions(state_dir: str, names: list[str], oneliner: bool) -> int:
     if not chosen:
         sys.stdout.write(f"Partition {name} not found\n")
         return 1
-    return _say("".join(showtext.partition(p, data, oneliner) for p in chosen))
+    return _say("".join(scontrol_format.partition(p, data, oneliner) for p in chosen))
 
 
 # -- changes -------------------------------------------------------------------------------

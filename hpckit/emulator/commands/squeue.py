@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from hpckit.emulator.commands import client, queuefields
+from hpckit.emulator.commands import client, squeue_fields
 from hpckit.emulator.commands.getopt import Parser, UsageError, convert
 from hpckit.emulator.commands.options import NONE, OPTIONAL, Option
 from hpckit.emulator.core import hostlist
@@ -109,11 +109,11 @@ def _render(jobs: list[dict[str, Any]], chosen: dict[str, Any], wanted: list[str
     rows = _sorted(rows, str(chosen.get("sort", os.environ.get("SQUEUE_SORT", ""))))
     heading = "noheader" not in chosen
     if "Format" in chosen:
-        return queuefields.long_format(rows, str(chosen["Format"]), heading=heading)
+        return squeue_fields.long_format(rows, str(chosen["Format"]), heading=heading)
     form = chosen.get("format") or os.environ.get("SQUEUE_FORMAT")
     if not form:
         form = _LONG if "long" in chosen else _DEFAULT
-    return queuefields.short_format(rows, str(form), heading=heading)
+    return squeue_fields.short_format(rows, str(form), heading=heading)
 
 
 def _select(
@@ -189,7 +189,7 @@ def _sorted(rows: list[dict[str, Any]], keys: str) -> list[dict[str, Any]]:
     rows = sorted(rows, key=default)
     for key in reversed([k for k in keys.split(",") if k]):
         letter = key.lstrip("+-")
-        rows.sort(key=lambda job: queuefields.sort_key(job, letter), reverse=key[0] == "-")
+        rows.sort(key=lambda job: squeue_fields.sort_key(job, letter), reverse=key[0] == "-")
     return rows
 
 
@@ -198,8 +198,8 @@ def _steps(rows: list[dict[str, Any]], chosen: dict[str, Any]) -> str:
     for job in rows:
         for step in job["steps"]:
             if step["live"] and step["id"] != "batch":
-                label = f"{queuefields.label(job)}.{step['id']}"
+                label = f"{squeue_fields.label(job)}.{step['id']}"
                 steps.append({**job, "label": label, "name": step["name"],
                               "start": step["start"], "node_list": step["nodes"]})  # fmt: skip
     form = str(chosen.get("format") or _STEPS)
-    return queuefields.short_format(steps, form, heading="noheader" not in chosen, step=True)
+    return squeue_fields.short_format(steps, form, heading="noheader" not in chosen, step=True)

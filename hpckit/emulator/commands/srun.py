@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from hpckit.emulator import wire
+from hpckit.emulator import protocol
 from hpckit.emulator.commands import client, options
 from hpckit.emulator.commands.getopt import Parser, UsageError, convert
 from hpckit.emulator.commands.streams import Streams
@@ -86,17 +86,17 @@ def _allocate(state_dir: str, chosen: dict[str, Any], command: list[str]) -> int
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: os._exit(1))  # the daemon takes the allocation back
     sock = client.connect(state_dir)
-    inbox = wire.Inbox()
-    wire.send(sock, message)
+    inbox = protocol.Inbox()
+    protocol.send(sock, message)
     try:
-        job = int(client.checked(state_dir, wire.receive(sock, inbox))["job_id"])
+        job = int(client.checked(state_dir, protocol.receive(sock, inbox))["job_id"])
         waits = not inbox.pending() and not select.select([sock], [], [], _QUEUED_AFTER_S)[0]
         if waits:
             client.complain(NAME, f"job {job} queued and waiting for resources")
-        client.checked(state_dir, wire.receive(sock, inbox))
+        client.checked(state_dir, protocol.receive(sock, inbox))
         if waits:
             client.complain(NAME, f"job {job} has been allocated resources")
-    except wire.Closed:
+    except protocol.Closed:
         raise client.ControllerError("unreachable", "Job allocation has been revoked") from None
     except client.ControllerError as error:
         *lines, last = error.text.splitlines()
@@ -190,7 +190,7 @@ class Step:
         while True:
             try:
                 message = streams.receive(sock, inbox)
-            except wire.Closed:
+            except protocol.Closed:
                 sock, inbox = self._reattach()
                 continue
             if self._progress(message):
@@ -202,7 +202,7 @@ class Step:
         """Return the task ids per node."""
         return self.tasks
 
-    def _create(self, streams: Streams) -> tuple[Any, wire.Inbox]:
+    def _create(self, streams: Streams) -> tuple[Any, protocol.Inbox]:
         message: dict[str, Any] = {
             "op": "step", "job_id": self.job, "argv": self.command, "env": self._env(),
             "cwd": os.path.abspath(str(self.chosen.get("chdir", os.getcwd()))),  # noqa: PTH100, PTH109
@@ -211,10 +211,10 @@ class Step:
         pause, told = _BUSY_PAUSE_S, False
         while True:
             sock = client.connect(self.state_dir)
-            inbox = wire.Inbox()
+            inbox = protocol.Inbox()
             message["files"], fds = streams.offer(message["request"])
-            wire.send(sock, message, fds)
-            reply = wire.receive(sock, inbox)
+            protocol.send(sock, message, fds)
+            reply = protocol.receive(sock, inbox)
             client.same_version(self.state_dir, reply)
             if "error" not in reply:
                 if told:
@@ -248,16 +248,16 @@ class Step:
             extra["SLURM_OVERCOMMIT"] = "1"
         return extra
 
-    def _reattach(self) -> tuple[Any, wire.Inbox]:
+    def _reattach(self) -> tuple[Any, protocol.Inbox]:
         """The daemon went away: wait for the next one, and ask it about this step."""
         while not os.path.exists(f"{self.state_dir}/down"):  # noqa: PTH110
             try:
                 sock = client.connect(self.state_dir)
             except client.ControllerError:
                 continue
-            wire.send(sock, {"op": "follow_step", "job_id": self.job, "step_id": self.step_id,
+            protocol.send(sock, {"op": "follow_step", "job_id": self.job, "step_id": self.step_id,
                              "told": list(self.status)})  # fmt: skip
-            return sock, wire.Inbox()
+            return sock, protocol.Inbox()
         raise client.ControllerError("unreachable", "Lost the controller")
 
     # -- ends ----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from hpckit.emulator import wire
+from hpckit.emulator import protocol
 
 _CHUNK = 65536
 
@@ -67,7 +67,7 @@ class Streams:
             or int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
         )
         tasks = request["ntasks"] or nodes * max(1, request["ntasks_per_node"])
-        return int(min(tasks, wire.MAX_DESCRIPTORS // 3 - 4))
+        return int(min(tasks, protocol.MAX_DESCRIPTORS // 3 - 4))
 
     def _offer_input(self, tasks: int, names: list[str], fds: list[int]) -> None:
         for task in [int(self.input)] if self.input.isdigit() else range(tasks):
@@ -104,11 +104,11 @@ class Streams:
             os.close(fd)
         self.child_ends = []
 
-    def receive(self, sock: socket.socket, inbox: wire.Inbox) -> dict[str, Any]:
+    def receive(self, sock: socket.socket, inbox: protocol.Inbox) -> dict[str, Any]:
         """Return the daemon's next message, carrying bytes meanwhile.
 
         Raises:
-            wire.Closed: the daemon went away.
+            protocol.Closed: the daemon went away.
         """
         while True:
             message = inbox.next()
@@ -119,7 +119,7 @@ class Streams:
             for one in ready:
                 if one is sock:
                     if not inbox.feed(sock):
-                        raise wire.Closed("the daemon went away")
+                        raise protocol.Closed("the daemon went away")
                 elif one == 0:
                     self._feed()
                 else:

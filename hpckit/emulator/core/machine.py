@@ -13,7 +13,7 @@ from collections import deque
 from typing import Any
 
 from hpckit.emulator.config import ClusterConfig, PartitionConfig
-from hpckit.emulator.core import arrays, booking, dependency, hostlist, model, placement
+from hpckit.emulator.core import allocation, arrays, dependency, hostlist, model, placement
 from hpckit.emulator.core.effects import Effect
 from hpckit.emulator.core.model import FINAL, PENDING, Job, Node, Request
 from hpckit.emulator.core.refusal import TEXT, Refusal
@@ -229,7 +229,7 @@ class Machine:
                 self.finished.append((job.end or 0.0, job.job_id, job.restarts))
             else:
                 self.active.add(job.job_id)
-                booking.occupy(self.nodes, job)
+                allocation.occupy(self.nodes, job)
         self.finished = deque(sorted(self.finished))
         self.next_job_id = max([next_job_id, *(i + 1 for i in self.jobs)])
         self.submitted = self.next_job_id

@@ -18,10 +18,10 @@ import signal
 from typing import Any
 
 from hpckit.emulator.config import PartitionConfig
-from hpckit.emulator.core import booking, formats
+from hpckit.emulator.core import allocation, formats
 from hpckit.emulator.core.effects import JobChanged, Launch, Signal, StepOver, Vanish
 from hpckit.emulator.core.machine import Machine
-from hpckit.emulator.core.model import (
+from hpckit.emulator.core.model import (  # fmt: skip
     BATCH,
     CANCELLED,
     COMPLETED,
@@ -39,7 +39,7 @@ from hpckit.emulator.core.model import (
     Share,
     Step,
     to_json,
-)  # fmt: skip
+)
 
 _STOP = (int(signal.SIGCONT), int(signal.SIGTERM))
 _KILL = (int(signal.SIGKILL),)
@@ -55,11 +55,11 @@ def start(
     machine: Machine, job: Job, shares: list[Share], partition: PartitionConfig, now: float
 ) -> None:
     """Give a job its nodes and start its batch script on the first of them."""
-    job.time_limit_min = booking.limit_of(job, partition)
+    job.time_limit_min = allocation.limit_of(job, partition)
     job.partition = partition.name
     job.shares, job.start, job.state, job.reason = shares, now, RUNNING, "None"
     job.eligible = job.eligible if job.eligible is not None else now
-    booking.occupy(machine.nodes, job)
+    allocation.occupy(machine.nodes, job)
     machine.queue.discard(job.job_id)
     machine.active.add(job.job_id)
     machine.touch(job)
@@ -282,7 +282,7 @@ def end_job(machine: Machine, job: Job, status: tuple[int, int], now: float) -> 
 def _finish_if_empty(machine: Machine, job: Job, now: float) -> None:
     if job.state != COMPLETING or any(step.live for step in job.steps.values()):
         return
-    booking.release(machine.nodes, job)
+    allocation.release(machine.nodes, job)
     machine.active.discard(job.job_id)
     job.state = job.ending
     job.kill_at = job.preempt_at = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from hpckit.emulator.config import PartitionConfig
-from hpckit.emulator.core import booking, dependency, hostlist, placement, running
+from hpckit.emulator.core import allocation, dependency, hostlist, placement, running
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import COMPLETING, RUNNING, Job, Share
 from hpckit.emulator.core.placement import Free
@@ -111,7 +111,7 @@ def _place(
 ) -> list[Share] | str:
     if not partition.up:
         return "PartitionDown"
-    limit = booking.limit_of(job, partition)
+    limit = allocation.limit_of(job, partition)
     if partition.max_time_min >= 0 and not 0 <= limit <= partition.max_time_min:
         return "PartitionTimeLimit"
     need = placement.need_of(job.request)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from hpckit.emulator import wire
+from hpckit.emulator import protocol
 from hpckit.emulator.core import admin, arrays, formats, hostlist, model, placement, running, steps
 from hpckit.emulator.core.refusal import Refusal
 from hpckit.emulator.daemon import faults, stdio, submission, views
@@ -24,10 +24,10 @@ def serve(server: Server, client: Client, message: dict[str, Any]) -> None:
     """Answer one request, now or as late as a slow controller does."""
     try:
         if message.get("op") != "shutdown":  # which every version must be able to ask for
-            wire.check_version(message, server.config.name)
-    except wire.OtherVersion:
+            protocol.check_version(message, server.config.name)
+    except protocol.OtherVersion:
         theirs = message.get("wire", 1)
-        text = f"this daemon speaks version {wire.VERSION} of the wire, not {theirs}"
+        text = f"this daemon speaks version {protocol.VERSION} of the wire, not {theirs}"
         client.reply({"error": "version", "text": text})
         return
     if server.delay_s and message.get("op") not in AT_ONCE:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpckit.emulator import wire
+from hpckit.emulator import protocol
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import BATCH, Job, Step
 from hpckit.emulator.daemon import environment, namespace, patterns, procs, stdio
@@ -29,7 +29,7 @@ class Handle:
     pid: int
     started: int  # with the pid this names the process
     channel: socket.socket | None
-    inbox: wire.Inbox = field(default_factory=wire.Inbox)
+    inbox: protocol.Inbox = field(default_factory=protocol.Inbox)
     over: bool = False
 
 
@@ -181,7 +181,7 @@ class Launcher:
         if handle is not None and handle.channel is not None:
             with contextlib.suppress(OSError):
                 handle.channel.setblocking(True)
-                wire.send(handle.channel, message)
+                protocol.send(handle.channel, message)
                 handle.channel.setblocking(False)
 
     def vanish(self, key: Key) -> None:

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hpckit.emulator import paths, wire
+from hpckit.emulator import paths, protocol
 from hpckit.emulator.config import ClusterConfig
-from hpckit.emulator.core import effects, model, running, steps, turn
+from hpckit.emulator.core import effects, model, running, steps, tick
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.daemon.clock import Clock
 from hpckit.emulator.daemon.launcher import Handle, Key, Launcher
@@ -36,14 +36,14 @@ class Client:
     """One connection: requests in, replies out, without ever blocking the loop."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.sock, self.inbox = sock, wire.Inbox()
+        self.sock, self.inbox = sock, protocol.Inbox()
         self.pending = bytearray()
         self.closing = False
         self.on_close: Callable[[], None] | None = None
 
     def reply(self, message: dict[str, Any], *, last: bool = True) -> None:
         """Queue a message; close after it when it is the last."""
-        self.pending += wire.encode(message)
+        self.pending += protocol.encode(message)
         self.closing = self.closing or last
 
     def flush(self) -> bool:
@@ -202,7 +202,7 @@ class Server:
 
     def _timeout(self) -> float | None:
         times = [when - time.monotonic() for when, _ in self.timers]
-        due = turn.deadline(self.machine, self.clock.now())
+        due = tick.deadline(self.machine, self.clock.now())
         if due is not None:
             times.append(self.clock.real_delay(due) + 0.001)
         return max(0.0, min(times)) if times else None
@@ -222,7 +222,7 @@ class Server:
         """Let the machine move on, carry out what it wants, write down what changed."""
         machine = self.machine
         while True:
-            turn.advance(machine, self.clock.now())
+            tick.advance(machine, self.clock.now())
             todo = machine.take_effects()
             self._record()
             self._flush_all()  # a submitter may have to make a directory before its job needs it
@@ -371,7 +371,7 @@ class Server:
         if job is None or step is None or key[3] not in step.live:
             with contextlib.suppress(OSError):
                 client.sock.setblocking(True)
-                wire.send(client.sock, {"op": "kill"})
+                protocol.send(client.sock, {"op": "kill"})
             client.sock.close()
             return
         pid = message["pid"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpckit.emulator import paths, wire
+from hpckit.emulator import paths, protocol
 from hpckit.emulator.core.model import BATCH
 from hpckit.emulator.daemon import login, namespace, procs, stdio
 
@@ -62,7 +62,7 @@ class Keeper:
     def __init__(self, orders: Orders, channel: socket.socket) -> None:
         self.orders = orders
         self.channel: socket.socket | None = channel
-        self.inbox = wire.Inbox()
+        self.inbox = protocol.Inbox()
         self.outbox: list[dict[str, Any]] = []
         self.pids: dict[int, int] = {}  # pid → task
         self.status: dict[str, list[int]] = {}
@@ -260,7 +260,7 @@ class Keeper:
         if self.channel is None:
             return
         try:
-            wire.send(self.channel, message)
+            protocol.send(self.channel, message)
         except OSError:
             self._lose_channel()
 
@@ -277,11 +277,11 @@ class Keeper:
             procs.kill_tree(os.getpid())
             os._exit(0)
         try:
-            channel = wire.connect(paths.socket_path(self.orders.state_dir))
+            channel = protocol.connect(paths.socket_path(self.orders.state_dir))
         except OSError:
             self.next_connect = time.monotonic() + _RECONNECT_S
             return
-        self.channel, self.inbox = channel, wire.Inbox()
+        self.channel, self.inbox = channel, protocol.Inbox()
         self.selector.register(channel, selectors.EVENT_READ)
         orders = self.orders
         hello = {
@@ -292,7 +292,7 @@ class Keeper:
         backlog, self.outbox = self.outbox, self.outbox
         for message in [hello, *backlog]:
             try:
-                wire.send(channel, message)
+                protocol.send(channel, message)
             except OSError:
                 self._lose_channel()
                 return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hpckit.emulator.core import arrays, booking, dependency, hostlist, model, placement
+from hpckit.emulator.core import allocation, arrays, dependency, hostlist, model, placement
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import Job
 from hpckit.emulator.daemon.launcher import output_path
@@ -25,7 +25,7 @@ def job(machine: Machine, record: Job, now: float) -> dict[str, Any]:
     memory = sum(s.memory_mib for s in record.shares)
     limit = record.time_limit_min
     if record.state == model.PENDING:
-        limit = booking.limit_of(record, machine.partitions_of(record)[0])
+        limit = allocation.limit_of(record, machine.partitions_of(record)[0])
     return {
         "job_id": record.job_id, "array_job_id": record.array_job_id,
         "array_task_id": record.array_task_id, "array_limit": record.array_limit,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hpckit.bench.load import Load
-from hpckit.bench.sample import Case, Losses, Ran, sample
+from hpckit.bench.measure.sample import Case, Losses, Ran, sample
+from hpckit.bench.measure.workload import Load
 
 
 def load(size: int = 16, tasks: int = 100) -> Load:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hpckit.bench.checks import correctness, unequal_bags, unequal_outputs
-from hpckit.bench.sample import Losses
-from hpckit.bench.scenario import shuffled
+from hpckit.bench.measure.checks import correctness, unequal_bags, unequal_outputs
+from hpckit.bench.measure.sample import Losses
+from hpckit.bench.measure.scenario import shuffled
 
 from .samples import make
 

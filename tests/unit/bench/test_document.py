@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from hpckit.bench.cases import Run
-from hpckit.bench.document import Measured, make_document
-from hpckit.bench.layout import table
-from hpckit.bench.parameters import make_parameters
-from hpckit.bench.place import Place
-from hpckit.bench.sample import Ran
-from hpckit.bench.store import file_names, write
-from hpckit.bench.text import render
+from hpckit.bench.measure.cases import Run
+from hpckit.bench.measure.cluster import Place
+from hpckit.bench.measure.document import Measured, make_document
+from hpckit.bench.measure.parameters import make_parameters
+from hpckit.bench.measure.sample import Ran
+from hpckit.bench.measure.store import file_names, write
+from hpckit.bench.report.text import render
+from hpckit.bench.report.text_table import table
 
 from .samples import case, load, ran
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hpckit.bench.memory import Memory, roles_of_run, roles_of_script
+from hpckit.bench.measure.memory import Memory, roles_of_run, roles_of_script
 
 BUSY = "import sys, time; data = bytearray(b'x' * (40 << 20)); print(len(data), flush=True); "
 REST = "time.sleep(60)"
@@ -35,8 +35,8 @@ def start(processes: list[subprocess.Popen[str]], *words: str) -> subprocess.Pop
 
 def test_head_and_workers_of_a_run_are_told_apart(started: list[subprocess.Popen[str]]) -> None:
     start(started, "hpckit.head", "/runs/mine")
-    start(started, "hpckit.node.worker", "/runs/mine")
-    start(started, "hpckit.node.worker", "/runs/others")
+    start(started, "hpckit.worker", "/runs/mine")
+    start(started, "hpckit.worker", "/runs/others")
     memory = Memory(roles_of_run("/runs/mine"))
     memory.look()
     assert memory.head_mib is not None and 40 < memory.head_mib < 80
@@ -46,7 +46,7 @@ def test_head_and_workers_of_a_run_are_told_apart(started: list[subprocess.Popen
 
 def test_of_several_workers_the_largest_counts(started: list[subprocess.Popen[str]]) -> None:
     for _ in range(2):
-        start(started, "hpckit.node.worker", "/runs/mine")
+        start(started, "hpckit.worker", "/runs/mine")
     memory = Memory(roles_of_run("/runs/mine"))
     memory.look()
     assert memory.worker_mib is not None and memory.worker_mib < 80

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hpckit.bench.parameters import DEFAULTS, Parameters, choose_backends, make_parameters
+from hpckit.bench.measure.parameters import DEFAULTS, Parameters, choose_backends, make_parameters
 from hpckit.errors import InputError
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hpckit.bench.gathered import Bench, read_bench
-from hpckit.bench.plot_timelines import in_lanes, timelines
-from hpckit.bench.plots import draw, scaling, spread_out
-from tests.unit.bench.made_up import a_document, a_timeline, write
+from hpckit.bench.report.load_results import Bench, read_bench
+from hpckit.bench.report.plot_timelines import in_lanes, timelines
+from hpckit.bench.report.plots import draw, scaling, spread_out
+from tests.unit.bench.made_up_documents import a_document, a_timeline, write
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install '.[bench]'")
 

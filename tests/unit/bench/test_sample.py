@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hpckit.bench.place import Place
-from hpckit.bench.sample import sample
+from hpckit.bench.measure.cluster import Place
+from hpckit.bench.measure.sample import sample
 
 from .samples import case, load, make, ran
 

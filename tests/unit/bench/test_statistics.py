@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from hpckit.bench.statistics import (
+from hpckit.bench.measure.statistics import (
     figures,
     interquartile,
     interval_ranks,

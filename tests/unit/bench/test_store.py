@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hpckit.bench import store
+from hpckit.bench.measure import store
 from hpckit.errors import StorageError
 
 DOCUMENT = {"scenario": "spot", "place": {"kind": "emulated"}}

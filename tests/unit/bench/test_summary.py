@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from hpckit.bench import plots, scenario, store, text
-from hpckit.bench.gathered import Bench, Interval, gather, read_bench
-from hpckit.bench.numbers import full, medians_of, seconds, three
-from hpckit.bench.rows import (
+from hpckit.bench.measure import scenario, store
+from hpckit.bench.report import plots, text
+from hpckit.bench.report.load_results import Bench, Interval, gather, read_bench
+from hpckit.bench.report.numbers import full, medians_of, seconds, three
+from hpckit.bench.report.rows import (
     ADDED_HEAD,
     LOSS_HEAD,
     added_by_hpckit,
@@ -21,7 +22,7 @@ from hpckit.bench.rows import (
 from hpckit.cli.bench import of_no_use
 from hpckit.cli.main import run
 from hpckit.errors import InputError
-from tests.unit.bench.made_up import a_document, write
+from tests.unit.bench.made_up_documents import a_document, write
 
 
 @pytest.fixture(autouse=True)

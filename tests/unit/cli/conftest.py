@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from hpckit.cli.main import run as run_command
+from hpckit.model.task import Task
+from hpckit.protocol.result import OK
 from hpckit.run.events import Ended, Event, Joined, Left, Returned, Row
 from hpckit.run.jobs import SubmittedJob, record_job
 from hpckit.run.journal import JournalWriter, open_journal
 from hpckit.run.output import OutputWriter
 from hpckit.run.rundir import RunDir
-from hpckit.spec.task import OK, Task
 from tests.unit.factories import make_plan, make_result, make_run_dir
 from tests.unit.slurm.fake import FakeSlurm, fake_slurm
 

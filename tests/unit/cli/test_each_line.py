@@ -10,8 +10,8 @@ import pytest
 
 from hpckit.cli import submit
 from hpckit.cli.submit import plan_run
-from hpckit.spec.bag import Bag, load_bag
-from hpckit.spec.expand import expand
+from hpckit.model.bag import Bag, load_bag
+from hpckit.model.expand import expand
 from tests.unit.cli.conftest import Prompt
 
 TEXT = "\ufeffa b\r\n\n \nform\ffeed\nnext\x85line\nu\u2028v\r\nlast".encode()

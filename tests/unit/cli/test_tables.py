@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hpckit.cli import say
+from hpckit.cli import console
 from hpckit.report.failures import signature
 from tests.unit.cli.conftest import MadeUp, Prompt
 
@@ -122,7 +122,7 @@ def test_a_terminal_gets_a_screenful_and_a_pipe_gets_all(
     assert len(prompt("results").out.splitlines()) == 102
     terminal(100)
     said = prompt("results")
-    assert len(said.out.splitlines()) == 2 + say.SCREEN_ROWS
+    assert len(said.out.splitlines()) == 2 + console.SCREEN_ROWS
     assert "and 60 more rows: --all shows them" in said.err
     assert len(prompt("results", "--all").out.splitlines()) == 102
 
@@ -144,7 +144,7 @@ def test_a_narrow_terminal_folds_what_is_long_and_keeps_names_whole(
 ) -> None:
     terminal(50)
     name = "a-run-with-a-rather-long-name"
-    say.table(("run", ">n", "why"), [(name, 3, "word " * 12)])
+    console.table(("run", ">n", "why"), [(name, 3, "word " * 12)])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 51
     assert lines[2].startswith(f"{name}  3  word word word")
@@ -152,7 +152,7 @@ def test_a_narrow_terminal_folds_what_is_long_and_keeps_names_whole(
 
 
 def test_a_tasks_output_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    say.table(("why",), [("\x1b[2J\x07gone\tü",)])
+    console.table(("why",), [("\x1b[2J\x07gone\tü",)])
     assert capsys.readouterr().out.splitlines()[2] == r"\x1b[2J\x07gone\tü"
 
 

@@ -17,10 +17,10 @@ import typer
 from hpckit import cli
 from hpckit.cli.app import app
 from hpckit.errors import RunExistsError
+from hpckit.model.bag import Bag
+from hpckit.model.plan import Plan
+from hpckit.model.site_files import ResolvedSite
 from hpckit.run.rundir import RunDir
-from hpckit.spec.bag import Bag
-from hpckit.spec.plan import Plan
-from hpckit.spec.site import ResolvedSite
 from tests.unit.cli.conftest import MadeUp, Prompt
 
 DOCS = Path(__file__).parents[3] / "docs" / "commands.md"
@@ -282,7 +282,7 @@ def test_a_bug_is_a_plain_traceback_and_no_failed_task(
     def broken() -> None:
         raise RuntimeError("oh")
 
-    monkeypatch.setattr("hpckit.run.locate.all_runs", broken)
+    monkeypatch.setattr("hpckit.run.find_run.all_runs", broken)
     assert run(["list"]) == 3
     err = capsys.readouterr().err
     assert "Traceback (most recent call last)" in err

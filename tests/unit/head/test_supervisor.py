@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hpckit.errors import SchedulerError
-from hpckit.head import exits, supervisor
-from hpckit.head.requeueing import requeue_patiently
-from hpckit.head.supervisor import Supervisor, how_it_died, outcome
+from hpckit.head import exit_codes, supervisor
+from hpckit.head.requeue import requeue_with_retries
+from hpckit.head.supervisor import Supervisor, death_message, outcome
 from hpckit.run.events import Ended
 from hpckit.run.state import RunState
 from tests.unit.factories import make_plan
@@ -43,8 +43,8 @@ def supervised(monkeypatch: pytest.MonkeyPatch, *codes: int) -> tuple[int, int]:
 def test_a_loop_that_dies_or_is_told_to_go_by_itself_is_started_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    codes = (-signal.SIGKILL, exits.FLUSHED, exits.TASKS_FAILED)
-    assert supervised(monkeypatch, *codes) == (exits.TASKS_FAILED, 3)
+    codes = (-signal.SIGKILL, exit_codes.FLUSHED, exit_codes.TASKS_FAILED)
+    assert supervised(monkeypatch, *codes) == (exit_codes.TASKS_FAILED, 3)
 
 
 @pytest.mark.usefixtures("kept_signals")
@@ -64,8 +64,8 @@ def test_a_run_that_has_its_last_word_has_ended(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("kept_signals")
 def test_a_loop_that_keeps_dying_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    most = supervisor.MOST_RESTARTS
-    assert supervised(monkeypatch, *[-signal.SIGSEGV] * 20) == (exits.BROKEN, most + 1)
+    most = supervisor.MAX_RESTARTS
+    assert supervised(monkeypatch, *[-signal.SIGSEGV] * 20) == (exit_codes.BROKEN, most + 1)
 
 
 @pytest.mark.usefixtures("kept_signals")
@@ -131,15 +131,15 @@ def test_a_loop_that_no_signal_reaches_ends_the_job_with_a_clear_word(
     monkeypatch.setattr(supervisor, "KILL_S", 0.2)
     monkeypatch.setattr(Supervisor, "_tell_loop", lambda *_: None)
     monkeypatch.setattr(supervisor.os, "_exit", leave)
-    with pytest.raises(Left, match=str(exits.BROKEN)):
+    with pytest.raises(Left, match=str(exit_codes.BROKEN)):
         run_stub(monkeypatch, "import time; time.sleep(3)")
     assert "does not answer. When it does: hpckit resume" in capfd.readouterr().out
 
 
 def test_a_loops_death_is_told_in_words() -> None:
-    assert "SIGKILL" in how_it_died(-9)
-    assert "without a last word" in how_it_died(1)
-    assert "told to go" in how_it_died(exits.FLUSHED)
+    assert "SIGKILL" in death_message(-9)
+    assert "without a last word" in death_message(1)
+    assert "told to go" in death_message(exit_codes.FLUSHED)
 
 
 class Controller:
@@ -164,10 +164,10 @@ def test_a_warned_job_is_requeued_when_the_controller_is_back_in_time(
 ) -> None:
     slurm = Controller(away_s)
     plan = make_plan(warning_s=120)
-    code = requeue_patiently(
+    code = requeue_with_retries(
         "57", plan, ask=slurm.ask, clock=lambda: slurm.now, sleep=slurm.sleep
     )  # fmt: skip
-    assert code == exits.TERMINATED
+    assert code == exit_codes.TERMINATED
     assert slurm.requeued == requeued
 
 
@@ -178,7 +178,7 @@ def test_a_full_disk_ends_the_job_with_3_and_words(
         raise OSError(errno.ENOSPC, "No space left on device", "/runs/r/submitit/7_result.pkl")
 
     monkeypatch.setattr(supervisor, "supervise", full)
-    assert supervisor.main([str(tmp_path / "r")]) == exits.BROKEN
+    assert supervisor.main([str(tmp_path / "r")]) == exit_codes.BROKEN
     assert "7_result.pkl: No space left on device. Make room, then `hpckit resume r`" in (
         capfd.readouterr().out
     )
@@ -187,13 +187,13 @@ def test_a_full_disk_ends_the_job_with_3_and_words(
 def test_a_run_directory_without_a_plan_is_an_error_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert supervisor.main([str(tmp_path)]) == exits.BROKEN
+    assert supervisor.main([str(tmp_path)]) == exit_codes.BROKEN
     assert "is not a readable run directory" in capfd.readouterr().out
 
 
 def test_the_journals_last_word_decides_the_exit_code() -> None:
     state = RunState(1)
-    assert outcome(state, 0) == exits.BROKEN
+    assert outcome(state, 0) == exit_codes.BROKEN
     assert outcome(state, 143) == 143
     for word, code in (("done", 0), ("failed", 1), ("cancelled", 1), ("stopped", 3)):
         state.apply(Ended(t=1.0, state=word), 1)

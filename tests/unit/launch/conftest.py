@@ -9,10 +9,10 @@ import pytest
 
 from hpckit.launch.plan import make_plan
 from hpckit.launch.submit import Submitted, submit
-from hpckit.spec.bag import Bag
-from hpckit.spec.expand import count
-from hpckit.spec.plan import Plan
-from hpckit.spec.site_model import Site
+from hpckit.model.bag import Bag
+from hpckit.model.expand import count
+from hpckit.model.plan import Plan
+from hpckit.model.site import Site
 from tests.golden.cases import request
 from tests.unit.slurm.fake import FakeSlurm, fake_slurm
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from hpckit.launch.discover import complete_site, with_partitions
 from hpckit.launch.plan import make_plan
+from hpckit.model.bag import Resources
+from hpckit.model.site import Site
 from hpckit.slurm.sinfo import parse_sinfo
-from hpckit.spec.bag import Resources
-from hpckit.spec.site_model import Site
 from tests.golden.cases import request, sea_ice
 from tests.unit.slurm.fake import fake_slurm
 from tests.unit.slurm.test_parsers import captured

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpckit.errors import InputError
-from hpckit.launch.check import check_site
 from hpckit.launch.jobs import array_slices
 from hpckit.launch.plan import make_plan
-from hpckit.spec.plan import Plan
-from hpckit.spec.site import load_site
-from hpckit.spec.site_model import Site
+from hpckit.launch.site_check import check_site
+from hpckit.model.plan import Plan
+from hpckit.model.site import Site
+from hpckit.model.site_files import load_site
 from tests.golden.cases import request, sea_ice
 
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from hpckit.errors import InputError, SchedulerError
-from hpckit.head.takeover import Taken, Whoami, take_over
-from hpckit.launch.control import Resumed, cancel_run, resume_run
-from hpckit.node.spool import Spool
+from hpckit.head.recovery import HeadIdentity, RecoveredRun, recover_run
+from hpckit.launch.resume import Resumed, cancel_run, resume_run
+from hpckit.model.site import Partition
+from hpckit.protocol.result import OK
 from hpckit.run.events import Ended, Returned, Row
 from hpckit.run.jobs import newest_head_job
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import WAITING
 from hpckit.run.status import read_status
-from hpckit.spec.site_model import Partition
-from hpckit.spec.task import OK
+from hpckit.worker.spool_writer import SpoolWriter
 from tests.unit.factories import make_result
 from tests.unit.launch.conftest import COUNTING, Case
 from tests.unit.slurm.fake import FakeSlurm
@@ -38,10 +38,12 @@ class Run:
         self.dir: RunDir = case.submit(case.plan(**plan)).run_dir
 
     @contextmanager
-    def head(self) -> Iterator[Taken]:
+    def head(self) -> Iterator[RecoveredRun]:
         """Let the newest head's job start, and leave in the end."""
-        me = Whoami(nonce="n", job_id=newest_head_job(self.dir), node="n1", pid=1, hosts=("n1",))
-        taken = take_over(self.dir, self.dir.read_plan(), me)
+        me = HeadIdentity(
+            nonce="n", job_id=newest_head_job(self.dir), node="n1", pid=1, hosts=("n1",)
+        )
+        taken = recover_run(self.dir, self.dir.read_plan(), me)
         try:
             yield taken
         finally:
@@ -76,7 +78,7 @@ class Run:
     def runs_next(self) -> list[int]:
         """Return the tasks that the newest head has to run, and end the run."""
         with self.head() as taken:
-            status = bytes(taken.ledger.state.status)
+            status = bytes(taken.task_scheduler.state.status)
             taken.journal.append(Ended(t=3.0, state="cancelled", why=""))
         return [index for index, word in enumerate(status) if word == WAITING]
 
@@ -211,7 +213,7 @@ def test_a_failure_that_only_a_spool_knows_of_is_one_of_those_that_failed(
 ) -> None:
     """The head had left at its walltime before the worker could tell it."""
     run.ends("cancelled", OK, OK)
-    spool = Spool(run.dir.spool_file("w"))
+    spool = SpoolWriter(run.dir.spool_file("w"))
     spool.started("1-9")
     spool.finished("1-9", make_result(2, "timeout", started_at=3.0))
     spool.close()

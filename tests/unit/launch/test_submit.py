@@ -12,12 +12,12 @@ import pytest
 from hpckit.errors import InputError, SchedulerError, StorageError
 from hpckit.launch.inputs import changed_inputs
 from hpckit.launch.submit import resubmit
+from hpckit.model.bag import Bag
+from hpckit.model.site import Site
+from hpckit.model.sweep import read_axis
+from hpckit.model.task import Task
 from hpckit.run.jobs import newest_head_job, read_jobs
 from hpckit.run.rundir import RunDir
-from hpckit.spec.axis import read_axis
-from hpckit.spec.bag import Bag
-from hpckit.spec.site_model import Site
-from hpckit.spec.task import Task
 from tests.unit.launch.conftest import COUNTING, Case
 from tests.unit.slurm.fake import FakeSlurm
 

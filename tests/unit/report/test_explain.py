@@ -1,6 +1,6 @@
 """Every answer of `hpckit explain`, each provoked at its boundary.
 
-What needs a queue is provoked on the emulator, in tests/emulated/test_explain.py.
+What needs a queue is provoked on the emulator, in tests/end_to_end/test_explain.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hpckit.model.plan import Retries
+from hpckit.model.task import TaskSettings
 from hpckit.report.explain import explain_run, explain_task
 from hpckit.run.events import Event, Joined, Left, Noted, Opened, Returned, Row
 from hpckit.run.events import Lost as LostEvent
@@ -18,8 +20,6 @@ from hpckit.run.snapshot import Counts
 from hpckit.run.state import RunState
 from hpckit.run.status import RunStatus
 from hpckit.slurm.states import JobState
-from hpckit.spec.plan import Retries
-from hpckit.spec.task import Surroundings
 from tests.unit.factories import make_plan, make_run_dir
 
 HEAD = SubmittedJob(job_id="56", role="head", submitted_at=1.0)
@@ -158,8 +158,8 @@ def test_a_scheduler_that_does_not_answer_is_said_while_the_run_goes_on() -> Non
 
 
 def test_no_worker_large_enough_is_said_with_what_a_task_needs() -> None:
-    needs = Surroundings(run="bag-1", cores=4, memory_mib=1000)
-    said = explain_run(status(opened(), came(), came("57_2-n2", cores=1), surroundings=needs))
+    needs = TaskSettings(run="bag-1", cores=4, memory_mib=1000)
+    said = explain_run(status(opened(), came(), came("57_2-n2", cores=1), task_settings=needs))
     assert said == [
         "no worker is large enough: a task needs 4 cores and 1000 MiB, "
         "the largest worker has 2 and 2000"
@@ -167,10 +167,10 @@ def test_no_worker_large_enough_is_said_with_what_a_task_needs() -> None:
     wide, deep = came("57_1-n1", cores=8, memory_mib=500), came("57_2-n2", cores=1)
     assert (
         "no worker is large enough"
-        in explain_run(status(opened(), wide, deep, surroundings=needs))[0]
+        in explain_run(status(opened(), wide, deep, task_settings=needs))[0]
     ), "one has the cores and another the memory"
     enough = came(cores=4)
-    assert "it runs" in explain_run(status(opened(), enough, surroundings=needs))[0]
+    assert "it runs" in explain_run(status(opened(), enough, task_settings=needs))[0]
 
 
 def test_no_worker_living_long_enough_is_said_with_the_longest(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpckit.common import io_retry
 from hpckit.errors import StorageError
-from hpckit.run import storage
 from hpckit.run.events import NO_OUTPUT, Ended, Returned, Row
 from hpckit.run.journal import (
     FencedError,
@@ -206,7 +206,7 @@ def test_a_file_server_that_has_a_fit_is_waited_for(
     run_dir = make_run_dir(tmp_path)
     writer = opened_journal(run_dir)
     listdir, fits = os.listdir, [OSError(errno.ESTALE, "Stale file handle")] * 2
-    monkeypatch.setattr(storage, "_PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(io_retry, "_PAUSES_S", (0.0, 0.0, 0.0))
 
     def stale(path: Path) -> list[str]:
         if fits:

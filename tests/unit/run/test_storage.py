@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from hpckit.run import storage
+from hpckit.run import storage_check
 from hpckit.run.rundir import RunDir
-from hpckit.run.storage import storage_trouble
+from hpckit.run.storage_check import storage_trouble
 from tests.unit.factories import make_run_dir
 
 Statvfs = Callable[[object], object]
@@ -38,7 +38,7 @@ def test_a_directory_that_can_be_written_is_no_trouble(run_dir: RunDir) -> None:
 def test_what_keeps_a_run_from_going_on_is_said(
     run_dir: RunDir, monkeypatch: pytest.MonkeyPatch, about: dict[str, int], words: str
 ) -> None:
-    monkeypatch.setattr(storage.os, "statvfs", saying(**about))
+    monkeypatch.setattr(storage_check.os, "statvfs", saying(**about))
     assert words in storage_trouble(run_dir)
     assert bool(words) == bool(storage_trouble(run_dir))
 

@@ -21,4 +21,4 @@ export SLURM_EXPORT_ENV=ALL
 export PYTHONUNBUFFERED=1
 
 srun --nodes=1 --ntasks=1 --cpus-per-task=2 \
-    /opt/hpckit/bin/python -P -m hpckit.node.worker /scratch/ada/hpckit-runs/sea-ice-1
+    /opt/hpckit/bin/python -P -m hpckit.worker /scratch/ada/hpckit-runs/sea-ice-1

@@ -24,7 +24,7 @@ export PYTHONUNBUFFERED=1
 
 srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task=8 \
     --overlap --no-kill --kill-on-bad-exit=0 --wait=0 \
-    /opt/hpckit/bin/python -P -m hpckit.node.supervisor /scratch/ada/hpckit-runs/sea-ice-1 &
+    /opt/hpckit/bin/python -P -m hpckit.worker.recovery.supervisor /scratch/ada/hpckit-runs/sea-ice-1 &
 workers=$!
 
 srun --nodes=1 --ntasks=1 --nodelist="$SLURMD_NODENAME" --overlap \

@@ -20,4 +20,4 @@ export SLURM_EXPORT_ENV=ALL
 export PYTHONUNBUFFERED=1
 
 srun --nodes=1 --ntasks=1 --cpus-per-task=8 \
-    /opt/hpckit/bin/python -P -m hpckit.node.worker /scratch/ada/hpckit-runs/sea-ice-1
+    /opt/hpckit/bin/python -P -m hpckit.worker /scratch/ada/hpckit-runs/sea-ice-1

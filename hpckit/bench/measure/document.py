@@ -1,0 +1,131 @@
+"""The document of a scenario, `hpckit.bench/1`; docs/commands.md shows one."""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hpckit.bench.measure import machine
+from hpckit.bench.measure.cases import Run
+from hpckit.bench.measure.checks import check, correctness
+from hpckit.bench.measure.cluster import Place
+from hpckit.bench.measure.parameters import Parameters
+from hpckit.bench.measure.sample import Ran, sample
+from hpckit.bench.measure.statistics import figures
+from hpckit.bench.measure.workload import Load
+from hpckit.bench.report.load_results import SCHEMA
+
+_STRETCH: Final = 1.3  # of a task among others over one alone: from here on it is worth a word
+
+
+@dataclass
+class Measured:
+    """All that was measured."""
+
+    runs: list[tuple[Run, int, Ran]] = field(default_factory=list)
+    alone: dict[int, list[float]] = field(default_factory=dict)  # a task by itself, by size
+    busy: list[float] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # others' tools that failed, by case
+
+    def task_s(self, size: int) -> float:
+        """Return what a task of a size takes by itself."""
+        return statistics.median(self.alone[size])
+
+    def fail(self, case: str, words: str) -> None:
+        """Note that a case failed; what it did before is not compared with the others."""
+        self.failed[case] = words
+        self.runs = [each for each in self.runs if each[0].case.name != case]
+
+    def notes(self) -> list[str]:
+        """Return what the cases themselves want to be known, and which of them failed."""
+        of_cases = dict.fromkeys(run.note for run, _, _ in self.runs if run.note)
+        return [*of_cases, *self.failed.values()]
+
+
+def make_document(
+    parameters: Parameters,
+    where: Place,
+    loads: Sequence[Load],
+    measured: Measured,
+    missing: Sequence[str],
+) -> dict[str, Any]:
+    samples = [
+        sample(run.case, run.load, ran, repeat=repeat, task_s=measured.task_s(run.load.size))
+        for run, repeat, ran in measured.runs
+    ]
+    checks, incomparable = correctness(samples)
+    if parameters.scenario == "spot":
+        taken = sum(one["reclaimed"] for one in samples)
+        hint = "Nothing was taken away in time: give more --tasks, or a shorter --life."
+        checks.append(check("workers reclaimed, at least", taken, 1, passed=taken >= 1, hint=hint))
+    words = machine.noise(measured.busy, measured.alone)
+    return {
+        "schema": SCHEMA,
+        "scenario": parameters.scenario,
+        "place": where.to_dict(),
+        "when": datetime.datetime.now(datetime.UTC).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"
+        ),
+        "machine": {
+            **machine.describe(), "busy_before": round(measured.busy[0], 2),
+            "busy_after": round(measured.busy[1], 2), "noisy": bool(words), "noise": words,
+        },
+        "versions": machine.versions(loads[0]),
+        "parameters": parameters.to_dict(),
+        "missing": list(missing),
+        "notes": [*_notes(parameters, where, samples), *measured.notes()],
+        "checks": checks,
+        "alone": {
+            str(size): [round(t, 6) for t in times] for size, times in measured.alone.items()
+        },
+        "samples": samples,
+        "figures": figures([one for one in samples if one["size"] not in incomparable]),
+        "timelines": _timelines(parameters.scenario, measured),
+    }  # fmt: skip
+
+
+def _notes(parameters: Parameters, where: Place, samples: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what a reader of the figures should know."""
+    notes = []
+    if parameters.scenario == "spot" and where.kind == "emulated":
+        notes.append(
+            f"{parameters.grace_s + parameters.kill_wait_s:g} s after a reclaim's warning, what "
+            "still runs is killed; Slurm's own KillWait is 30 s, in which shorter tasks end well"
+        )
+    if where.nodes == 1 and where.kind == "emulated":
+        notes.append("the emulated node has one CPU more than the workers take: for the head")
+    shared = sorted(
+        {one["workers"] for one in samples if one["slots"] < one["workers"] * one["cpus"]}
+    )
+    if shared:
+        notes.append(
+            f"the emulated nodes share {machine.cpu_count()} CPUs: the ideal with "
+            f"{', '.join(map(str, shared))} workers is that of {machine.cpu_count()} slots"
+        )
+    ratios = [one["mean_task_s"] / one["task_s"] for one in samples if one["mean_task_s"]]
+    if where.kind == "slurm" and ratios and statistics.median(ratios) > _STRETCH:
+        notes.append(
+            f"among others, a task took {statistics.median(ratios):.1f} times as long as alone on "
+            "this machine: the nodes are slower, or share CPUs; the efficiency shows that too"
+        )
+    return notes
+
+
+def _timelines(scenario: str, measured: Measured) -> list[dict[str, Any]]:
+    """Return one run's timeline for each case: of the most workers, and the most reclaims."""
+    if scenario == "baseline":
+        return []
+    best: dict[tuple[str, bool], tuple[Run, Ran]] = {}
+    for run, _, ran in measured.runs:
+        key = (run.case.name, run.case.undisturbed)
+        rank = (run.case.workers, ran.losses.reclaimed)
+        held = best.get(key)
+        if held is None or rank > (held[0].case.workers, held[1].losses.reclaimed):
+            best[key] = (run, ran)
+    return [
+        {"case": name, "undisturbed": undisturbed, "workers": list(ran.workers)}
+        for (name, undisturbed), (_, ran) in best.items()
+    ]

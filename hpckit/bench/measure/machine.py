@@ -1,0 +1,110 @@
+"""This machine: what it is, what is installed, and whether somebody else is busy on it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from hpckit.bench.measure.statistics import interquartile
+from hpckit.bench.measure.workload import Load
+
+#: From this part of the machine on, others keep it too busy to measure on.
+BUSY_SHARE: Final = 0.5
+#: From this part of the median on, the quartiles of a lone task's times lie too far apart to hold
+#: others against them. Tasks of some ms vary by a fifth on a quiet machine (ran: a virtual one).
+DRIFT: Final = 0.3
+_LOOK_S: Final = 1.0
+
+
+def cpu_count() -> int:
+    """Return how many CPUs this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def busy_cpus() -> float:
+    """Return how many CPUs others keep busy, watched for a second in which we do nothing.
+
+    The load average would still tell of the scenario before this one.
+    """
+    return float(psutil.cpu_percent(_LOOK_S)) / 100 * (os.cpu_count() or 1)
+
+
+def describe() -> dict[str, Any]:
+    """Return what the machine is."""
+    return {
+        "cpus": cpu_count(),
+        "memory_mib": psutil.virtual_memory().total // 2**20,
+        "model": _model(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def _model() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.machine()
+
+
+def noise(busy: Sequence[float], alone: Mapping[int, Sequence[float]]) -> list[str]:
+    """Return, in words, why the figures may be disturbed.
+
+    Args:
+        busy: CPUs that others kept busy before and after.
+        alone: all times of a task by itself, by its size.
+    """
+    words = []
+    most = BUSY_SHARE * cpu_count()
+    for when, value in zip(("before", "after"), busy, strict=True):
+        if value >= most:
+            words.append(f"{when} it, others kept {value:.1f} of {cpu_count()} CPUs busy")
+    for size, times in alone.items():
+        spread, middle = interquartile(times), statistics.median(times)
+        if spread > DRIFT * middle:
+            words.append(
+                f"a task of size {size} alone took {middle * 1000:.3g} ms, but a half of the "
+                f"{len(times)} measurements lies {spread * 1000:.3g} ms apart"
+            )
+    return words
+
+
+def versions(load: Load) -> dict[str, str | None]:
+    """Return the versions of all that takes part; None for what is not installed."""
+    return {
+        "hpckit": _of_package("hpckit"),
+        "ray": _of_package("ray"),
+        "workqueue": _said(["work_queue_worker", "--version"], r"version (\S+)"),
+        "parallel": _said(["parallel", "--version"], r"GNU parallel (\S+)"),
+        "hyperqueue": _of_package("hyperqueue"),
+        "zfp": _said([str(load.program), "--version"], r"zfp (\S+)"),
+    }
+
+
+def _of_package(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _said(argv: list[str], pattern: str) -> str | None:
+    if shutil.which(argv[0]) is None:
+        return None
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    found = re.search(pattern, done.stdout + done.stderr)
+    return found[1] if found else None

@@ -1,0 +1,168 @@
+"""How much memory head and workers take: the peak of the PSS of their processes.
+
+PSS counts a page that n processes share as a nth for each, so that it can be summed up. The
+tasks are left out. Looked at is every process of this machine, also one in a container or
+another network namespace; what runs elsewhere is not seen, and stays unknown.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal
+
+import psutil
+
+Role = Literal["head", "worker", ""]
+#: Given name and command line, whether a process begins a head's or a worker's tree.
+Roles = Callable[[str, Sequence[str]], Role]
+_PAUSES_S: Final = (0.25, 0.25, 0.5)  # the last goes on
+_PAUSE_BY_LOOK: Final = 50  # a look costs up to 2 ms for each process: at most 2 % of a CPU
+_TASK: Final = "compress_task"
+_YOUNG_S: Final = 3.0  # a process that was only just forked may still look like its parent
+
+
+class Memory:
+    """Watches from a thread while the block runs; then `head_mib` and `worker_mib` are known.
+
+    Attributes:
+        head_mib: the peak of all heads' trees together; None if there was none.
+        worker_mib: the peak of the largest worker's tree; None likewise.
+        seen: every process of these trees, so that what is left of them can be ended.
+    """
+
+    def __init__(self, roles: Roles, *, nested: bool = False) -> None:
+        """Watch.
+
+        Args:
+            roles: what begins a tree.
+            nested: whether a worker counts only below a head.
+        """
+        self._roles = roles
+        self._nested = nested
+        self._known: dict[psutil.Process, Role] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.head_mib: float | None = None
+        self.worker_mib: float | None = None
+        self.seen: set[psutil.Process] = set()
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        pauses = itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
+        took_s = 0.0
+        while not self._over.wait(max(next(pauses), _PAUSE_BY_LOOK * took_s)):
+            began = time.thread_time()
+            self.look()
+            took_s = time.thread_time() - began
+
+    def look(self) -> None:
+        """Take one sample."""
+        sums: dict[tuple[Role, int], float] = defaultdict(float)
+        for process, role, root in self._trees():
+            self.seen.add(process)
+            sums[role, root] += _pss_mib(process)
+        heads = [value for (role, _), value in sums.items() if role == "head"]
+        workers = [value for (role, _), value in sums.items() if role == "worker"]
+        if heads:
+            self.head_mib = max(self.head_mib or 0.0, sum(heads))
+        if workers:
+            self.worker_mib = max(self.worker_mib or 0.0, *workers)
+
+    def _trees(self) -> list[tuple[psutil.Process, Role, int]]:
+        """Return every process in a head's or worker's tree, with the tree's role and root."""
+        parents: dict[int, int] = {}
+        roles: dict[int, Role] = {}
+        processes: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter():
+            try:
+                parents[process.pid] = process.ppid()
+                if (role := self._role(process)) is None:
+                    continue
+            except psutil.Error:
+                continue
+            processes[process.pid] = process
+            if role:
+                roles[process.pid] = role
+        found: list[tuple[psutil.Process, Role, int]] = []
+        for pid, process in processes.items():
+            root = _root(pid, parents, roles)
+            if root and self._counts(root, parents, roles):
+                found.append((process, roles[root], root))
+        return found
+
+    def _counts(self, root: int, parents: dict[int, int], roles: dict[int, Role]) -> bool:
+        if roles[root] == "head" or not self._nested:
+            return True
+        above = _root(parents.get(root, 0), parents, roles)
+        return bool(above) and self._counts(above, parents, roles)
+
+    def _role(self, process: psutil.Process) -> Role | None:
+        """Return what a process begins; None for a task."""
+        if process.name() == _TASK:
+            return None
+        known = self._known.get(process)
+        if known is None or time.time() - process.create_time() < _YOUNG_S:
+            known = self._known[process] = self._roles(process.name(), process.cmdline())
+        return known
+
+
+def _root(pid: int, parents: dict[int, int], roles: dict[int, Role]) -> int:
+    """Return the nearest process, from `pid` upwards, that begins a tree; 0 if there is none."""
+    while pid and pid not in roles:
+        pid = parents.get(pid, 0)
+    return pid
+
+
+def _pss_mib(process: psutil.Process) -> float:
+    try:
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    except OSError:  # it has gone, or belongs to somebody else
+        return 0.0
+    line = next((row for row in text.splitlines() if row.startswith("Pss:")), "Pss: 0 kB")
+    return int(line.split()[1]) / 1024
+
+
+def roles_of_run(run_dir: str) -> Roles:
+    """Return how the processes of one of hpckit's runs are told apart."""
+
+    def role(_name: str, argv: Sequence[str]) -> Role:
+        if run_dir not in argv:
+            return ""
+        if "hpckit.worker" in argv:
+            return "worker"
+        return "head" if "hpckit.head" in argv else ""
+
+    return role
+
+
+def roles_of_script(config: str) -> Roles:
+    """Return how the processes of a script are told apart that has this argument.
+
+    Workers are Work Queue's own, and Ray's raylet with all that it holds; the rest is the head.
+    Use it with `nested`.
+    """
+
+    def role(name: str, argv: Sequence[str]) -> Role:
+        if config in argv:
+            return "head"
+        return "worker" if name in ("work_queue_worker", "raylet") else ""
+
+    return role

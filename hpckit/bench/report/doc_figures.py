@@ -1,0 +1,250 @@
+"""Measured figures in the documents: filled in by a command, never typed.
+
+A document holds comments that say what belongs between them; `write_documents` fills them from
+the JSON in `results/`, and `check_documents` tells where both disagree. The forms are::
+
+    <!-- figure: baseline hpckit-ray size=16 workers=2 makespan_s.median -->4.2 s<!-- /figure -->
+    <!-- figure: reclaim check="ray: makespan by the ideal" -->1.44<!-- /figure -->
+    <!-- figure: baseline versions.ray -->2.60.0<!-- /figure -->
+    <!-- figure: baseline task_s size=least -->6 ms<!-- /figure -->
+    <!-- table: baseline cases size=least workers=fair -->rows of Markdown<!-- /table -->
+    <!-- picture: baseline lengths -->an image<!-- /picture -->
+    <!-- claim: slurm hpckit-workqueue start_up_s < slurm hpckit-ray start_up_s -->
+
+The first word names the file: `results/bench-NAME.json`, else `results/NAME.json`. A size is a
+number, `least` or `most`; so are workers, and `fair`: the most that have a CPU for each slot.
+`reclaimed` means the disturbed runs, and `limit` behind a check what it was held against. A
+statistic is median, low, high, spread, interval or full. Two figures with ` / ` between them are
+their ratio. A claim shows nothing: it fails the check when it does not hold, so that words beside
+figures cannot go stale either. Of two measured medians it holds only where the intervals are
+apart: the first one's high below the other's low.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from hpckit.bench.report.doc_references import Source, Unmeasured, words_of
+from hpckit.bench.report.doc_tables import table
+from hpckit.bench.report.load_results import Bench
+from hpckit.errors import InputError, StorageError, did_you_mean
+
+UNMEASURED: Final = "not measured yet"
+_MARK: Final = re.compile(
+    r"<!-- (?P<kind>figure|table|picture): (?P<what>.*?) -->(?P<body>.*?)<!-- /(?P=kind) -->", re.S
+)
+_CLAIM: Final = re.compile(r"<!-- claim: (?P<one>.*?) < (?P<other>.*?) -->", re.S)
+_ANY: Final = re.compile(r"<!-- /?(?:figure|table|picture|claim)\b")
+_PICTURES: Final = {
+    "lengths": "makespan and overhead per task by task length, for each case",
+    "scaling": "tasks per second by workers, against the ideal",
+    "timelines": "what each worker did, with reclaims marked",
+}
+
+
+@dataclass
+class Verdict:
+    """What a look at the documents came to.
+
+    Attributes:
+        marks: how many markers and claims there are.
+        unmeasured: a line for each that waits for a measurement.
+        faults: a line for each that is wrong: stale, unknown, or a claim that does not hold.
+    """
+
+    marks: int = 0
+    unmeasured: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def last_line(self) -> str:
+        """Return the result in one line."""
+        return (
+            f"{self.marks} figures in the documents: {len(self.faults)} wrong, "
+            f"{len(self.unmeasured)} {UNMEASURED}"
+        )
+
+
+def documents_of(results: Path) -> list[Path]:
+    """Return the Markdown files beside `results`: README.md and everything in docs.
+
+    Raises:
+        InputError: there are none; an installed hpckit has no documents to fill.
+    """
+    top = results.resolve().parent
+    found = [path for path in (top / "README.md", *sorted(top.glob("docs/**/*.md")))
+             if path.is_file()]  # fmt: skip
+    if not found:
+        raise InputError(
+            f"no documents beside {results}", hint="Give the results/ of a checkout of hpckit."
+        )
+    return found
+
+
+def write_documents(results: Path) -> list[str]:
+    """Fill every marker; copy the pictures that are shown; return a line for each file changed.
+
+    Claims are not looked at: `check_documents` does, on what was written.
+
+    Raises:
+        InputError: a marker names something that is not there.
+        StorageError: a document cannot be written.
+    """
+    pages = documents_of(results)
+    filled = [(path, path.read_text(), Page(path, results)) for path in pages]
+    texts = [(path, before, page.filled(before)) for path, before, page in filled]
+    faults = [fault for _, _, page in filled for fault in page.verdict.faults]
+    if faults:
+        raise InputError("\n".join(faults), hint="Nothing was written. Mend the documents first.")
+    lines = []
+    for path, before, after in texts:
+        if after != before:
+            try:
+                path.write_text(after)
+            except OSError as error:
+                raise StorageError(f"cannot write {path}: {error.strerror}") from error
+            lines.append(f"filled in {path}")
+    for _, _, page in filled:
+        lines += page.copy_pictures()
+    return lines
+
+
+def check_documents(results: Path) -> Verdict:
+    """Compare the documents with the results; write nothing."""
+    whole = Verdict()
+    for path in documents_of(results):
+        page = Page(path, results)
+        before = path.read_text()
+        page.filled(before, stale_is_wrong=True)
+        page.check_pictures()
+        whole.marks += page.verdict.marks
+        whole.unmeasured += page.verdict.unmeasured
+        whole.faults += page.verdict.faults
+    return whole
+
+
+class Page:
+    """One document, and what it takes from the results.
+
+    Args:
+        path: of the document; messages name it.
+        results: the directory of the JSON.
+    """
+
+    def __init__(self, path: Path, results: Path) -> None:
+        self.path = path
+        self.source = Source(results)
+        self.verdict = Verdict()
+        self._shown: list[tuple[Bench, str]] = []
+
+    def filled(self, text: str, *, stale_is_wrong: bool = False) -> str:
+        """Return the text with every marker filled; note what is wrong with it.
+
+        With `stale_is_wrong`, figures that differ are wrong, and so are claims that do not hold.
+        """
+
+        def fill(found: re.Match[str]) -> str:
+            what = " ".join(found["what"].split())
+            body = self._body(found["kind"], what)
+            if body is None:
+                return found[0]
+            if stale_is_wrong and body != found["body"]:
+                self._fault(what, f"says {_short(found['body'])!r}, measured is {_short(body)!r}")
+            return f"<!-- {found['kind']}: {found['what']} -->{body}<!-- /{found['kind']} -->"
+
+        after = _MARK.sub(fill, text)
+        for found in _CLAIM.finditer(text) if stale_is_wrong else ():
+            self._judge(" ".join(found["one"].split()), " ".join(found["other"].split()))
+        left = _ANY.search(_CLAIM.sub("", _MARK.sub("", text)))
+        if left:
+            line = "a marker without its other half, or misspelt"
+            self._fault(left[0], line)
+        return after
+
+    def _body(self, kind: str, what: str) -> str | None:
+        self.verdict.marks += 1
+        try:
+            if kind == "figure":
+                return self.source.value(what).text
+            lines = self._table(what) if kind == "table" else self._picture(what)
+            return "\n" + "\n".join(lines) + "\n"
+        except Unmeasured as reason:
+            self.verdict.unmeasured.append(f"{self.path.name}: {what}: {reason}")
+            if kind == "figure":
+                return UNMEASURED
+            return f"\n*{UNMEASURED[0].upper()}{UNMEASURED[1:]}: {reason}.*\n"
+        except InputError as error:
+            self._fault(what, error.message)
+            return None
+
+    def _judge(self, one: str, other: str) -> None:
+        self.verdict.marks += 1
+        try:
+            low, high = self.source.value(one), self.source.value(other)
+            holds = low.is_below(high)
+        except Unmeasured as reason:
+            self.verdict.unmeasured.append(f"{self.path.name}: claim {one} < {other}: {reason}")
+        except InputError as error:
+            self._fault(f"claim {one} < {other}", error.message)
+        else:
+            if not holds:
+                texts = (value.whole or value.text for value in (low, high))
+                self._fault(f"claim {one} < {other}", f"is not so: {', '.join(texts)}")
+
+    def _fault(self, what: str, words: str) -> None:
+        self.verdict.faults.append(f"{self.path.name}: {what}: {words}")
+
+    def _table(self, what: str) -> list[str]:
+        name, *words = words_of(what)
+        return table(self.source.bench(name), words)
+
+    def _picture(self, what: str) -> list[str]:
+        name, *words = words_of(what)
+        kind = " ".join(words)
+        if kind not in _PICTURES:
+            raise InputError(f"no picture {kind!r};{did_you_mean(kind, _PICTURES)}")
+        bench = self.source.bench(name)
+        file = _picture_file(bench, kind)
+        places = (bench.path.parent, self.path.parent)
+        if not any((place / "pictures" / file).is_file() for place in places):
+            raise Unmeasured(f"`hpckit bench summary` with matplotlib draws {file}")
+        self._shown.append((bench, file))
+        return [f"![{name}: {_PICTURES[kind]}](pictures/{file})"]
+
+    def copy_pictures(self) -> list[str]:
+        """Copy what was drawn and the page shows to `pictures/` beside it, where it changed."""
+        lines = []
+        for bench, file in self._shown:
+            drawn = bench.path.parent / "pictures" / file
+            target = self.path.parent / "pictures" / file
+            target.parent.mkdir(exist_ok=True)
+            fresh = drawn.is_file() and not (
+                target.is_file() and target.read_bytes() == drawn.read_bytes()
+            )
+            if fresh:
+                shutil.copyfile(drawn, target)
+                lines.append(f"copied {file} to {target.parent}")
+        return lines
+
+    def check_pictures(self) -> None:
+        """Note each picture that is missing, or was drawn from another document."""
+        from hpckit.bench.report.plot_style import stamp
+
+        for bench, file in self._shown:
+            target = self.path.parent / "pictures" / file
+            if not target.is_file():
+                self._fault(file, "is not in pictures/")
+            elif stamp(bench) not in target.read_text():
+                self._fault(file, f"was not drawn from this {bench.path.name}")
+
+
+def _picture_file(bench: Bench, kind: str) -> str:
+    return f"bench-{bench.name}-{kind}.svg"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,260 @@
+"""The measured figure that a few words name: `baseline hpckit-ray size=least makespan_s.median`.
+
+`hpckit.bench.report.doc_figures` says how such words stand in documents.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hpckit.bench.report.load_results import CASES, COMMANDS, Bench, Figure, Interval, read_bench
+from hpckit.bench.report.numbers import (
+    Unit,
+    between,
+    count,
+    full,
+    mib,
+    milliseconds,
+    per_second,
+    percent,
+    seconds,
+    three,
+)
+from hpckit.errors import InputError, did_you_mean
+from hpckit.model.units import human_bytes, human_duration
+
+_STATISTICS: Final = ("median", "low", "high", "spread", "interval", "full")
+#: How a measure is written: by its name, else by how its name ends.
+_UNITS: Final[Mapping[str, Unit]] = {
+    "efficiency": percent,
+    "capacity_used": percent,
+    "bytes_moved": human_bytes,
+    "throughput_per_s": per_second,
+    "_ms": milliseconds,
+    "_mib": mib,
+    "_s": seconds,
+}
+_COMMANDS: Final[Mapping[str, str]] = {
+    **COMMANDS,
+    "native": "make bench-native",
+    "emulator": "make bench-emulator",
+    "reclaim": "make bench-reclaim",
+    "chaos": "make chaos",
+    "conformance": "make conformance",
+}
+
+
+class Unmeasured(Exception):
+    """What a marker asks for has not been measured; the message says how it is."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A figure: its number, and how it is written.
+
+    Attributes:
+        number: None where it is no number.
+        text: the number with its unit.
+        interval: of a median that was measured; `whole` is then the text with both.
+    """
+
+    number: float | None
+    text: str
+    interval: Interval | None = None
+    whole: str = ""
+
+    def is_below(self, other: Value) -> bool:
+        """Whether this is less, told from the intervals where both have one.
+
+        Raises:
+            InputError: one of both is no number.
+        """
+        if self.interval and other.interval:
+            return self.interval.high < other.interval.low
+        if self.number is None or other.number is None:
+            raise InputError("is not about numbers")
+        return self.number < other.number
+
+
+def words_of(what: str) -> list[str]:
+    """Return the words of a marker, of which some may stand in quotes.
+
+    Raises:
+        InputError: there are none, or a quote is not closed.
+    """
+    try:
+        words = shlex.split(what)
+    except ValueError as error:
+        raise InputError(f"has a quote that is not closed: {what}") from error
+    if not words:
+        raise InputError("names nothing; needs the name of a scenario or of other results")
+    return words
+
+
+class Source:
+    """The results, read when they are asked for.
+
+    Args:
+        results: the directory of the JSON.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+
+    def value(self, what: str) -> Value:
+        """Return the figure that a marker names; of two with ` / ` between them, the ratio.
+
+        Raises:
+            Unmeasured: it has yet to be measured.
+            InputError: it names something that is not there.
+        """
+        parts = what.split(" / ")
+        if len(parts) == 1:
+            return self._one(what)
+        over, under = (self._one(part) for part in parts[:2])
+        if len(parts) > 2 or over.number is None or not under.number:
+            raise InputError("is no ratio of two numbers")
+        ratio = over.number / under.number
+        return Value(ratio, three(ratio))
+
+    def bench(self, name: str) -> Bench:
+        """Return a scenario's document."""
+        if name not in COMMANDS:
+            raise InputError(f"no scenario {name!r};{did_you_mean(name, COMMANDS)}")
+        found = read_bench(self._results, name)
+        if found is None:
+            raise Unmeasured(f"`{COMMANDS[name]}`")
+        return found
+
+    def _one(self, what: str) -> Value:
+        name, *words = words_of(what)
+        if words and words[0].startswith("check="):
+            return self._check(name, words[0].removeprefix("check="), limit=words[1:] == ["limit"])
+        bench = self.bench(name)
+        chosen = selectors(words)
+        plain = [word for word in words if "=" not in word and word != "reclaimed"]
+        if len(plain) == 1:
+            return _fact(bench, plain[0], chosen)
+        if len(plain) != 2:
+            raise InputError("needs a case and a measure, or check=, or a key of the document")
+        return _measured(bench, plain[0], plain[1], chosen)
+
+    def _check(self, name: str, wanted: str, *, limit: bool) -> Value:
+        paths = [self._results / f"bench-{name}.json", self._results / f"{name}.json"]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            if name not in _COMMANDS:
+                raise InputError(f"no results {name!r};{did_you_mean(name, _COMMANDS)}")
+            raise Unmeasured(f"`{_COMMANDS[name]}`")
+        checks = {check["name"]: check for check in json.loads(path.read_bytes())["checks"]}
+        if wanted not in checks:
+            raise InputError(f"{path.name} has no check {wanted!r};{did_you_mean(wanted, checks)}")
+        value = checks[wanted]["limit" if limit else "value"]
+        number = value if isinstance(value, int | float) else None
+        return Value(number, three(value) if isinstance(value, float) else str(value))
+
+
+def selectors(words: Sequence[str]) -> dict[str, str]:
+    """Return `size`, `workers` and whether disturbed runs are meant; others are refused."""
+    chosen = {"reclaimed": "yes"} if "reclaimed" in words else {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals:
+            if key not in {"size", "workers", "measure"}:
+                raise InputError(f"no selector {key!r}; known: size, workers, measure, reclaimed")
+            chosen[key] = value
+    return chosen
+
+
+def _fact(bench: Bench, key: str, chosen: Mapping[str, str]) -> Value:
+    """Return what the document says of itself: `versions.ray`, `place.nodes`, `task_s`."""
+    if key == "task_s":
+        task_s = bench.task_s(size_of(bench, list(bench.figures), chosen.get("size", "least")))
+        if task_s is None:
+            raise InputError("has no sample of that size")
+        return Value(task_s, human_duration(task_s))
+    found: Any = bench.raw
+    for step in key.split("."):
+        if not isinstance(found, Mapping) or step not in found:
+            raise InputError(f"{bench.path.name} has no {key!r}")
+        found = found[step]
+    if found is None:
+        raise Unmeasured(f"{key} is not installed where it was measured")
+    if isinstance(found, list):
+        return Value(None, ", ".join(map(str, found)))
+    number = found if isinstance(found, int | float) else None
+    return Value(number, str(found))
+
+
+def _measured(bench: Bench, case: str, what: str, chosen: Mapping[str, str]) -> Value:
+    measure, _, statistic = what.partition(".")
+    statistic = statistic or "median"
+    if statistic not in _STATISTICS:
+        raise InputError(f"no statistic {statistic!r};{did_you_mean(statistic, _STATISTICS)}")
+    figure = _figure(bench, case, chosen)
+    interval = figure.measures.get(measure)
+    if interval is None:
+        known = {name for other in bench.figures for name in other.measures}
+        if measure in known:
+            raise Unmeasured(f"{measure} is not taken of {case}")
+        raise InputError(f"no measure {measure!r};{did_you_mean(measure, known)}")
+    return written(interval, statistic, unit_of(measure))
+
+
+def written(interval: Interval, statistic: str, unit: Unit) -> Value:
+    """Return a statistic of an interval, with its unit."""
+    if statistic == "interval":
+        return Value(None, between(interval, unit))
+    if statistic in {"median", "full"}:
+        whole = full(interval, unit)
+        text = whole if statistic == "full" else unit(interval.median)
+        return Value(interval.median, text, interval, whole)
+    number = getattr(interval, statistic)
+    return Value(number, unit(number))
+
+
+def unit_of(measure: str) -> Unit:
+    """Return how a measure of that name is written."""
+    if measure in _UNITS:
+        return _UNITS[measure]
+    return next((unit for end, unit in _UNITS.items() if measure.endswith(end)), count)
+
+
+def _figure(bench: Bench, case: str, chosen: Mapping[str, str]) -> Figure:
+    figures = [f for f in bench.figures if f.case == case]
+    if not figures:
+        if case not in CASES:
+            raise InputError(f"no case {case!r};{did_you_mean(case, CASES)}")
+        raise Unmeasured(f"{case} was not there when {bench.name} was measured")
+    figures = [f for f in figures if f.undisturbed != ("reclaimed" in chosen)]
+    size = size_of(bench, figures, chosen.get("size", "most"))
+    figures = [f for f in figures if f.size == size]
+    workers = workers_of(bench, figures, chosen.get("workers", "fair"))
+    return next(f for f in figures if f.workers == workers)
+
+
+def size_of(bench: Bench, figures: Sequence[Figure], wanted: str) -> int:
+    """Return the size that is meant by a number, `least` or `most`."""
+    return _chosen(bench, "size", {f.size for f in figures}, wanted)
+
+
+def workers_of(bench: Bench, figures: Sequence[Figure], wanted: str) -> int:
+    """Return the number of workers that is meant by a number, `least`, `most` or `fair`."""
+    if wanted == "fair" and figures:
+        return bench.fair_workers(figures)
+    return _chosen(bench, "workers", {f.workers for f in figures}, wanted)
+
+
+def _chosen(bench: Bench, key: str, known: set[int], wanted: str) -> int:
+    if not known:
+        raise InputError(f"{bench.path.name} has no such runs")
+    if wanted in {"least", "most"}:
+        return min(known) if wanted == "least" else max(known)
+    if not wanted.isdecimal() or int(wanted) not in known:
+        raise InputError(f"{bench.path.name} has no {key}={wanted}; it has {sorted(known)}")
+    return int(wanted)

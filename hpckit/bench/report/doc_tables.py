@@ -1,0 +1,144 @@
+"""Tables of measured figures, as Markdown for the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from hpckit.bench.report.doc_references import selectors, size_of, unit_of, workers_of
+from hpckit.bench.report.load_results import Bench, Figure, Interval
+from hpckit.bench.report.numbers import full, medians_of, plain
+from hpckit.bench.report.rows import (
+    ADDED_HEAD,
+    LOSS_HEAD,
+    added_by_hpckit,
+    crowded_words,
+    describe_machine,
+    losses,
+    noise,
+    ordered,
+    task_words,
+)
+from hpckit.errors import InputError, did_you_mean
+from hpckit.model.units import counted
+
+
+def table(bench: Bench, words: Sequence[str]) -> list[str]:
+    """Return the lines of the table that `words` name: its kind, then its selectors.
+
+    Raises:
+        InputError: there is no such table, or not for this scenario.
+    """
+    kind = words[0] if words else ""
+    if kind not in _TABLES:
+        raise InputError(f"no table {kind!r};{did_you_mean(kind, _TABLES)}")
+    return _TABLES[kind](bench, selectors(words[1:]))
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(name.removeprefix(">") for name in head) + " |"
+    yield "|" + "|".join("---:" if name.startswith(">") else "---" for name in head) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+_COLUMNS: Final = (
+    ("makespan", "makespan_s"),
+    ("start-up", "start_up_s"),
+    ("throughput", "throughput_per_s"),
+    ("overhead per task", "overhead_per_task_ms"),
+    ("efficiency", "efficiency"),
+    ("head's memory", "head_memory_mib"),
+    ("a worker's memory", "worker_memory_mib"),
+    ("moved", "bytes_moved"),
+)
+
+
+def _cases(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
+    """Return a row for each case, at one task length and one number of workers."""
+    figures = [f for f in bench.figures if f.undisturbed]
+    size = size_of(bench, figures, chosen.get("size", "least"))
+    figures = [f for f in figures if f.size == size]
+    workers = workers_of(bench, figures, chosen.get("workers", "fair"))
+    rows = [
+        [f"`{f.case}`", *(_cell(f.measures.get(key), key) for _, key in _COLUMNS)]
+        for f in ordered(figures)
+        if f.workers == workers
+    ]
+    table = _markdown(("case", *(f">{name}" for name, _ in _COLUMNS)), rows)
+    n, confidence = min((f.n, f.confidence) for f in figures if f.workers == workers)
+    words = [
+        f"{bench.tasks(size)} tasks of {task_words(bench, size)} on "
+        f"{counted(workers, 'worker')}, {bench.slots(workers)} at a time; "
+        f"{medians_of(n, confidence, 'makespan and overhead with')}.",
+        *_warnings(bench, crowded=bench.crowded(workers)),
+    ]
+    return [*table, "", " ".join(words)]
+
+
+def _cell(interval: Interval | None, measure: str) -> str:
+    whole = measure in {"makespan_s", "overhead_per_task_ms"}
+    return (full if whole else plain)(interval, unit_of(measure))
+
+
+def _warnings(bench: Bench, *, crowded: bool) -> list[str]:
+    words = [f"**Noisy:** {reason}." for reason in noise(bench)]
+    return [*words, f"Mind: {crowded_words(bench)}."] if crowded else words
+
+
+def _scaling(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
+    """Return a row for each case and a column for each number of workers."""
+    measure = chosen.get("measure", "throughput_per_s")
+    figures = [f for f in bench.figures if f.undisturbed]
+    size = size_of(bench, figures, chosen.get("size", "most"))
+    figures = [f for f in figures if f.size == size]
+    numbers = sorted({f.workers for f in figures})
+    at = {(f.case, f.workers): f for f in figures}
+    rows = [
+        [f"`{case}`", *(_at(at.get((case, n)), measure) for n in numbers)]
+        for case in bench.cases()
+        if any((case, n) in at for n in numbers)
+    ]
+    head = ("case", *(f">{counted(n, 'worker')}" for n in numbers))
+    warned = _warnings(bench, crowded=any(bench.crowded(n) for n in numbers))
+    words = f"`{measure}`, {bench.tasks(size)} tasks of {task_words(bench, size)}."
+    return [*_markdown(head, rows), "", " ".join([words, *warned])]
+
+
+def _at(figure: Figure | None, measure: str) -> str:
+    return plain(figure.measures.get(measure) if figure else None, unit_of(measure))
+
+
+def _reclaimed(bench: Bench, _: Mapping[str, str]) -> list[str]:
+    """Return what it came to that workers were taken away, beside the undisturbed run."""
+    rows = losses(bench)
+    if not rows:
+        raise InputError(f"{bench.path.name} has no disturbed runs")
+    return [*_markdown(LOSS_HEAD, rows), *_warnings_below(bench)]
+
+
+def _added(bench: Bench, _: Mapping[str, str]) -> list[str]:
+    """Return the overhead per task of each engine alone and with hpckit."""
+    rows = added_by_hpckit(bench)
+    if not rows:
+        raise InputError(f"{bench.path.name} has no engine both alone and with hpckit")
+    return [*_markdown(ADDED_HEAD, rows), *_warnings_below(bench)]
+
+
+def _warnings_below(bench: Bench) -> list[str]:
+    words = _warnings(bench, crowded=False)
+    return ["", *words] if words else []
+
+
+def _machine(bench: Bench, _: Mapping[str, str]) -> list[str]:
+    """Return where and when it was measured, and with which versions."""
+    return [f"Measured {bench.body.when} on {describe_machine(bench)}."]
+
+
+_TABLES: Final[Mapping[str, Callable[[Bench, Mapping[str, str]], list[str]]]] = {
+    "cases": _cases,
+    "scaling": _scaling,
+    "reclaimed": _reclaimed,
+    "added": _added,
+    "machine": _machine,
+}

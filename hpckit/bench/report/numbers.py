@@ -1,0 +1,98 @@
+"""How each kind of number is written, and how sure one is of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from hpckit.bench.report.load_results import Interval
+
+Unit = Callable[[float], str]
+NONE: Final = "-"
+_SURE: Final = 0.95  # the confidence that six runs reach
+
+
+def seconds(value: float) -> str:
+    """Return ``"4.20 s"``: three digits, at least."""
+    return f"{three(value)} s"
+
+
+def milliseconds(value: float) -> str:
+    """Return ``"7.90 ms"``."""
+    return f"{three(value)} ms"
+
+
+def per_second(value: float) -> str:
+    """Return ``"71.4/s"``."""
+    return f"{three(value)}/s"
+
+
+def percent(value: float) -> str:
+    """Return a share as ``"22 %"``."""
+    return f"{value * 100:.0f} %"
+
+
+def mib(value: float) -> str:
+    """Return ``"61 MiB"``."""
+    return f"{value:.0f} MiB"
+
+
+def count(value: float) -> str:
+    """Return a count; a median between two counts keeps its half."""
+    return f"{value:g}"
+
+
+def three(value: float) -> str:
+    """Return a number with three digits, and no power of ten: 0.0123, 4.20, 71.4, 1234."""
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - _magnitude(abs(value)))
+    return f"{value:.{digits}f}"
+
+
+def _magnitude(value: float) -> int:
+    return int(f"{value:.2e}".partition("e")[2])
+
+
+def plain(interval: Interval | None, unit: Unit) -> str:
+    """Return the median, or a dash where nothing was measured."""
+    return unit(interval.median) if interval else NONE
+
+
+def full(interval: Interval | None, unit: Unit) -> str:
+    """Return median and confidence interval: ``"4.20 s (4.00 to 4.50 s)"``.
+
+    An interval without any width, as a single run has, is left out.
+    """
+    if interval is None:
+        return NONE
+    if interval.low == interval.high:
+        return unit(interval.median)
+    return f"{unit(interval.median)} ({between(interval, unit)})"
+
+
+def between(interval: Interval, unit: Unit) -> str:
+    """Return the confidence interval, its unit said once: ``"4.00 to 4.50 s"``."""
+    low, high = unit(interval.low), unit(interval.high)
+    number, _, tail = high.rpartition(" ")
+    return f"{low.removesuffix(' ' + tail) if number else low} to {high}"
+
+
+def medians_of(n: int, confidence: float, shown: str) -> str:
+    """Return what figures of `n` runs are, and what their intervals are worth.
+
+    The one place that says so: ``"medians of 3 runs; bars: their range, a 75 % confidence
+    interval"``. Below six runs an interval is the whole range, and not of 95 %.
+
+    Args:
+        n: how many runs, at least.
+        confidence: of the intervals, as the document has it.
+        shown: where the intervals are: ``"bars:"``.
+    """
+    if n == 1:
+        return "one run each, so without intervals"
+    if confidence < _SURE:
+        what = f"their range, a {percent(confidence)} confidence interval"
+    else:
+        what = f"their {percent(_SURE)} confidence intervals"
+    return f"medians of {n} runs; {shown} {what}"

@@ -1,0 +1,128 @@
+"""All that was measured, as one text and as one document; `hpckit bench summary` shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from hpckit.bench.report.load_results import Bench, Figure, missing
+from hpckit.bench.report.numbers import (
+    NONE,
+    full,
+    medians_of,
+    mib,
+    milliseconds,
+    per_second,
+    percent,
+    plain,
+    seconds,
+)
+from hpckit.bench.report.rows import (
+    ADDED_HEAD,
+    LOSS_HEAD,
+    added_by_hpckit,
+    crowded_words,
+    describe_machine,
+    losses,
+    noise,
+    ordered,
+    task_words,
+)
+from hpckit.bench.report.text_table import table
+from hpckit.model.units import human_bytes
+
+SCHEMA: Final = "hpckit.bench-summary/1"
+_HEAD: Final = (
+    "case", ">task", ">tasks", ">workers", ">n", ">makespan", ">start-up", ">tasks/s",
+    ">overhead/task", ">efficiency", ">head", ">worker", ">moved",
+)  # fmt: skip
+
+
+def render(found: Sequence[Bench]) -> str:
+    """Return the summary as text: a block for each scenario, what failed, what is missing."""
+    blocks = ["\n".join(_block(bench)) for bench in found]
+    failed = [
+        f"  FAILED {bench.name}: {check.name}: {check.value}, limit {check.limit}"
+        for bench in found
+        for check in bench.body.checks
+        if not check.passed
+    ]
+    checks = sum(len(bench.body.checks) for bench in found)
+    blocks.append("\n".join([f"Checks: {checks - len(failed)} of {checks} passed.", *failed]))
+    gaps = [f"  {name}: {how}" for name, how in missing(found).items()]
+    if gaps:
+        blocks.append("\n".join(["Not measured:", *gaps]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _block(bench: Bench) -> list[str]:
+    body = bench.body
+    lines = [f"{bench.name}, measured {body.when}", describe_machine(bench)]
+    lines += [f"noisy: {reason}" for reason in noise(bench)]
+    lines += table(_HEAD, [_row(bench, figure) for figure in ordered(bench.figures)])
+    if bench.figures:
+        lines.append(_medians(bench.figures))
+    if any(bench.crowded(figure.workers) for figure in bench.figures):
+        lines.append(f"* {crowded_words(bench)}")
+    added = added_by_hpckit(bench)
+    if added:
+        lines += ["what hpckit adds to one task:", *table(ADDED_HEAD, added)]
+    lost = losses(bench)
+    if lost:
+        lines += ["where workers were taken away:", *table(LOSS_HEAD, lost)]
+    return [lines[0], *(f"  {line}" for line in lines[1:])]
+
+
+def _medians(figures: Sequence[Figure]) -> str:
+    n, confidence = min((figure.n, figure.confidence) for figure in figures)
+    return medians_of(n, confidence, "makespan and overhead with")
+
+
+def _row(bench: Bench, figure: Figure) -> list[str]:
+    measures = figure.measures
+    return [
+        figure.case + ("" if figure.undisturbed else ", reclaimed"),
+        task_words(bench, figure.size),
+        str(bench.tasks(figure.size) or NONE),
+        f"{figure.workers}{'*' if bench.crowded(figure.workers) else ''}",
+        str(figure.n),
+        full(measures.get("makespan_s"), seconds),
+        plain(measures.get("start_up_s"), seconds),
+        plain(measures.get("throughput_per_s"), per_second),
+        full(measures.get("overhead_per_task_ms"), milliseconds),
+        plain(measures.get("efficiency"), percent),
+        plain(measures.get("head_memory_mib"), mib),
+        plain(measures.get("worker_memory_mib"), mib),
+        plain(measures.get("bytes_moved"), human_bytes),
+    ]
+
+
+def to_document(found: Sequence[Bench], pictures: Sequence[str]) -> dict[str, Any]:
+    """Return the document of ``--json``."""
+    checks = [
+        {"scenario": bench.name, "name": check.name, "value": check.value, "limit": check.limit,
+         "pass": check.passed}
+        for bench in found
+        for check in bench.body.checks
+    ]  # fmt: skip
+    return {
+        "schema": SCHEMA,
+        "scenarios": [_scenario(bench) for bench in found],
+        "figures": [
+            {"scenario": bench.name, **item} for bench in found for item in bench.raw["figures"]
+        ],
+        "checks": checks,
+        "failed": sum(not check["pass"] for check in checks),
+        "missing": [{"scenario": name, "command": how} for name, how in missing(found).items()],
+        "pictures": list(pictures),
+    }
+
+
+def _scenario(bench: Bench) -> dict[str, Any]:
+    kept = ("when", "place", "machine", "versions", "parameters")
+    return {
+        "name": bench.name,
+        "file": str(bench.path),
+        "digest": bench.digest,
+        **{key: bench.raw.get(key) for key in kept},
+    }

@@ -1,0 +1,35 @@
+"""What Ray runs for each bundle, on whichever node it chose."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+from hpckit.protocol.runner_client import NoRunner, hand_over
+
+
+def run_bundle(bundle: str) -> str:
+    """Hand a bundle to this node's runner; return its result. Both are in wire form.
+
+    A node whose runner has gone is no worker any more: it would fail every bundle that it
+    is given, and faster than any other. So its raylet is told to leave.
+
+    Raises:
+        RuntimeError: there is none here, or it gave no result. Not client.py's own error: Ray
+            hands it to the head as a pickle, and the reason would not survive that.
+    """
+    try:
+        return hand_over(os.environ.get("HPCKIT_RUNNER", ""), bundle.encode()).decode()
+    except NoRunner as error:
+        if error.exit_code == 3:
+            _end_raylet()
+        raise RuntimeError(str(error)) from None
+
+
+def _end_raylet() -> None:
+    parent = os.getppid()
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{parent}/comm").read_text().strip() == "raylet":
+            os.kill(parent, signal.SIGTERM)

@@ -1,0 +1,52 @@
+"""Bundles: some tasks for one slot of one worker, as they travel (``hpckit.bundle/1``)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from hpckit.model.task import Task, TaskSettings
+
+BUNDLE_SCHEMA: Final = "hpckit.bundle/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """Some tasks for one slot of one worker, to be run one after another."""
+
+    id: str  # "INCARNATION-NUMBER", unique within the run
+    task_settings: TaskSettings
+    tasks: tuple[Task, ...]
+    attempts: tuple[int, ...]  # 1 for a first try; one for each task
+    expected_s: float = 0.0  # wall time that all of them are expected to take; 0: unknown
+
+    def to_json(self) -> str:
+        """Return the wire form, one line."""
+        body = {
+            "schema": BUNDLE_SCHEMA,
+            "id": self.id,
+            "surroundings": asdict(self.task_settings),
+            "tasks": [task.to_dict() for task in self.tasks],
+            "attempts": self.attempts,
+            "expected_s": self.expected_s,
+        }
+        return json.dumps(body, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Bundle:
+        """Read the wire form.
+
+        Raises:
+            ValueError: the text is no ``hpckit.bundle/1``.
+        """
+        raw = json.loads(text)
+        if raw.get("schema") != BUNDLE_SCHEMA:
+            raise ValueError(f"expected {BUNDLE_SCHEMA}, found {raw.get('schema')!r}")
+        return cls(
+            id=raw["id"],
+            task_settings=TaskSettings.from_dict(raw["surroundings"]),
+            tasks=tuple(Task.from_dict(item) for item in raw["tasks"]),
+            attempts=tuple(raw["attempts"]),
+            expected_s=raw["expected_s"],
+        )

@@ -1,1 +1,0 @@
-from tests.journeys.bad_tasks import *  # noqa: F403

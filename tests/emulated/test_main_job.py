@@ -1,1 +1,0 @@
-from tests.journeys.main_job import *  # noqa: F403

@@ -1,1 +1,0 @@
-from tests.journeys.resume import *  # noqa: F403

@@ -1,0 +1,57 @@
+"""An allocation whose worker is killed: another takes its place while the job lives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import journal
+from tests.chaos.place import ChaosPlace, emulated_place
+from tests.support.place import await_true, processes_of
+
+BAG = """
+[task]
+command = ["sh", "-c", "echo {number} >> ran; while [ ! -e go ]; do sleep 0.1; done"]
+[each]
+number = { range = "1-8" }
+"""
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Iterator[ChaosPlace]:
+    with emulated_place() as place:
+        yield place
+
+
+@pytest.mark.timeout(300)
+def test_on_one_node_the_run_goes_on_after_its_only_worker_was_killed(
+    emulated: ChaosPlace,
+) -> None:
+    place, run_dir = emulated.place, emulated.runs / "alone"
+    root: Path = place.directory("alone")
+    (root / "bag.toml").write_text(BAG)
+    words = ["--backend", "workqueue", "--shape", "allocation", "--nodes", "1"]
+    asked = ["bag.toml", "--site", place.site, "--name", "alone", *words]
+    place.hpckit("submit", *asked, cwd=root).expect(0)
+
+    def began() -> bool:
+        return (root / "ran").exists()
+
+    await_true("a task runs", began, 120)
+    (victim,) = processes_of(run_dir, "hpckit.worker")
+    victim.kill()
+    await_true("another worker", lambda: len(journal.of_kind(run_dir, "joined")) == 2, 60)
+    (root / "go").touch()
+    assert place.hpckit("wait", "alone").code == 0
+
+    rows = journal.final_rows(run_dir)
+    assert {index: found[0][2] for index, found in rows.items()} == dict.fromkeys(range(8), "ok")
+    first, second = place.status("alone")["workers"]
+    assert first["end_reason"] == "KILLED"
+    assert second["name"] == first["name"].replace("-", "k1-", 1)
+    assert len(journal.of_kind(run_dir, "opened")) == 1, "the head was not restarted"
+    job = json.loads((run_dir / "jobs.jsonl").read_text())["job_id"]
+    await_true("the job ended", lambda: emulated.lives() == [(job, "COMPLETED", "0:0")], 60)

@@ -1,0 +1,1 @@
+from tests.support.scenarios.bad_tasks import *  # noqa: F403

@@ -1,0 +1,130 @@
+"""`hpckit bench` end to end, with tiny bags: what it writes, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from hpckit.assets import find_compress_task
+from hpckit.engines.workqueue.binding import find_binding
+from hpckit.errors import EngineError
+from tests.support.place import Place, await_true, clean_environment, removed, user_environment
+
+TINY = ("--backends", "workqueue", "--repeats", "1")
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A user of an emulated Slurm of this test's own, with the C++ task and Work Queue."""
+    if find_compress_task() is None:
+        pytest.skip("the C++ task is not built: make native")
+    try:
+        find_binding(os.environ)
+    except EngineError as error:
+        pytest.skip(error.hint)
+    root = Path(tempfile.mkdtemp(prefix="hk-bench-"))
+    env = user_environment(root, clean_environment())
+    try:
+        yield Place("bench", root, {**env, "HPCKIT_EMULATOR_DIR": str(root / "e")})
+    finally:
+        removed(root)
+
+
+def measured(place: Place, scenario: str, *words: str) -> tuple[dict[str, Any], str]:
+    """Run a scenario; return its document and its text."""
+    answer = place.hpckit("bench", scenario, *TINY, *words, "--json").expect(0)
+    out = place.root / "results"
+    document = json.loads((out / f"bench-{scenario}.json").read_text())
+    assert answer.document == document
+    assert left_running(place) == []
+    (text,) = out.glob("*_summary.txt")
+    return document, text.read_text()
+
+
+def left_running(place: Place) -> list[list[str]]:
+    """Return the command lines of what still runs in this test's directories."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words, env = process.cmdline(), process.environ()
+        except (psutil.Error, OSError):
+            continue
+        own = env.get("HPCKIT_EMULATOR_DIR", "") == place.env["HPCKIT_EMULATOR_DIR"]
+        if own or any(word.startswith(str(place.root)) for word in words):
+            found.append(words)
+    return found
+
+
+def test_the_baseline_compares_hpckit_with_the_plain_engine(place: Place) -> None:
+    document, text = measured(place, "baseline", "--tasks", "8", "--size", "16")
+    cases = {sample["case"]: sample for sample in document["samples"]}
+    assert {"hpckit-workqueue", "plain-workqueue"} <= cases.keys()
+    assert len({sample["digest"] for sample in cases.values()}) == 1
+    assert all(check["pass"] for check in document["checks"])
+    assert len(document["figures"]) == len(cases)
+    for sample in cases.values():
+        assert 0 < sample["start_up_s"] < sample["makespan_s"]
+        assert sample["tasks_lost"] == 0
+    assert "plain-workqueue" in text
+    assert "makespan s" in text
+
+
+def test_on_slurm_it_says_which_and_draws_a_timeline(place: Place) -> None:
+    document, text = measured(
+        place, "slurm", "--tasks", "8", "--size", "16", "--workers", "1,2", "--cpus", "1"
+    )
+    assert document["place"]["kind"] == "emulated"
+    assert "emulated Slurm" in text
+    assert {sample["workers"] for sample in document["samples"]} == {1, 2}
+    (timeline,) = document["timelines"]
+    tasks = [task for worker in timeline["workers"] for task in worker["tasks"]]
+    assert len(tasks) == 8
+    assert {kind for _, _, kind in tasks} == {"ok"}
+
+
+def test_reclaimed_capacity_loses_no_task_and_records_none_twice(place: Place) -> None:
+    words = ("--tasks", "12", "--size", "64", "--workers", "2", "--life", "600")
+    out = place.root / "results"
+    place.hpckit("bench", "spot", *TINY, *words)  # exit 1 where nothing was reclaimed
+    document = json.loads((out / "bench-spot.json").read_text())
+    assert {sample["undisturbed"] for sample in document["samples"]} == {True, False}
+    for sample in document["samples"]:
+        assert (sample["tasks_lost"], sample["recorded_twice"]) == (0, 0)
+        assert sample["redone"] == 0 or not sample["undisturbed"]
+    assert (out / "spot_sim_summary.txt").is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_writes_nothing_and_leaves_no_process(place: Place, number: int) -> None:
+    words = ["bench", "baseline", *TINY, "--repeats", "9", "--tasks", "9", "--size", "16"]
+    with subprocess.Popen(
+        place.argv(*words), env=place.env, cwd=place.root, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr
+        for line in process.stderr:
+            if "repeat 0" in line:
+                break
+        await_true("the next run", lambda: len(left_running(place)) > 4)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert "nothing is written" in said
+    assert list((place.root / "results").iterdir()) == []
+    assert left_running(place) == []
+
+
+def test_a_parameter_is_refused_before_anything_is_made(place: Place) -> None:
+    answer = place.hpckit("bench", "baseline", "--size", "4")
+    assert answer.code == 2
+    assert "--size is 4, but must be within 8 and 512" in answer.stderr
+    assert not (place.root / "results").exists()

@@ -1,0 +1,47 @@
+"""A short set of the rounds of `make chaos`: things break, and everything is there in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.fault_schedule import EVERYWHERE, Round, deal
+from tests.chaos.place import ChaosPlace, emulated_place
+from tests.chaos.play import play
+
+ROUNDS = (
+    Round(1, "t/1", "workqueue", "array", 200, "05", ("kill-worker", "kill-loop", "preemption")),
+    Round(2, "t/2", "ray", "allocation", 200, "05", ("kill-engine", "requeue", "term-worker")),
+)
+
+
+@pytest.fixture(scope="module")
+def broken_place() -> Iterator[ChaosPlace]:
+    with emulated_place() as place:
+        yield place
+
+
+@pytest.mark.timeout(600)  # each wait in it has a deadline of its own
+@pytest.mark.parametrize("plan", ROUNDS, ids=lambda plan: f"{plan.backend}-{plan.shape}")
+def test_whatever_breaks_every_task_is_recorded_once_and_nothing_is_left(
+    broken_place: ChaosPlace, plan: Round
+) -> None:
+    outcome = play(broken_place, plan)
+    assert not outcome.misses, outcome
+    assert len(outcome.effects) == len(plan.faults)
+
+
+def test_forty_rounds_bring_every_fault_five_times_and_engines_and_shapes_alternate() -> None:
+    rounds = deal("emulated", 1, 40, small_disk=True)
+    for fault in (*EVERYWHERE, "scancel-worker", "disk-full", "kill-daemon"):
+        assert sum(fault in each.faults for each in rounds) >= 5, fault
+    assert len({(each.backend, each.shape) for each in rounds[:4]}) == 4
+    assert all(len(set(each.faults)) == 3 for each in rounds)
+
+
+def test_a_round_is_the_same_whenever_its_seed_is_played_again() -> None:
+    once = deal("slurm", 7, 12, small_disk=False)
+    assert once == deal("slurm", 7, 12, small_disk=False)
+    assert once[:5] == deal("slurm", 7, 5, small_disk=False)
+    assert once != deal("slurm", 8, 12, small_disk=False)

@@ -1,0 +1,72 @@
+"""The controller does not answer in the middle of a run: nothing is concluded from that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpckit.emulator import control
+from tests.chaos import journal
+from tests.chaos.place import ChaosPlace, emulated_place
+from tests.chaos.scene import first_word
+from tests.support.place import await_true, processes_of
+
+AWAY_S = 20.0
+BAG = """
+[task]
+command = ["sh", "-c", "echo {number} >> ran; while [ ! -e go ]; do sleep 0.1; done"]
+[each]
+number = { range = "1-12" }
+"""
+TRIED = re.compile(r"cannot ask how workers ended, again in (\d+) s: ")
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Iterator[ChaosPlace]:
+    with emulated_place() as place:
+        yield place
+
+
+def pauses_told(run_dir: Path) -> list[int]:
+    """Return the pauses that the head has told, while Slurm did not say how workers ended."""
+    return [int(pause) for pause in TRIED.findall((run_dir / "logs" / "head-1.log").read_text())]
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away(
+    emulated: ChaosPlace,
+) -> None:
+    place, run_dir, root = emulated.place, emulated.runs / "away", emulated.place.directory("away")
+    (root / "bag.toml").write_text(BAG)
+    words = ["--backend", "workqueue", "--shape", "array", "--nodes", "2", "--max-workers", "2"]
+    asked = ["bag.toml", "--site", place.site, "--name", "away", *words]
+    place.hpckit("submit", *asked, cwd=root).expect(0)
+    ran = root / "ran"
+    await_true("4 tasks run", lambda: ran.exists() and len(ran.read_text().split()) >= 4, 120)
+
+    control.controller_down(AWAY_S, name=place.site)
+    found = processes_of(run_dir, "hpckit.worker")
+    next(process for process in found if first_word(process) != "srun").kill()
+    await_true("it is missed", lambda: journal.of_kind(run_dir, "left"), 30)
+    await_true("three questions in vain", lambda: len(pauses_told(run_dir)) >= 3, 40)
+    status = place.status("away")
+    assert status["state"] == "running"
+    assert "the scheduler does not answer" in status["why"]
+    assert (status["counts"]["done"], status["counts"]["failed"]) == (0, 0)
+    assert not journal.of_kind(run_dir, "explained")
+    told = pauses_told(run_dir)
+    assert told == sorted(told)
+    assert told[0] < told[2]
+
+    (explained,) = await_true("Slurm's word", lambda: journal.of_kind(run_dir, "explained"), 90)
+    assert explained["reason"] == "FAILED"
+    assert "Slurm answers again" in (run_dir / "logs" / "head-1.log").read_text()
+    (root / "go").touch()
+    assert place.hpckit("wait", "away").code == 0
+    rows = journal.final_rows(run_dir)
+    assert {index: [row[2] for row in found] for index, found in rows.items()} == {
+        index: ["ok"] for index in range(12)
+    }

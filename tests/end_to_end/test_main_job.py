@@ -1,0 +1,1 @@
+from tests.support.scenarios.main_job import *  # noqa: F403

@@ -1,0 +1,22 @@
+"""Files of the user's that are called like modules, where head and workers start."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpckit.engines.registry import installed
+from tests.support.place import Place
+
+MODULES = ("queue", "random", "select", "token", "ray", "hpckit", "json")
+
+
+@pytest.mark.parametrize("backend", ["pool", "workqueue", "ray"])
+def test_what_lies_beside_a_bag_is_not_taken_for_python_s_own(place: Place, backend: str) -> None:
+    if backend not in installed():
+        pytest.skip(f"{backend} is not installed here")
+    root = place.directory(f"poisoned-{backend}")
+    for name in MODULES:
+        (root / f"{name}.py").write_text("raise SystemExit('it was imported')\n")
+    words = ("submit", "--site", place.site, "--backend", backend, "--wait", "--range", "1-3")
+    answer = place.hpckit(*words, "--", "true", cwd=root)
+    assert answer.code == 0, answer.stderr

@@ -1,0 +1,1 @@
+from tests.support.scenarios.resume import *  # noqa: F403

@@ -1,0 +1,37 @@
+"""The work that is measured, and what is compared of its outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hpckit.bench.measure.workload import digest, laid_out
+
+from .samples import load
+
+
+def outputs(directory: Path, *names: str) -> Path:
+    laid_out(directory)
+    for name in names:
+        (directory / "out" / name).write_text(f"array {name}")
+    return directory
+
+
+def test_equal_outputs_have_one_digest_whatever_a_killed_task_left(tmp_path: Path) -> None:
+    one = outputs(tmp_path / "one", "1", "2")
+    other = outputs(tmp_path / "other", "1", "2", ".2.00001c97.tmp")
+    assert digest(load(tasks=2), one) == digest(load(tasks=2), other)
+
+
+def test_another_content_or_a_missing_output_has_another_digest(tmp_path: Path) -> None:
+    whole = outputs(tmp_path / "whole", "1", "2")
+    short = outputs(tmp_path / "short", "1")
+    wrong = outputs(tmp_path / "wrong", "1", "2")
+    (wrong / "out" / "2").write_text("array 3")
+    assert len({digest(load(tasks=2), place) for place in (whole, short, wrong)}) == 3
+
+
+def test_a_bag_and_the_plain_commands_name_the_same_tasks(tmp_path: Path) -> None:
+    assert 'range = "1-3"' in load(tasks=3).bag(tmp_path)
+    assert [argv[argv.index("--generate") + 1] for argv in load(tasks=3).commands(tmp_path)] == [
+        "16,1", "16,2", "16,3",
+    ]  # fmt: skip

@@ -1,0 +1,48 @@
+"""Placeholders: taken apart, filled, and complained about in words."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpckit.model.placeholders import PARTS, Hole, complaint, parse, part_of
+
+
+@given(st.text())
+def test_a_text_with_its_braces_doubled_comes_back_as_it_was(text: str) -> None:
+    assert parse(text.replace("{", "{{").replace("}", "}}")).fill({}) == text
+
+
+@given(st.text(), st.text(), st.text())
+def test_what_is_filled_in_is_never_read_as_a_placeholder(a: str, b: str, value: str) -> None:
+    text = (
+        f"{a.replace('{', '{{').replace('}', '}}')}{{x}}{b.replace('{', '{{').replace('}', '}}')}"
+    )
+    assert parse(text).fill({Hole("x"): value}) == a + value + b
+
+
+@pytest.mark.parametrize("text", ["{", "}", "a{b", "{x}}", "{{x}", "${x"])
+def test_a_lone_brace_is_an_error_that_says_how_to_write_braces(text: str) -> None:
+    with pytest.raises(ValueError, match=r"has a lone '[{}]'; write {{ and }} for braces"):
+        parse(text)
+
+
+def test_a_name_that_is_nearly_known_is_suggested() -> None:
+    words = complaint(Hole("feild"), ["field", "tolerance", "index"])
+    assert words.startswith("unknown placeholder {feild}; known: {field}, {tolerance}, {index}.")
+    assert "Did you mean 'field'?" in words
+
+
+def test_an_unknown_part_lists_the_known_ones() -> None:
+    words = complaint(Hole("field", "stme"), ["field"])
+    assert "known: {field.name}, {field.parent}, {field.stem}, {field.suffix}." in words
+    assert "Did you mean 'stem'?" in words
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))))
+def test_parts_are_those_of_pathlib(text: str) -> None:
+    for part in PARTS:
+        assert part_of(text, part) == str(getattr(PurePosixPath(text), part))
