@@ -30,7 +30,7 @@ from hpckit.cli.options import Json
 from hpckit.errors import InputError
 
 if TYPE_CHECKING:
-    from hpckit.bench.report.load_results import Bench
+    from hpckit.bench.report.load_results import BenchResult
 
 app = typer.Typer(
     help="Measure the engines on the same bag.\n\nExample: hpckit bench baseline",
@@ -137,9 +137,11 @@ def _run(
     found = parameters.make_parameters(
         scenario, {**asked, "backends": backends}, cpus=machine.cpu_count()
     )
-    store.ready(out)
+    store.prepare_directory(out)
     with when_interrupted(lambda: "interrupted; nothing is written, and nothing left running"):
-        document = scenarios.measure(cases.Asked(parameters=found, say=console.note, **partitions))
+        document = scenarios.measure(
+            cases.ScenarioRequest(parameters=found, progress=console.note, **partitions)
+        )
         paths = store.write(document, out)
     if as_json:
         console.document(document)
@@ -214,9 +216,9 @@ def summary(
 
 def _summarise(results: Path, *, as_json: bool, write_docs: bool) -> int:
     """Summarise what lies in `results`, and fill the documents; 1 if something there is wrong."""
-    from hpckit.bench.report.load_results import gather
+    from hpckit.bench.report.load_results import load_all
 
-    found = gather(results)
+    found = load_all(results)
     failed = _show(found, results, as_json=as_json) if found else 0
     if write_docs:
         failed += _fill_docs(results)
@@ -228,7 +230,7 @@ def _summarise(results: Path, *, as_json: bool, write_docs: bool) -> int:
     return 1 if failed else 0
 
 
-def _show(found: Sequence[Bench], results: Path, *, as_json: bool) -> int:
+def _show(found: Sequence[BenchResult], results: Path, *, as_json: bool) -> int:
     """Write and print the summary, draw the pictures; return how many checks failed."""
     from hpckit.bench.report.plots import draw, missing_library
     from hpckit.bench.report.summary import render, to_document
@@ -255,7 +257,7 @@ def _fill_docs(results: Path) -> int:
 
     lines = write_documents(results)
     verdict = check_documents(results)
-    for line in (*lines, *verdict.faults, verdict.last_line()):
+    for line in (*lines, *verdict.faults, verdict.summary_line()):
         console.note(line)
     return len(verdict.faults)
 
@@ -265,6 +267,6 @@ def _check_docs(results: Path) -> int:
     from hpckit.bench.report.doc_figures import check_documents
 
     verdict = check_documents(results)
-    for line in (*verdict.unmeasured, *verdict.faults, verdict.last_line()):
+    for line in (*verdict.unmeasured, *verdict.faults, verdict.summary_line()):
         console.line(line)
     return 1 if verdict.faults else 0

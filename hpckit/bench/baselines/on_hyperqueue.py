@@ -21,19 +21,19 @@ import psutil
 from hyperqueue.cluster import WorkerConfig
 
 #: HyperQueue's Python package tells no times: the tasks that come first note when they began.
-NOTING = 'date +%s.%N > "$0"; exec "$@"'
+RECORD_START = 'date +%s.%N > "$0"; exec "$@"'
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1  # netdevice(7)
 
 
 def main() -> None:
     """Run the commands of the file that is the argument."""
-    be_alone()
+    require_own_network()
     config = json.loads(Path(sys.argv[1]).read_text())
     directory, slots = Path(config["directory"]), config["slots"]
     job = hyperqueue.Job(max_fails=None)
     for number, command in enumerate(config["commands"]):
-        noting = ["sh", "-c", NOTING, str(directory / f"begun.{number}")]
-        job.program([*noting, *command] if number < slots else command, stdout=None, stderr=None)
+        recorded = ["sh", "-c", RECORD_START, str(directory / f"begun.{number}")]
+        job.program([*recorded, *command] if number < slots else command, stdout=None, stderr=None)
     with contextlib.redirect_stdout(sys.stderr):  # it draws tables and bars
         known, failed = run(job, directory / "hq", slots)
     done = {
@@ -45,7 +45,7 @@ def main() -> None:
     sys.stdout.write(json.dumps(done) + "\n")
 
 
-def be_alone() -> None:
+def require_own_network() -> None:
     """Bring up the loopback interface of a namespace that has no other."""
     others = [name for name, of in psutil.net_if_stats().items() if of.isup and name != "lo"]
     if others:

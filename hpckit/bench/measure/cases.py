@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from hpckit.bench.measure import machine, preemptions, run_baseline, run_hpckit
-from hpckit.bench.measure.cluster import Place
+from hpckit.bench.measure.cluster import BenchCluster
 from hpckit.bench.measure.parameters import Parameters
-from hpckit.bench.measure.sample import Case, Ran
-from hpckit.bench.measure.workload import Load
+from hpckit.bench.measure.sample import Case, RunResult
+from hpckit.bench.measure.workload import Workload
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ScenarioRequest:
     """What a scenario is asked for beyond its parameters.
 
     Attributes:
@@ -25,7 +25,7 @@ class Asked:
     """
 
     parameters: Parameters
-    say: Say
+    progress: Progress
     spot_partition: str = ""
     preempt_partition: str = ""
 
@@ -35,33 +35,45 @@ class Run:
     """One run to be done: a case, a size, and how to do it."""
 
     case: Case
-    load: Load
-    act: Callable[[str, int], Ran]  # given a name for it, and the repeat
+    workload: Workload
+    execute: Callable[[str, int], RunResult]  # given a name for it, and the repeat
     optional: bool = False  # somebody else's tool: that it fails is worth a note, no more
     note: str = ""  # what a reader of its figures should know
 
 
-def choose_runs(asked: Asked, where: Place, loads: Sequence[Load]) -> tuple[list[Run], list[str]]:
+def choose_runs(
+    request: ScenarioRequest, cluster: BenchCluster, workloads: Sequence[Workload]
+) -> tuple[list[Run], list[str]]:
     """Return what to run in each repeat, and what is not installed."""
-    parameters = asked.parameters
+    parameters = request.parameters
     if parameters.scenario == "spot":
-        return _spot_runs(asked, where, loads), []
+        return _spot_runs(request, cluster, workloads), []
     if parameters.scenario == "slurm":
-        cases = _hpckit_cases(parameters, where)
-        return [_hpckit_run(where, case, load) for load in loads for case in cases], []
-    ways, missing = run_baseline.available(parameters.backends)
+        cases = _hpckit_cases(parameters, cluster)
+        return [
+            _hpckit_run(cluster, case, workload) for workload in workloads for case in cases
+        ], []
+    baselines, missing = run_baseline.available(parameters.backends)
     runs: list[Run] = []
-    for load in loads:
-        runs += [_hpckit_run(where, case, load) for case in _hpckit_cases(parameters, where)]
+    for workload in workloads:
         runs += [
-            _plain_run(parameters, where, way, workers, load)
-            for workers in parameters.workers for way in ways
+            _hpckit_run(cluster, case, workload) for case in _hpckit_cases(parameters, cluster)
+        ]
+        runs += [
+            _baseline_run(parameters, cluster, baseline, workers, workload)
+            for workers in parameters.workers for baseline in baselines
         ]  # fmt: skip
     return runs, missing
 
 
 def _case(
-    parameters: Parameters, where: Place, workers: int, *, name: str, engine: str, hpckit: bool
+    parameters: Parameters,
+    cluster: BenchCluster,
+    workers: int,
+    *,
+    name: str,
+    engine: str,
+    hpckit: bool,
 ) -> Case:
     return Case(
         name=name,
@@ -69,69 +81,86 @@ def _case(
         hpckit=hpckit,
         workers=workers,
         cpus=parameters.cpus,
-        slots=where.slots(workers, parameters.cpus, machine.cpu_count()),
+        slots=cluster.slots(workers, parameters.cpus, machine.cpu_count()),
     )
 
 
-def _hpckit_cases(parameters: Parameters, where: Place) -> list[Case]:
+def _hpckit_cases(parameters: Parameters, cluster: BenchCluster) -> list[Case]:
     return [
-        _case(parameters, where, workers, name=f"hpckit-{engine}", engine=engine, hpckit=True)
+        _case(parameters, cluster, workers, name=f"hpckit-{engine}", engine=engine, hpckit=True)
         for workers in parameters.workers for engine in parameters.backends
     ]  # fmt: skip
 
 
-def _hpckit_run(where: Place, case: Case, load: Load) -> Run:
-    def act(name: str, _repeat: int) -> Ran:
-        return run_hpckit.run(run_hpckit.Through(place=where, name=name), case, load)
+def _hpckit_run(cluster: BenchCluster, case: Case, workload: Workload) -> Run:
+    def execute(name: str, _repeat: int) -> RunResult:
+        return run_hpckit.run(run_hpckit.RunRequest(cluster=cluster, name=name), case, workload)
 
-    return Run(case, load, act)
+    return Run(case, workload, execute)
 
 
-def _plain_run(
-    parameters: Parameters, where: Place, way: run_baseline.Plain, workers: int, load: Load
+def _baseline_run(
+    parameters: Parameters,
+    cluster: BenchCluster,
+    baseline: run_baseline.Baseline,
+    workers: int,
+    workload: Workload,
 ) -> Run:
-    case = _case(parameters, where, workers, name=way.case, engine=way.engine, hpckit=False)
+    case = _case(
+        parameters, cluster, workers, name=baseline.case, engine=baseline.engine, hpckit=False
+    )
 
-    def act(name: str, _repeat: int) -> Ran:
-        return run_baseline.run(way, case, load, where.root / name, parameters.port)
+    def execute(name: str, _repeat: int) -> RunResult:
+        return run_baseline.run(baseline, case, workload, cluster.root / name, parameters.port)
 
-    return Run(case, load, act, optional=bool(way.get), note=way.note)
+    return Run(case, workload, execute, optional=bool(baseline.install_hint), note=baseline.note)
 
 
-def _spot_runs(asked: Asked, where: Place, loads: Sequence[Load]) -> list[Run]:
+def _spot_runs(
+    request: ScenarioRequest, cluster: BenchCluster, workloads: Sequence[Workload]
+) -> list[Run]:
     """Return each case undisturbed and reclaimed; both in the same partition."""
-    if where.kind == "emulated":
-        spot, preempt = asked.spot_partition or "spot", ""
+    if cluster.kind == "emulated":
+        spot, preempt = request.spot_partition or "spot", ""
     else:
-        spot, preempt = preemptions.find_partitions(asked.spot_partition, asked.preempt_partition)
-        asked.say(f"workers in partition {spot}, reclaimed by jobs of {preempt}")
+        spot, preempt = preemptions.find_partitions(
+            request.spot_partition, request.preempt_partition
+        )
+        request.progress(f"workers in partition {spot}, reclaimed by jobs of {preempt}")
     runs = []
-    for load in loads:
-        for case in _hpckit_cases(asked.parameters, where):
+    for workload in workloads:
+        for case in _hpckit_cases(request.parameters, cluster):
             for undisturbed in (True, False):
                 own = replace(case, undisturbed=undisturbed)
-                runs.append(_spot_run(asked.parameters, where, own, load, (spot, preempt)))
+                runs.append(_spot_run(request.parameters, cluster, own, workload, (spot, preempt)))
     return runs
 
 
 def _spot_run(
-    parameters: Parameters, where: Place, case: Case, load: Load, partitions: tuple[str, str]
+    parameters: Parameters,
+    cluster: BenchCluster,
+    case: Case,
+    workload: Workload,
+    partitions: tuple[str, str],
 ) -> Run:
     spot, preempt = partitions
     between_s = parameters.life_s / case.workers
 
-    def taking(seed: int) -> preemptions.Reclaims:
-        if where.kind == "emulated":
-            return preemptions.EmulatedReclaims(3600 / between_s, parameters.grace_s, seed, spot)
-        return preemptions.SlurmReclaims(between_s, seed, preempt, where.root)
+    def make_preempter(seed: int) -> preemptions.Preempter:
+        if cluster.kind == "emulated":
+            return preemptions.EmulatedPreempter(3600 / between_s, parameters.grace_s, seed, spot)
+        return preemptions.SlurmPreempter(between_s, seed, preempt, cluster.root)
 
-    def act(name: str, repeat: int) -> Ran:
+    def execute(name: str, repeat: int) -> RunResult:
         if case.undisturbed:
-            how = run_hpckit.Through(place=where, name=name, partition=spot)
-            return run_hpckit.run(how, case, load)
-        how = run_hpckit.Through(
-            place=where, name=name, partition=spot, reclaims=taking(parameters.seed + repeat)
+            request = run_hpckit.RunRequest(cluster=cluster, name=name, partition=spot)
+            return run_hpckit.run(request, case, workload)
+        request = run_hpckit.RunRequest(
+            cluster=cluster,
+            name=name,
+            partition=spot,
+            preempter=make_preempter(parameters.seed + repeat),
         )
-        return run_hpckit.run(how, case, load)
+        return run_hpckit.run(request, case, workload)
 
-    return Run(case, load, act)
+    return Run(case, workload, execute)

@@ -68,7 +68,7 @@ def by_size(samples: Iterable[Sample]) -> dict[int, list[Sample]]:
     return found
 
 
-def correctness(samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], set[int]]:
+def check_correctness(samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], set[int]]:
     """Return the checks of every scenario, and the sizes whose samples must not be compared."""
     outputs, bags = unequal_outputs(samples), unequal_bags(samples)
     checks = []

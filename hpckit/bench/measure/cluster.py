@@ -47,7 +47,7 @@ kill_wait = "{kill_wait_s}s"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class EmulatedConfig:
     """The emulated cluster to make.
 
     Attributes:
@@ -63,7 +63,7 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class BenchCluster:
     """One Slurm, and a directory there.
 
     Attributes:
@@ -99,7 +99,7 @@ class Place:
         return min(slots, machine_cpus) if self.kind == "emulated" else slots
 
 
-def real_slurm() -> bool:
+def is_slurm_reachable() -> bool:
     """Whether a real Slurm answers here."""
     try:
         return shutil.which("sbatch") is not None and reachable("")
@@ -108,7 +108,7 @@ def real_slurm() -> bool:
 
 
 @contextmanager
-def emulated(shape: Shape) -> Iterator[Place]:
+def emulated_cluster(shape: EmulatedConfig) -> Iterator[BenchCluster]:
     """Bring up an emulated cluster of our own; take it down, with all that it runs.
 
     When a run fails, its directory stays: the error names the logs in it.
@@ -123,14 +123,14 @@ def emulated(shape: Shape) -> Iterator[Place]:
     # Short, for Unix sockets lie in it: see `node_tmp` in docs/engines.md.
     root = Path(tempfile.mkdtemp(prefix="hb-", dir="/tmp"))
     try:
-        with _alone(Path(paths.root())):
+        with _exclusive_lock(Path(paths.root())):
             env = _environment(root, emulators=paths.root())
             site = _write_site(root, shape)
             try:
                 bring_up(load_site_file(site).site)
                 slurm_bin = str(Path(paths.state_dir(CLUSTER)) / "bin")
-                yield Place(
-                    kind="emulated", version=_version(slurm_bin), nodes=shape.nodes,
+                yield BenchCluster(
+                    kind="emulated", version=_slurm_version(slurm_bin), nodes=shape.nodes,
                     cpus_per_node=shape.cpus, site=CLUSTER, slurm_bin=slurm_bin, root=root, env=env,
                 )  # fmt: skip
             finally:
@@ -145,7 +145,7 @@ def emulated(shape: Shape) -> Iterator[Place]:
 
 
 @contextmanager
-def _alone(state: Path) -> Iterator[None]:
+def _exclusive_lock(state: Path) -> Iterator[None]:
     """Hold the benchmark's cluster: two at once would measure each other."""
     from hpckit.emulator import control, paths
 
@@ -173,7 +173,7 @@ def _environment(root: Path, *, emulators: str) -> dict[str, str]:
     return env | {"HPCKIT_EMULATOR_DIR": emulators}
 
 
-def _write_site(root: Path, shape: Shape) -> Path:
+def _write_site(root: Path, shape: EmulatedConfig) -> Path:
     for name in ("r", "t"):
         (root / name).mkdir()
     sites = root / "c" / "hpckit" / "sites"
@@ -189,7 +189,7 @@ def _write_site(root: Path, shape: Shape) -> Path:
 
 
 @contextmanager
-def real() -> Iterator[Place]:
+def real_cluster() -> Iterator[BenchCluster]:
     """Use the Slurm that answers here, and a directory beside the runs of this user.
 
     Raises:
@@ -203,8 +203,8 @@ def real() -> Iterator[Place]:
         raise SchedulerError("Slurm answers, but names no nodes")
     root = Path(tempfile.mkdtemp(prefix="bench-", dir=runs))
     try:
-        yield Place(
-            kind="slurm", version=_version(""), nodes=len(nodes),
+        yield BenchCluster(
+            kind="slurm", version=_slurm_version(""), nodes=len(nodes),
             cpus_per_node=min(node.cpus for node in nodes), site="", slurm_bin="", root=root,
             env=dict(os.environ),
         )  # fmt: skip
@@ -245,6 +245,6 @@ def hpckit(words: list[str], env: dict[str, str], cwd: Path) -> dict[str, Any]:
     )
 
 
-def _version(slurm_bin: str) -> str:
+def _slurm_version(slurm_bin: str) -> str:
     """Return Slurm's version, which all its commands tell."""
     return run_slurm("sinfo", ["--version"], slurm_bin=slurm_bin).split()[-1]

@@ -10,22 +10,22 @@ from typing import Any, Final
 
 from hpckit.bench.measure import machine
 from hpckit.bench.measure.cases import Run
-from hpckit.bench.measure.checks import check, correctness
-from hpckit.bench.measure.cluster import Place
+from hpckit.bench.measure.checks import check, check_correctness
+from hpckit.bench.measure.cluster import BenchCluster
 from hpckit.bench.measure.parameters import Parameters
-from hpckit.bench.measure.sample import Ran, sample
+from hpckit.bench.measure.sample import RunResult, sample
 from hpckit.bench.measure.statistics import figures
-from hpckit.bench.measure.workload import Load
+from hpckit.bench.measure.workload import Workload
 from hpckit.bench.report.load_results import SCHEMA
 
-_STRETCH: Final = 1.3  # of a task among others over one alone: from here on it is worth a word
+_SLOWDOWN: Final = 1.3  # of a task among others over one alone: from here on it is worth a word
 
 
 @dataclass
-class Measured:
+class Measurements:
     """All that was measured."""
 
-    runs: list[tuple[Run, int, Ran]] = field(default_factory=list)
+    runs: list[tuple[Run, int, RunResult]] = field(default_factory=list)
     alone: dict[int, list[float]] = field(default_factory=dict)  # a task by itself, by size
     busy: list[float] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # others' tools that failed, by case
@@ -47,16 +47,18 @@ class Measured:
 
 def make_document(
     parameters: Parameters,
-    where: Place,
-    loads: Sequence[Load],
-    measured: Measured,
+    cluster: BenchCluster,
+    workloads: Sequence[Workload],
+    measured: Measurements,
     missing: Sequence[str],
 ) -> dict[str, Any]:
     samples = [
-        sample(run.case, run.load, ran, repeat=repeat, task_s=measured.task_s(run.load.size))
-        for run, repeat, ran in measured.runs
+        sample(
+            run.case, run.workload, result, repeat=repeat, task_s=measured.task_s(run.workload.size)
+        )
+        for run, repeat, result in measured.runs
     ]
-    checks, incomparable = correctness(samples)
+    checks, incomparable = check_correctness(samples)
     if parameters.scenario == "spot":
         taken = sum(one["reclaimed"] for one in samples)
         hint = "Nothing was taken away in time: give more --tasks, or a shorter --life."
@@ -65,7 +67,7 @@ def make_document(
     return {
         "schema": SCHEMA,
         "scenario": parameters.scenario,
-        "place": where.to_dict(),
+        "place": cluster.to_dict(),
         "when": datetime.datetime.now(datetime.UTC).strftime(
             "%Y-%m-%dT%H:%M:%SZ"
         ),
@@ -73,10 +75,10 @@ def make_document(
             **machine.describe(), "busy_before": round(measured.busy[0], 2),
             "busy_after": round(measured.busy[1], 2), "noisy": bool(words), "noise": words,
         },
-        "versions": machine.versions(loads[0]),
+        "versions": machine.versions(workloads[0]),
         "parameters": parameters.to_dict(),
         "missing": list(missing),
-        "notes": [*_notes(parameters, where, samples), *measured.notes()],
+        "notes": [*_notes(parameters, cluster, samples), *measured.notes()],
         "checks": checks,
         "alone": {
             str(size): [round(t, 6) for t in times] for size, times in measured.alone.items()
@@ -87,15 +89,17 @@ def make_document(
     }  # fmt: skip
 
 
-def _notes(parameters: Parameters, where: Place, samples: Sequence[dict[str, Any]]) -> list[str]:
+def _notes(
+    parameters: Parameters, cluster: BenchCluster, samples: Sequence[dict[str, Any]]
+) -> list[str]:
     """Return what a reader of the figures should know."""
     notes = []
-    if parameters.scenario == "spot" and where.kind == "emulated":
+    if parameters.scenario == "spot" and cluster.kind == "emulated":
         notes.append(
             f"{parameters.grace_s + parameters.kill_wait_s:g} s after a reclaim's warning, what "
             "still runs is killed; Slurm's own KillWait is 30 s, in which shorter tasks end well"
         )
-    if where.nodes == 1 and where.kind == "emulated":
+    if cluster.nodes == 1 and cluster.kind == "emulated":
         notes.append("the emulated node has one CPU more than the workers take: for the head")
     shared = sorted(
         {one["workers"] for one in samples if one["slots"] < one["workers"] * one["cpus"]}
@@ -106,7 +110,7 @@ def _notes(parameters: Parameters, where: Place, samples: Sequence[dict[str, Any
             f"{', '.join(map(str, shared))} workers is that of {machine.cpu_count()} slots"
         )
     ratios = [one["mean_task_s"] / one["task_s"] for one in samples if one["mean_task_s"]]
-    if where.kind == "slurm" and ratios and statistics.median(ratios) > _STRETCH:
+    if cluster.kind == "slurm" and ratios and statistics.median(ratios) > _SLOWDOWN:
         notes.append(
             f"among others, a task took {statistics.median(ratios):.1f} times as long as alone on "
             "this machine: the nodes are slower, or share CPUs; the efficiency shows that too"
@@ -114,18 +118,18 @@ def _notes(parameters: Parameters, where: Place, samples: Sequence[dict[str, Any
     return notes
 
 
-def _timelines(scenario: str, measured: Measured) -> list[dict[str, Any]]:
+def _timelines(scenario: str, measured: Measurements) -> list[dict[str, Any]]:
     """Return one run's timeline for each case: of the most workers, and the most reclaims."""
     if scenario == "baseline":
         return []
-    best: dict[tuple[str, bool], tuple[Run, Ran]] = {}
-    for run, _, ran in measured.runs:
+    best: dict[tuple[str, bool], tuple[Run, RunResult]] = {}
+    for run, _, result in measured.runs:
         key = (run.case.name, run.case.undisturbed)
-        rank = (run.case.workers, ran.losses.reclaimed)
+        rank = (run.case.workers, result.losses.reclaimed)
         held = best.get(key)
         if held is None or rank > (held[0].case.workers, held[1].losses.reclaimed):
-            best[key] = (run, ran)
+            best[key] = (run, result)
     return [
-        {"case": name, "undisturbed": undisturbed, "workers": list(ran.workers)}
-        for (name, undisturbed), (_, ran) in best.items()
+        {"case": name, "undisturbed": undisturbed, "workers": list(result.workers)}
+        for (name, undisturbed), (_, result) in best.items()
     ]

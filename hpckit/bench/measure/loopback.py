@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def received() -> int:
+def bytes_received() -> int:
     """Return how many bytes have passed since the machine started."""
     return parse(Path("/proc/net/dev").read_text())
 

@@ -16,14 +16,14 @@ from typing import Any, Final
 import psutil
 
 from hpckit.bench.measure.statistics import interquartile
-from hpckit.bench.measure.workload import Load
+from hpckit.bench.measure.workload import Workload
 
 #: From this part of the machine on, others keep it too busy to measure on.
 BUSY_SHARE: Final = 0.5
 #: From this part of the median on, the quartiles of a lone task's times lie too far apart to hold
 #: others against them. Tasks of some ms vary by a fifth on a quiet machine (ran: a virtual one).
 DRIFT: Final = 0.3
-_LOOK_S: Final = 1.0
+_POLL_S: Final = 1.0
 
 
 def cpu_count() -> int:
@@ -36,7 +36,7 @@ def busy_cpus() -> float:
 
     The load average would still tell of the scenario before this one.
     """
-    return float(psutil.cpu_percent(_LOOK_S)) / 100 * (os.cpu_count() or 1)
+    return float(psutil.cpu_percent(_POLL_S)) / 100 * (os.cpu_count() or 1)
 
 
 def describe() -> dict[str, Any]:
@@ -81,26 +81,26 @@ def noise(busy: Sequence[float], alone: Mapping[int, Sequence[float]]) -> list[s
     return words
 
 
-def versions(load: Load) -> dict[str, str | None]:
+def versions(workload: Workload) -> dict[str, str | None]:
     """Return the versions of all that takes part; None for what is not installed."""
     return {
-        "hpckit": _of_package("hpckit"),
-        "ray": _of_package("ray"),
-        "workqueue": _said(["work_queue_worker", "--version"], r"version (\S+)"),
-        "parallel": _said(["parallel", "--version"], r"GNU parallel (\S+)"),
-        "hyperqueue": _of_package("hyperqueue"),
-        "zfp": _said([str(load.program), "--version"], r"zfp (\S+)"),
+        "hpckit": _package_version("hpckit"),
+        "ray": _package_version("ray"),
+        "workqueue": _read_output(["work_queue_worker", "--version"], r"version (\S+)"),
+        "parallel": _read_output(["parallel", "--version"], r"GNU parallel (\S+)"),
+        "hyperqueue": _package_version("hyperqueue"),
+        "zfp": _read_output([str(workload.program), "--version"], r"zfp (\S+)"),
     }
 
 
-def _of_package(name: str) -> str | None:
+def _package_version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _said(argv: list[str], pattern: str) -> str | None:
+def _read_output(argv: list[str], pattern: str) -> str | None:
     if shutil.which(argv[0]) is None:
         return None
     done = subprocess.run(

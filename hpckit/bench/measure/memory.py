@@ -21,13 +21,13 @@ import psutil
 Role = Literal["head", "worker", ""]
 #: Given name and command line, whether a process begins a head's or a worker's tree.
 Roles = Callable[[str, Sequence[str]], Role]
-_PAUSES_S: Final = (0.25, 0.25, 0.5)  # the last goes on
-_PAUSE_BY_LOOK: Final = 50  # a look costs up to 2 ms for each process: at most 2 % of a CPU
+_INTERVALS_S: Final = (0.25, 0.25, 0.5)  # the last goes on
+_INTERVAL_PER_COST: Final = 50  # a look costs up to 2 ms for each process: at most 2 % of a CPU
 _TASK: Final = "compress_task"
-_YOUNG_S: Final = 3.0  # a process that was only just forked may still look like its parent
+_JUST_FORKED_S: Final = 3.0  # a process that was only just forked may still look like its parent
 
 
-class Memory:
+class MemoryWatcher:
     """Watches from a thread while the block runs; then `head_mib` and `worker_mib` are known.
 
     Attributes:
@@ -36,7 +36,7 @@ class Memory:
         seen: every process of these trees, so that what is left of them can be ended.
     """
 
-    def __init__(self, roles: Roles, *, nested: bool = False) -> None:
+    def __init__(self, roles: Roles, *, workers_in_head: bool = False) -> None:
         """Watch.
 
         Args:
@@ -44,15 +44,15 @@ class Memory:
             nested: whether a worker counts only below a head.
         """
         self._roles = roles
-        self._nested = nested
+        self._nested = workers_in_head
         self._known: dict[psutil.Process, Role] = {}
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.head_mib: float | None = None
         self.worker_mib: float | None = None
         self.seen: set[psutil.Process] = set()
 
-    def __enter__(self) -> Memory:
+    def __enter__(self) -> MemoryWatcher:
         self._thread.start()
         return self
 
@@ -62,13 +62,13 @@ class Memory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        pauses = itertools.chain(_PAUSES_S, itertools.repeat(_PAUSES_S[-1]))
+        pauses = itertools.chain(_INTERVALS_S, itertools.repeat(_INTERVALS_S[-1]))
         took_s = 0.0
-        while not self._over.wait(max(next(pauses), _PAUSE_BY_LOOK * took_s)):
+        while not self._stop.wait(max(next(pauses), _INTERVAL_PER_COST * took_s)):
             began = time.thread_time()
             self.look()
             took_s = time.thread_time() - began
@@ -104,22 +104,22 @@ class Memory:
         found: list[tuple[psutil.Process, Role, int]] = []
         for pid, process in processes.items():
             root = _root(pid, parents, roles)
-            if root and self._counts(root, parents, roles):
+            if root and self._is_counted(root, parents, roles):
                 found.append((process, roles[root], root))
         return found
 
-    def _counts(self, root: int, parents: dict[int, int], roles: dict[int, Role]) -> bool:
+    def _is_counted(self, root: int, parents: dict[int, int], roles: dict[int, Role]) -> bool:
         if roles[root] == "head" or not self._nested:
             return True
         above = _root(parents.get(root, 0), parents, roles)
-        return bool(above) and self._counts(above, parents, roles)
+        return bool(above) and self._is_counted(above, parents, roles)
 
     def _role(self, process: psutil.Process) -> Role | None:
         """Return what a process begins; None for a task."""
         if process.name() == _TASK:
             return None
         known = self._known.get(process)
-        if known is None or time.time() - process.create_time() < _YOUNG_S:
+        if known is None or time.time() - process.create_time() < _JUST_FORKED_S:
             known = self._known[process] = self._roles(process.name(), process.cmdline())
         return known
 
@@ -157,7 +157,7 @@ def roles_of_script(config: str) -> Roles:
     """Return how the processes of a script are told apart that has this argument.
 
     Workers are Work Queue's own, and Ray's raylet with all that it holds; the rest is the head.
-    Use it with `nested`.
+    Use it with `workers_in_head`.
     """
 
     def role(name: str, argv: Sequence[str]) -> Role:

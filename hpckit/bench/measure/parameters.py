@@ -100,13 +100,13 @@ def make_parameters(scenario: str, asked: dict[str, Any], *, cpus: int) -> Param
     }  # fmt: skip
     chosen = asked.get("sizes") is not None and asked.get("tasks") is None
     if chosen or len(values["tasks"]) != len(values["sizes"]):
-        values["tasks"] = _for_each_size(values, given=asked.get("tasks") is not None)
+        values["tasks"] = _tasks_for_each_size(values, given=asked.get("tasks") is not None)
     found = Parameters(scenario=scenario, **values)
     _check(found)
     return found
 
 
-def _for_each_size(values: dict[str, Any], *, given: bool) -> tuple[int, ...]:
+def _tasks_for_each_size(values: dict[str, Any], *, given: bool) -> tuple[int, ...]:
     """Return one number of tasks for each size, where there are not as many of both.
 
     Of the defaults, the least: sizes that somebody asks for may be large ones.
@@ -121,13 +121,13 @@ def _for_each_size(values: dict[str, Any], *, given: bool) -> tuple[int, ...]:
 
 
 def _check(found: Parameters) -> None:
-    _within("--size", found.sizes, SIZES)
-    _within("--tasks", found.tasks, (1, MAX_TASKS))
-    _within("--workers", found.workers, (1, MAX_SLOTS))
-    _within("--cpus", (found.cpus,), (1, MAX_SLOTS))
-    _within("--repeats", (found.repeats,), (1, 100))
-    _unlike("--size", found.sizes)
-    _unlike("--workers", found.workers)
+    _require_within("--size", found.sizes, SIZES)
+    _require_within("--tasks", found.tasks, (1, MAX_TASKS))
+    _require_within("--workers", found.workers, (1, MAX_SLOTS))
+    _require_within("--cpus", (found.cpus,), (1, MAX_SLOTS))
+    _require_within("--repeats", (found.repeats,), (1, 100))
+    _require_distinct("--size", found.sizes)
+    _require_distinct("--workers", found.workers)
     if not (math.isfinite(found.tolerance) and found.tolerance > 0):
         raise InputError(f"--tolerance is {found.tolerance:g}, but must be above 0")
     if max(found.workers) * found.cpus > MAX_SLOTS:
@@ -158,7 +158,7 @@ def _check(found: Parameters) -> None:
             raise InputError(f"{name} is {value:g}, but must be within 0 and 3600 seconds")
 
 
-def _within(name: str, values: Sequence[int], bounds: tuple[int, int]) -> None:
+def _require_within(name: str, values: Sequence[int], bounds: tuple[int, int]) -> None:
     least, most = bounds
     if not values:
         raise InputError(f"{name} is empty", hint=f"Give a number within {least} and {most}.")
@@ -167,7 +167,7 @@ def _within(name: str, values: Sequence[int], bounds: tuple[int, int]) -> None:
             raise InputError(f"{name} is {value}, but must be within {least} and {most}")
 
 
-def _unlike(name: str, values: Sequence[object]) -> None:
+def _require_distinct(name: str, values: Sequence[object]) -> None:
     twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
         raise InputError(f"{name} names {twice} twice", hint="Give each once; see --repeats.")

@@ -19,8 +19,8 @@ from hpckit.slurm.sbatch import sbatch, scancel
 from hpckit.slurm.scontrol import parse_pairs, show_nodes
 from hpckit.slurm.states import JobState
 
-_HELD_S: Final = 3  # how long a job that goes before ours keeps its node
-_BETWEEN_LOOKS_S: Final = 1.0
+_HOLD_NODE_S: Final = 3  # how long a job that goes before ours keeps its node
+_RETRY_S: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def find_partitions(spot: str, preempt: str) -> tuple[str, str]:
     return choose_partitions(parse_partitions(text), spot, preempt)
 
 
-class Reclaims:
+class Preempter:
     """Reclaims running workers of a run from its first running task on."""
 
     def look(self, run_dir: RunDir, running: bool) -> None:
@@ -98,7 +98,7 @@ class Reclaims:
 
 
 @dataclass
-class EmulatedReclaims(Reclaims):
+class EmulatedPreempter(Preempter):
     """By the emulator: so many an hour, among the running jobs of a partition.
 
     Attributes:
@@ -134,7 +134,7 @@ class EmulatedReclaims(Reclaims):
 
 
 @dataclass
-class SlurmReclaims(Reclaims):
+class SlurmPreempter(Preempter):
     """By short jobs of a partition that goes before the workers'; each wants one worker's node.
 
     Attributes:
@@ -154,7 +154,7 @@ class SlurmReclaims(Reclaims):
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
-        self.script.write_text(f"#!/bin/sh\nsleep {_HELD_S}\n")
+        self.script.write_text(f"#!/bin/sh\nsleep {_HOLD_NODE_S}\n")
 
     @property
     def script(self) -> Path:
@@ -168,13 +168,13 @@ class SlurmReclaims(Reclaims):
             self._next = now + self._random.expovariate(1 / self.mean_s) if running else 0.0
         elif now >= self._next:
             waits = self._random.expovariate(1 / self.mean_s)
-            self._next = now + (waits if self._take(run_dir) else _BETWEEN_LOOKS_S)
+            self._next = now + (waits if self._preempt_one(run_dir) else _RETRY_S)
 
-    def _take(self, run_dir: RunDir) -> bool:
+    def _preempt_one(self, run_dir: RunDir) -> bool:
         """Submit a job that wants the node of a running worker; return whether there is one."""
         jobs = read_jobs(run_dir)
         states = job_states([*(job.job_id for job in jobs), *self._jobs], slurm_bin="")
-        held = {self._jobs[key] for key, s in states.items() if key in self._jobs and _lives(s)}
+        held = {self._jobs[key] for key, s in states.items() if key in self._jobs and _is_alive(s)}
         running = [s for s in states.values() if s.state == "RUNNING" and s.nodes]
         workers = {job.job_id for job in jobs if job.role == "workers"}
         victims = [s for s in running if s.job_id.partition("_")[0] in workers]
@@ -198,5 +198,5 @@ class SlurmReclaims(Reclaims):
                 scancel(list(self._jobs), slurm_bin="")
 
 
-def _lives(state: JobState) -> bool:
+def _is_alive(state: JobState) -> bool:
     return state.phase in ("waiting", "running")

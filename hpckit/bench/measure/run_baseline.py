@@ -22,22 +22,22 @@ import psutil
 
 from hpckit.assets import how_to_install
 from hpckit.bench import baselines
-from hpckit.bench.measure.loopback import received
-from hpckit.bench.measure.memory import Memory, roles_of_script
+from hpckit.bench.measure.loopback import bytes_received
+from hpckit.bench.measure.memory import MemoryWatcher, roles_of_script
 from hpckit.bench.measure.parameters import PORTS
-from hpckit.bench.measure.sample import Case, Losses, Ran
-from hpckit.bench.measure.workload import Load, digest, laid_out
+from hpckit.bench.measure.sample import Case, Losses, RunResult
+from hpckit.bench.measure.workload import Workload, digest, make_directories
 from hpckit.engines.registry import VARIABLES
 from hpckit.errors import EngineError
 
-_LONGEST_S: Final = 900.0
-_END_S: Final = 8.0  # that a script has to end what it has started
+_MAX_RUN_S: Final = 900.0
+_TERMINATE_S: Final = 8.0  # that a script has to end what it has started
 _ALONE: Final = ("unshare", "--map-root-user", "--net", "--")
-_CUT_OFF: Final = (*VARIABLES, "SLURM_", "HPCKIT_HEAD", "PARALLEL")
+_REMOVED_VARIABLES: Final = (*VARIABLES, "SLURM_", "HPCKIT_HEAD", "PARALLEL")
 
 
 @dataclass(frozen=True)
-class Plain:
+class Baseline:
     """One way to do without hpckit.
 
     Attributes:
@@ -53,8 +53,8 @@ class Plain:
     case: str
     engine: str
     script: str
-    here: Callable[[], bool] = lambda: True
-    get: str = ""
+    is_available: Callable[[], bool] = lambda: True
+    install_hint: str = ""
     alone: bool = False
     note: str = ""
 
@@ -70,13 +70,13 @@ def _has_hyperqueue() -> bool:
     return not subprocess.run([*_ALONE, "true"], capture_output=True, check=False).returncode
 
 
-PLAINS: Final = (
-    Plain("plain-workqueue", "workqueue", "workqueue.py"),
-    Plain("plain-ray", "ray", "on_ray.py"),
-    Plain(
+BASELINES: Final = (
+    Baseline("plain-workqueue", "workqueue", "workqueue.py"),
+    Baseline("plain-ray", "ray", "on_ray.py"),
+    Baseline(
         "parallel", "parallel", "parallel.py", _has_parallel, "GNU parallel: apt install parallel"
     ),
-    Plain(
+    Baseline(
         "hyperqueue", "hyperqueue", "on_hyperqueue.py", _has_hyperqueue,
         f"HyperQueue, where users may make network namespaces: {how_to_install('bench')}",
         alone=True,
@@ -86,82 +86,88 @@ PLAINS: Final = (
 )  # fmt: skip
 
 
-def available(backends: Sequence[str]) -> tuple[list[Plain], list[str]]:
+def available(backends: Sequence[str]) -> tuple[list[Baseline], list[str]]:
     """Return the ways that go here, and how to get the others that nobody left out on purpose."""
     found, missing = [], []
-    for way in PLAINS:
-        if not way.get:
-            if way.engine in backends:
-                found.append(way)
-        elif way.here():
-            found.append(way)
+    for baseline in BASELINES:
+        if not baseline.install_hint:
+            if baseline.engine in backends:
+                found.append(baseline)
+        elif baseline.is_available():
+            found.append(baseline)
         else:
-            missing.append(way.get)
+            missing.append(baseline.install_hint)
     return found, missing
 
 
-def run(way: Plain, case: Case, load: Load, directory: Path, port: int) -> Ran:
+def run(
+    baseline: Baseline, case: Case, workload: Workload, directory: Path, port: int
+) -> RunResult:
     """Run the bag to its end, and return what was measured.
 
     Raises:
         EngineError: the script failed.
     """
-    laid_out(directory)
-    argv, env = _command(way, case, load, directory, port)
-    before, began = received(), time.time()
+    make_directories(directory)
+    argv, env = _command(baseline, case, workload, directory, port)
+    before, started_at = bytes_received(), time.time()
     with (
-        Memory(roles_of_script(argv[-1]), nested=True) as memory,
-        _started(argv, env, directory, memory) as process,
+        MemoryWatcher(roles_of_script(argv[-1]), workers_in_head=True) as memory,
+        _running_script(argv, env, directory, memory) as process,
     ):
-        out = _said(way, process)
-    said = _answer(way, process.returncode, out, directory)
-    ran = Ran(
-        began=began,
-        first_start=said["first_start"],
-        last_end=said["last_end"],
-        known=said["known"],
+        out = _read_output(baseline, process)
+    said = _parse_output(baseline, process.returncode, out, directory)
+    result = RunResult(
+        started_at=started_at,
+        first_task_at=said["first_start"],
+        last_task_end_at=said["last_end"],
+        results_known_at=said["known"],
         done=said["done"],
         mean_task_s=said.get("mean_task_s"),
-        digest=digest(load, directory),
+        digest=digest(workload, directory),
         head_mib=memory.head_mib,
         worker_mib=memory.worker_mib,
-        moved=None if way.alone else received() - before,
-        losses=Losses(tasks_lost=load.tasks - said["done"]),
+        bytes_moved=None if baseline.alone else bytes_received() - before,
+        losses=Losses(tasks_lost=workload.tasks - said["done"]),
     )
     shutil.rmtree(directory, ignore_errors=True)
-    return ran
+    return result
 
 
-def _said(way: Plain, process: subprocess.Popen[str]) -> str:
+def _read_output(baseline: Baseline, process: subprocess.Popen[str]) -> str:
     try:
-        return process.communicate(timeout=_LONGEST_S)[0]
+        return process.communicate(timeout=_MAX_RUN_S)[0]
     except subprocess.TimeoutExpired as error:
         raise EngineError(
-            f"{way.case} is not over after {_LONGEST_S:.0f} s", hint="Give fewer --tasks."
+            f"{baseline.case} is not over after {_MAX_RUN_S:.0f} s", hint="Give fewer --tasks."
         ) from error
 
 
-def _answer(way: Plain, code: int, out: str, directory: Path) -> Mapping[str, Any]:
+def _parse_output(baseline: Baseline, code: int, out: str, directory: Path) -> Mapping[str, Any]:
     with contextlib.suppress(ValueError, IndexError):
         if code == 0:
             found: dict[str, Any] = json.loads(out.splitlines()[-1])
             return found
     errors = (directory / "stderr").read_text(errors="replace").strip()
-    raise EngineError(f"{way.case} ended with exit code {code}: {errors[-2000:] or out[-500:]}")
+    raise EngineError(
+        f"{baseline.case} ended with exit code {code}: {errors[-2000:] or out[-500:]}"
+    )
 
 
 def _command(
-    way: Plain, case: Case, load: Load, directory: Path, port: int
+    baseline: Baseline, case: Case, workload: Workload, directory: Path, port: int
 ) -> tuple[list[str], dict[str, str]]:
     """Return the script's command line, the configuration last, and its environment."""
     config: dict[str, Any] = {
-        "commands": load.commands(directory), "slots": case.workers * case.cpus,
+        "commands": workload.commands(directory), "slots": case.workers * case.cpus,
         "directory": str(directory),
     }  # fmt: skip
-    env = {name: value for name, value in os.environ.items() if not name.startswith(_CUT_OFF)}
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(_REMOVED_VARIABLES)
+    }
     env |= {"TMPDIR": str(directory)}
     python = [sys.executable]
-    if way.engine == "workqueue":
+    if baseline.engine == "workqueue":
         from hpckit.engines.workqueue.binding import find_binding
 
         binding = find_binding(os.environ)
@@ -169,27 +175,27 @@ def _command(
         env |= dict(binding.env)
         first = port or random.randrange(20000, 60000 - PORTS)
         config |= {"module": binding.module, "port": [first, first + PORTS - 1]}
-        config |= {"password_file": str(_secret(directory / "password"))}
-    elif way.engine == "ray":
+        config |= {"password_file": str(_write_secret(directory / "password"))}
+    elif baseline.engine == "ray":
         env |= {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
-        env |= {"RAY_AUTH_TOKEN_PATH": str(_secret(directory / "token"))}
+        env |= {"RAY_AUTH_TOKEN_PATH": str(_write_secret(directory / "token"))}
         env |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
     path = directory / "config.json"
     path.write_text(json.dumps(config))
-    if way.alone:
+    if baseline.alone:
         python = [*_ALONE, *python]
-    return [*python, str(Path(baselines.__file__).parent / way.script), str(path)], env
+    return [*python, str(Path(baselines.__file__).parent / baseline.script), str(path)], env
 
 
-def _secret(path: Path) -> Path:
+def _write_secret(path: Path) -> Path:
     path.touch(mode=0o600)
     path.write_text(secrets.token_hex(32))
     return path
 
 
 @contextmanager
-def _started(
-    argv: list[str], env: dict[str, str], directory: Path, memory: Memory
+def _running_script(
+    argv: list[str], env: dict[str, str], directory: Path, memory: MemoryWatcher
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a script; nothing that it has started is left when the block is."""
     with (directory / "stderr").open("wb") as stderr:
@@ -205,7 +211,7 @@ def _started(
         if process.poll() is None:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_END_S)
+                process.wait(_TERMINATE_S)
         psutil.wait_procs(left, timeout=2.0)
         for other in [*left, own]:
             with contextlib.suppress(psutil.Error):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpckit.bench.measure.workload import Load
+from hpckit.bench.measure.workload import Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Losses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ran:
+class RunResult:
     """One run. Times are Unix times in seconds.
 
     Attributes:
@@ -56,59 +56,61 @@ class Ran:
         moved: bytes through the loopback interface meanwhile; None where that says nothing.
     """
 
-    began: float
-    first_start: float
-    last_end: float
-    known: float
+    started_at: float
+    first_task_at: float
+    last_task_end_at: float
+    results_known_at: float
     done: int
     digest: str
     mean_task_s: float | None = None
     head_mib: float | None = None
     worker_mib: float | None = None
-    moved: int | None = None
+    bytes_moved: int | None = None
     losses: Losses = field(default_factory=Losses)
     workers: Sequence[dict[str, Any]] = ()  # of the timeline
 
 
-def sample(case: Case, load: Load, ran: Ran, *, repeat: int, task_s: float) -> dict[str, Any]:
+def sample(
+    case: Case, workload: Workload, result: RunResult, *, repeat: int, task_s: float
+) -> dict[str, Any]:
     """Return the document's sample of one run."""
-    work_s = max(ran.last_end - ran.first_start, 1e-6)
-    ideal_s = load.tasks * task_s / case.slots
-    overhead_s = (work_s * case.slots - load.tasks * task_s) / load.tasks
+    work_s = max(result.last_task_end_at - result.first_task_at, 1e-6)
+    ideal_s = workload.tasks * task_s / case.slots
+    overhead_s = (work_s * case.slots - workload.tasks * task_s) / workload.tasks
     return {
         "case": case.name, "engine": case.engine, "hpckit": case.hpckit, "repeat": repeat,
-        "size": load.size, "task_s": round(task_s, 6), "tasks": load.tasks,
+        "size": workload.size, "task_s": round(task_s, 6), "tasks": workload.tasks,
         "workers": case.workers, "cpus": case.cpus, "slots": case.slots,
-        "makespan_s": round(ran.known - ran.began, 3),
-        "start_up_s": round(ran.first_start - ran.began, 3),
+        "makespan_s": round(result.results_known_at - result.started_at, 3),
+        "start_up_s": round(result.first_task_at - result.started_at, 3),
         "work_s": round(work_s, 3),
-        "throughput_per_s": round(load.tasks / work_s, 3),
+        "throughput_per_s": round(workload.tasks / work_s, 3),
         "overhead_per_task_ms": round(overhead_s * 1000, 3),
         "ideal_s": round(ideal_s, 4),
         "efficiency": round(ideal_s / work_s, 4),
-        "capacity_used": _capacity_used(case, ran),
-        "head_memory_mib": _rounded(ran.head_mib),
-        "worker_memory_mib": _rounded(ran.worker_mib),
-        "bytes_moved": ran.moved,
-        "digest": ran.digest,
-        "tolerance": load.tolerance, "done": ran.done,
-        "mean_task_s": None if ran.mean_task_s is None else round(ran.mean_task_s, 6),
+        "capacity_used": _capacity_used(case, result),
+        "head_memory_mib": _rounded(result.head_mib),
+        "worker_memory_mib": _rounded(result.worker_mib),
+        "bytes_moved": result.bytes_moved,
+        "digest": result.digest,
+        "tolerance": workload.tolerance, "done": result.done,
+        "mean_task_s": None if result.mean_task_s is None else round(result.mean_task_s, 6),
         "undisturbed": case.undisturbed,
-        **{**vars(ran.losses), "wasted_core_s": round(ran.losses.wasted_core_s, 3)},
+        **{**vars(result.losses), "wasted_core_s": round(result.losses.wasted_core_s, 3)},
     }  # fmt: skip
 
 
-def _capacity_used(case: Case, ran: Ran) -> float | None:
+def _capacity_used(case: Case, result: RunResult) -> float | None:
     """Return which part of the workers' core-seconds went into tasks that count.
 
     Workers count from when they joined until they left, or the last task ended. A task counts with
     the time that it took there, which is longer than alone where CPUs are shared.
     """
-    last = ran.last_end - ran.began
-    there_s: float = sum(max(0.0, min(w["end_s"], last) - w["start_s"]) for w in ran.workers)
-    if not there_s or ran.mean_task_s is None:
+    last = result.last_task_end_at - result.started_at
+    there_s: float = sum(max(0.0, min(w["end_s"], last) - w["start_s"]) for w in result.workers)
+    if not there_s or result.mean_task_s is None:
         return None
-    return round(ran.mean_task_s * ran.done / (there_s * case.cpus), 4)
+    return round(result.mean_task_s * result.done / (there_s * case.cpus), 4)
 
 
 def _rounded(value: float | None) -> float | None:

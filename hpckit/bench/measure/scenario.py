@@ -20,11 +20,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from hpckit.bench.measure import cluster, machine
-from hpckit.bench.measure.cases import Asked, Run, choose_runs
-from hpckit.bench.measure.document import Measured, make_document
+from hpckit.bench.measure.cases import Run, ScenarioRequest, choose_runs
+from hpckit.bench.measure.document import Measurements, make_document
 from hpckit.bench.measure.parameters import PORTS, Parameters
-from hpckit.bench.measure.sample import Ran
-from hpckit.bench.measure.workload import Load, find_program, seconds_alone
+from hpckit.bench.measure.sample import RunResult
+from hpckit.bench.measure.workload import Workload, find_program, time_single_tasks
 from hpckit.errors import EngineError
 from hpckit.model.units import counted
 
@@ -32,92 +32,99 @@ T = TypeVar("T")
 _ALONE: Final = 2  # measurements of a task by itself before each run of such tasks
 
 
-def measure(asked: Asked) -> dict[str, Any]:
+def measure(request: ScenarioRequest) -> dict[str, Any]:
     """Run a scenario; return its document.
 
     Raises:
         InputError: the C++ task is not there, or a parameter cannot be used here.
         HpckitError: a run failed.
     """
-    loads = _loads(asked.parameters)
-    with _place(asked) as where:
-        asked.say(f"{asked.parameters.scenario}: {_where(where)}")
-        runs, missing = choose_runs(asked, where, loads)
+    workloads = _loads(request.parameters)
+    with _provide_cluster(request) as cluster:
+        request.progress(f"{request.parameters.scenario}: {_describe_cluster(cluster)}")
+        runs, missing = choose_runs(request, cluster, workloads)
         for text in missing:
-            asked.say(f"not measured, for it is not installed: {text}")
-        measured = _measure(asked, where, loads, runs)
-    return make_document(asked.parameters, where, loads, measured, missing)
+            request.progress(f"not measured, for it is not installed: {text}")
+        measured = _measure(request, cluster, workloads, runs)
+    return make_document(request.parameters, cluster, workloads, measured, missing)
 
 
-def _loads(parameters: Parameters) -> list[Load]:
+def _loads(parameters: Parameters) -> list[Workload]:
     program = find_program()
     return [
-        Load(
+        Workload(
             program=program, size=size, tasks=parameters.tasks_of(size), seed=parameters.seed,
-            tolerance=parameters.tolerance, witnessed=parameters.scenario == "spot",
+            tolerance=parameters.tolerance, records_starts=parameters.scenario == "spot",
         )
         for size in parameters.sizes
     ]  # fmt: skip
 
 
 @contextlib.contextmanager
-def _place(asked: Asked) -> Iterator[cluster.Place]:
-    parameters = asked.parameters
+def _provide_cluster(request: ScenarioRequest) -> Iterator[cluster.BenchCluster]:
+    parameters = request.parameters
     most, cpus = max(parameters.workers), parameters.cpus
     ports = (parameters.port, parameters.port + PORTS - 1) if parameters.port else (0, 0)
     if parameters.scenario == "baseline":  # and a CPU for the head
-        with cluster.emulated(cluster.Shape(nodes=1, cpus=most * cpus + 1, ports=ports)) as found:
+        with cluster.emulated_cluster(
+            cluster.EmulatedConfig(nodes=1, cpus=most * cpus + 1, ports=ports)
+        ) as found:
             yield found
-    elif cluster.real_slurm():
-        with cluster.real() as found:
+    elif cluster.is_slurm_reachable():
+        with cluster.real_cluster() as found:
             yield found
     else:
         spot = {"kill_wait_s": parameters.kill_wait_s} if parameters.scenario == "spot" else {}
-        shape = cluster.Shape(nodes=max(4, most), cpus=max(2, cpus + 1), ports=ports, **spot)
-        with cluster.emulated(shape) as found:
+        shape = cluster.EmulatedConfig(
+            nodes=max(4, most), cpus=max(2, cpus + 1), ports=ports, **spot
+        )
+        with cluster.emulated_cluster(shape) as found:
             yield found
 
 
-def _where(where: cluster.Place) -> str:
-    kind = "an emulated Slurm on this machine" if where.kind == "emulated" else "the real Slurm"
-    nodes = counted(where.nodes, "node")
-    return f"{kind}, {where.version}: {nodes} of {where.cpus_per_node} CPUs"
+def _describe_cluster(cluster: cluster.BenchCluster) -> str:
+    kind = "an emulated Slurm on this machine" if cluster.kind == "emulated" else "the real Slurm"
+    nodes = counted(cluster.nodes, "node")
+    return f"{kind}, {cluster.version}: {nodes} of {cluster.cpus_per_node} CPUs"
 
 
 def _measure(
-    asked: Asked, where: cluster.Place, loads: Sequence[Load], runs: Sequence[Run]
-) -> Measured:
-    found = Measured(busy=[machine.busy_cpus()])
-    parameters = asked.parameters
+    request: ScenarioRequest,
+    cluster: cluster.BenchCluster,
+    workloads: Sequence[Workload],
+    runs: Sequence[Run],
+) -> Measurements:
+    found = Measurements(busy=[machine.busy_cpus()])
+    parameters = request.parameters
     for number, (repeat, run) in enumerate(shuffled(runs, parameters.repeats, parameters.seed)):
         if run.case.name in found.failed:
             continue
-        _time_alone(found, where, run.load, number)
-        name = f"{where.root.name}-{number}" if where.kind == "slurm" else f"b{number}"
+        _time_single_task(found, cluster, run.workload, number)
+        name = f"{cluster.root.name}-{number}" if cluster.kind == "slurm" else f"b{number}"
         try:
-            ran = run.act(name, repeat)
+            result = run.execute(name, repeat)
         except EngineError as error:
             if not run.optional:
                 raise
             found.fail(run.case.name, f"{run.case.name} failed: {error.message}")
-            asked.say(found.failed[run.case.name])
+            request.progress(found.failed[run.case.name])
             continue
-        found.runs.append((run, repeat, ran))
-        asked.say(_told(run, repeat, ran, spot=parameters.scenario == "spot"))
-    for load in loads:
-        _time_alone(found, where, load, -1)
+        found.runs.append((run, repeat, result))
+        request.progress(_progress_line(run, repeat, result, spot=parameters.scenario == "spot"))
+    for workload in workloads:
+        _time_single_task(found, cluster, workload, -1)
     found.busy.append(machine.busy_cpus())
     return found
 
 
-def _told(run: Run, repeat: int, ran: Ran, *, spot: bool) -> str:
+def _progress_line(run: Run, repeat: int, result: RunResult, *, spot: bool) -> str:
     """Return the line of progress of a run."""
-    reclaimed = f", {ran.losses.reclaimed} reclaimed"
+    reclaimed = f", {result.losses.reclaimed} reclaimed"
     if run.case.undisturbed:
         reclaimed = ", undisturbed" if spot else ""
     return (
-        f"{run.case.name} size {run.load.size} workers {run.case.workers} repeat {repeat}: "
-        f"{ran.known - ran.began:.1f} s{reclaimed}"
+        f"{run.case.name} size {run.workload.size} workers {run.case.workers} repeat {repeat}: "
+        f"{result.results_known_at - result.started_at:.1f} s{reclaimed}"
     )
 
 
@@ -132,9 +139,11 @@ def shuffled(cases: Sequence[T], repeats: int, seed: int) -> Iterator[tuple[int,
         yield from ((repeat, case) for case in order)
 
 
-def _time_alone(found: Measured, where: cluster.Place, load: Load, number: int) -> None:
+def _time_single_task(
+    found: Measurements, cluster: cluster.BenchCluster, workload: Workload, number: int
+) -> None:
     """Measure a task by itself: between the runs, so that it sees the machine that they see."""
-    directory = where.root / f"alone-{load.size}-{number}"
-    times = seconds_alone(load, directory, _ALONE)
-    found.alone.setdefault(load.size, []).extend(times)
+    directory = cluster.root / f"alone-{workload.size}-{number}"
+    times = time_single_tasks(workload, directory, _ALONE)
+    found.alone.setdefault(workload.size, []).extend(times)
     shutil.rmtree(directory, ignore_errors=True)

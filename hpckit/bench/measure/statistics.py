@@ -15,7 +15,7 @@ MEASURES: Final = (
     "redone", "wasted_core_s", "capacity_used",
 )  # fmt: skip
 #: Samples that agree in these are repeats of one another.
-SAME: Final = ("case", "size", "workers", "undisturbed")
+GROUP_KEYS: Final = ("case", "size", "workers", "undisturbed")
 
 
 def interquartile(values: Sequence[float]) -> float:
@@ -53,7 +53,7 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
     return ordered[rank - 1], ordered[-rank]
 
 
-def summed_up(values: Sequence[float]) -> dict[str, float]:
+def summarize(values: Sequence[float]) -> dict[str, float]:
     """Return median, confidence interval (`low`, `high`) and interquartile range (`spread`)."""
     low, high = median_interval(values)
     found = {
@@ -72,20 +72,20 @@ def figures(samples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for sample in samples:
-        groups.setdefault(tuple(sample[key] for key in SAME), []).append(sample)
+        groups.setdefault(tuple(sample[key] for key in GROUP_KEYS), []).append(sample)
     found = []
     for key, group in groups.items():
-        row: dict[str, Any] = {**dict(zip(SAME, key, strict=True)), "n": len(group)}
+        row: dict[str, Any] = {**dict(zip(GROUP_KEYS, key, strict=True)), "n": len(group)}
         row["confidence"] = round(interval_ranks(len(group))[1], 4)
         row |= {name: group[0][name] for name in ("engine", "hpckit", "tasks", "cpus", "slots")}
         row["task_s"] = group[0]["task_s"]
         for measure in MEASURES:
             values = [sample[measure] for sample in group if sample[measure] is not None]
-            row[measure] = summed_up(values) if values else None
+            row[measure] = summarize(values) if values else None
         found.append(row)
-    return sorted(found, key=_place)
+    return sorted(found, key=_sort_key)
 
 
-def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _sort_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     case = (not row["hpckit"], row["case"], not row["undisturbed"])
     return (row["size"], row["workers"], *case)

@@ -19,7 +19,9 @@ _TEXTS: Final = {
     ("spot", "emulated"): "spot_sim_summary.txt",
     ("spot", "slurm"): "spot_real_summary.txt",
 }
-_ROOM: Final = 256 * 1024  # bytes that a scenario's files, and those beside them, may take
+_MIN_FREE_BYTES: Final = (
+    256 * 1024
+)  # bytes that a scenario's files, and those beside them, may take
 
 
 def file_names(scenario: str, kind: str) -> tuple[str, str]:
@@ -28,7 +30,7 @@ def file_names(scenario: str, kind: str) -> tuple[str, str]:
     return f"bench-{scenario}{real}.json", _TEXTS[scenario, kind]
 
 
-def ready(out: Path) -> None:
+def prepare_directory(out: Path) -> None:
     """Make the directory, before anything is measured.
 
     Raises:
@@ -37,7 +39,7 @@ def ready(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out) as probe:
-            probe.write(bytes(_ROOM))
+            probe.write(bytes(_MIN_FREE_BYTES))
             probe.flush()
     except OSError as error:
         raise StorageError(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from hpckit.bench.measure.workload import Start
+from hpckit.bench.measure.workload import TaskStart
 from hpckit.run.state import RunState
 
 
-def account(starts: Sequence[Start], state: RunState, first: int) -> tuple[int, float]:
+def count_wasted_work(
+    starts: Sequence[TaskStart], state: RunState, first: int
+) -> tuple[int, float]:
     """Return how many starts were beyond one for each task, and how many seconds they took.
 
     The start that counts is the one nearest to what the journal says of the task. One that was
@@ -20,7 +22,7 @@ def account(starts: Sequence[Start], state: RunState, first: int) -> tuple[int, 
         state: the journal's.
         first: the number of the task with index 0.
     """
-    of_task: dict[int, list[Start]] = defaultdict(list)
+    of_task: dict[int, list[TaskStart]] = defaultdict(list)
     for start in starts:
         of_task[int(start.task) - first].append(start)
     redone, wasted_s = 0, 0.0
@@ -34,12 +36,12 @@ def account(starts: Sequence[Start], state: RunState, first: int) -> tuple[int, 
     return redone, wasted_s
 
 
-def _seconds(start: Start, state: RunState) -> float:
+def _seconds(start: TaskStart, state: RunState) -> float:
     until = start.ended_at or min(_ends_after(start, state), default=start.at)
     return max(0.0, until - start.at)
 
 
-def _ends_after(start: Start, state: RunState) -> Iterable[float]:
+def _ends_after(start: TaskStart, state: RunState) -> Iterable[float]:
     """Yield when workers left after this start: of its own job, else of any."""
     left = [
         (record.joined.job_id, record.left.t)

@@ -17,7 +17,7 @@ from hpckit.errors import InputError
 #: Leaves a file for every start of a task, which tells when it began, where, and (`end`, by the
 #: file's time) when it was through. Counting them needs nothing of hpckit. No braces: in a
 #: bag they would be placeholders.
-WITNESS: Final = (
+RECORD_START: Final = (
     'f=$(mktemp "$0.XXXXXX") && '
     'echo "$(date +%s.%N) $SLURM_ARRAY_JOB_ID"_"$SLURM_ARRAY_TASK_ID" > "$f" && '
     '"$@" && echo end >> "$f"'
@@ -25,7 +25,7 @@ WITNESS: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
+class Workload:
     """A bag of equal tasks.
 
     Attributes:
@@ -42,7 +42,7 @@ class Load:
     tasks: int
     tolerance: float
     seed: int
-    witnessed: bool = False
+    records_starts: bool = False
 
     @property
     def seeds(self) -> range:
@@ -62,8 +62,8 @@ class Load:
     def _command(self, directory: Path, seed: str) -> list[str]:
         argv = [str(self.program), "compress", "--generate", f"{self.size},{seed}"]
         argv += ["-o", str(directory / "out" / seed), "--tolerance", f"{self.tolerance!r}"]
-        if self.witnessed:
-            return ["sh", "-c", WITNESS, str(directory / "starts" / seed), *argv]
+        if self.records_starts:
+            return ["sh", "-c", RECORD_START, str(directory / "starts" / seed), *argv]
         return argv
 
 
@@ -83,21 +83,21 @@ def find_program() -> Path:
     return found.resolve()
 
 
-def laid_out(directory: Path) -> Path:
+def make_directories(directory: Path) -> Path:
     """Make the directories of a run's outputs, and return `directory`."""
     for name in ("out", "starts"):
         (directory / name).mkdir(parents=True)
     return directory
 
 
-def digest(load: Load, directory: Path) -> str:
+def digest(workload: Workload, directory: Path) -> str:
     """Return a hash over the outputs of all tasks: their names and contents.
 
     One that is missing counts as that. What a task that was killed has left half-written lies there
     too, under a hidden name, and is nobody's output.
     """
     found = hashlib.sha256()
-    for seed in load.seeds:
+    for seed in workload.seeds:
         path = directory / "out" / str(seed)
         content = path.read_bytes() if path.is_file() else None
         found.update(f"{seed} {'missing' if content is None else len(content)}\n".encode())
@@ -105,15 +105,15 @@ def digest(load: Load, directory: Path) -> str:
     return found.hexdigest()
 
 
-def seconds_alone(load: Load, directory: Path, times: int) -> list[float]:
+def time_single_tasks(workload: Workload, directory: Path, times: int) -> list[float]:
     """Return how long a task takes by itself, start to exit: so many measurements.
 
     Raises:
         InputError: the task fails.
     """
-    laid_out(directory)
+    make_directories(directory)
     took = []
-    for argv in replace(load, tasks=times).commands(directory):
+    for argv in replace(workload, tasks=times).commands(directory):
         began = time.perf_counter()
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         took.append(time.perf_counter() - began)
@@ -126,7 +126,7 @@ def seconds_alone(load: Load, directory: Path, times: int) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Start:
+class TaskStart:
     """One start of a task, as its file tells; `ended_at` is 0 if it was cut short."""
 
     task: str
@@ -135,11 +135,11 @@ class Start:
     ended_at: float
 
 
-def read_starts(directory: Path) -> Iterator[Start]:
+def read_starts(directory: Path) -> Iterator[TaskStart]:
     """Yield every start of every task. One whose file is still empty has run nothing."""
     for path in sorted((directory / "starts").iterdir()):
         first, _, rest = path.read_text().partition("\n")
         at, _, job = first.partition(" ")
         if at:
             ended = path.stat().st_mtime if rest.startswith("end") else 0.0
-            yield Start(path.name.partition(".")[0], float(at), job, ended)
+            yield TaskStart(path.name.partition(".")[0], float(at), job, ended)

@@ -28,12 +28,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hpckit.bench.report.doc_references import Source, Unmeasured, words_of
+from hpckit.bench.report.doc_references import NotMeasured, Results, split_words
 from hpckit.bench.report.doc_tables import table
-from hpckit.bench.report.load_results import Bench
+from hpckit.bench.report.load_results import BenchResult
 from hpckit.errors import InputError, StorageError, did_you_mean
 
-UNMEASURED: Final = "not measured yet"
+NOT_MEASURED: Final = "not measured yet"
 _MARK: Final = re.compile(
     r"<!-- (?P<kind>figure|table|picture): (?P<what>.*?) -->(?P<body>.*?)<!-- /(?P=kind) -->", re.S
 )
@@ -47,7 +47,7 @@ _PICTURES: Final = {
 
 
 @dataclass
-class Verdict:
+class CheckResult:
     """What a look at the documents came to.
 
     Attributes:
@@ -60,15 +60,15 @@ class Verdict:
     unmeasured: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def last_line(self) -> str:
+    def summary_line(self) -> str:
         """Return the result in one line."""
         return (
             f"{self.marks} figures in the documents: {len(self.faults)} wrong, "
-            f"{len(self.unmeasured)} {UNMEASURED}"
+            f"{len(self.unmeasured)} {NOT_MEASURED}"
         )
 
 
-def documents_of(results: Path) -> list[Path]:
+def find_documents(results: Path) -> list[Path]:
     """Return the Markdown files beside `results`: README.md and everything in docs.
 
     Raises:
@@ -93,10 +93,10 @@ def write_documents(results: Path) -> list[str]:
         InputError: a marker names something that is not there.
         StorageError: a document cannot be written.
     """
-    pages = documents_of(results)
+    pages = find_documents(results)
     filled = [(path, path.read_text(), Page(path, results)) for path in pages]
     texts = [(path, before, page.filled(before)) for path, before, page in filled]
-    faults = [fault for _, _, page in filled for fault in page.verdict.faults]
+    faults = [fault for _, _, page in filled for fault in page.result.faults]
     if faults:
         raise InputError("\n".join(faults), hint="Nothing was written. Mend the documents first.")
     lines = []
@@ -112,17 +112,17 @@ def write_documents(results: Path) -> list[str]:
     return lines
 
 
-def check_documents(results: Path) -> Verdict:
+def check_documents(results: Path) -> CheckResult:
     """Compare the documents with the results; write nothing."""
-    whole = Verdict()
-    for path in documents_of(results):
+    whole = CheckResult()
+    for path in find_documents(results):
         page = Page(path, results)
         before = path.read_text()
         page.filled(before, stale_is_wrong=True)
         page.check_pictures()
-        whole.marks += page.verdict.marks
-        whole.unmeasured += page.verdict.unmeasured
-        whole.faults += page.verdict.faults
+        whole.marks += page.result.marks
+        whole.unmeasured += page.result.unmeasured
+        whole.faults += page.result.faults
     return whole
 
 
@@ -136,9 +136,9 @@ class Page:
 
     def __init__(self, path: Path, results: Path) -> None:
         self.path = path
-        self.source = Source(results)
-        self.verdict = Verdict()
-        self._shown: list[tuple[Bench, str]] = []
+        self.source = Results(results)
+        self.result = CheckResult()
+        self._shown: list[tuple[BenchResult, str]] = []
 
     def filled(self, text: str, *, stale_is_wrong: bool = False) -> str:
         """Return the text with every marker filled; note what is wrong with it.
@@ -152,57 +152,59 @@ class Page:
             if body is None:
                 return found[0]
             if stale_is_wrong and body != found["body"]:
-                self._fault(what, f"says {_short(found['body'])!r}, measured is {_short(body)!r}")
+                self._add_fault(
+                    what, f"says {_short(found['body'])!r}, measured is {_short(body)!r}"
+                )
             return f"<!-- {found['kind']}: {found['what']} -->{body}<!-- /{found['kind']} -->"
 
         after = _MARK.sub(fill, text)
         for found in _CLAIM.finditer(text) if stale_is_wrong else ():
-            self._judge(" ".join(found["one"].split()), " ".join(found["other"].split()))
+            self._check_claim(" ".join(found["one"].split()), " ".join(found["other"].split()))
         left = _ANY.search(_CLAIM.sub("", _MARK.sub("", text)))
         if left:
             line = "a marker without its other half, or misspelt"
-            self._fault(left[0], line)
+            self._add_fault(left[0], line)
         return after
 
     def _body(self, kind: str, what: str) -> str | None:
-        self.verdict.marks += 1
+        self.result.marks += 1
         try:
             if kind == "figure":
                 return self.source.value(what).text
             lines = self._table(what) if kind == "table" else self._picture(what)
             return "\n" + "\n".join(lines) + "\n"
-        except Unmeasured as reason:
-            self.verdict.unmeasured.append(f"{self.path.name}: {what}: {reason}")
+        except NotMeasured as reason:
+            self.result.unmeasured.append(f"{self.path.name}: {what}: {reason}")
             if kind == "figure":
-                return UNMEASURED
-            return f"\n*{UNMEASURED[0].upper()}{UNMEASURED[1:]}: {reason}.*\n"
+                return NOT_MEASURED
+            return f"\n*{NOT_MEASURED[0].upper()}{NOT_MEASURED[1:]}: {reason}.*\n"
         except InputError as error:
-            self._fault(what, error.message)
+            self._add_fault(what, error.message)
             return None
 
-    def _judge(self, one: str, other: str) -> None:
-        self.verdict.marks += 1
+    def _check_claim(self, one: str, other: str) -> None:
+        self.result.marks += 1
         try:
             low, high = self.source.value(one), self.source.value(other)
             holds = low.is_below(high)
-        except Unmeasured as reason:
-            self.verdict.unmeasured.append(f"{self.path.name}: claim {one} < {other}: {reason}")
+        except NotMeasured as reason:
+            self.result.unmeasured.append(f"{self.path.name}: claim {one} < {other}: {reason}")
         except InputError as error:
-            self._fault(f"claim {one} < {other}", error.message)
+            self._add_fault(f"claim {one} < {other}", error.message)
         else:
             if not holds:
                 texts = (value.whole or value.text for value in (low, high))
-                self._fault(f"claim {one} < {other}", f"is not so: {', '.join(texts)}")
+                self._add_fault(f"claim {one} < {other}", f"is not so: {', '.join(texts)}")
 
-    def _fault(self, what: str, words: str) -> None:
-        self.verdict.faults.append(f"{self.path.name}: {what}: {words}")
+    def _add_fault(self, what: str, words: str) -> None:
+        self.result.faults.append(f"{self.path.name}: {what}: {words}")
 
     def _table(self, what: str) -> list[str]:
-        name, *words = words_of(what)
+        name, *words = split_words(what)
         return table(self.source.bench(name), words)
 
     def _picture(self, what: str) -> list[str]:
-        name, *words = words_of(what)
+        name, *words = split_words(what)
         kind = " ".join(words)
         if kind not in _PICTURES:
             raise InputError(f"no picture {kind!r};{did_you_mean(kind, _PICTURES)}")
@@ -210,7 +212,7 @@ class Page:
         file = _picture_file(bench, kind)
         places = (bench.path.parent, self.path.parent)
         if not any((place / "pictures" / file).is_file() for place in places):
-            raise Unmeasured(f"`hpckit bench summary` with matplotlib draws {file}")
+            raise NotMeasured(f"`hpckit bench summary` with matplotlib draws {file}")
         self._shown.append((bench, file))
         return [f"![{name}: {_PICTURES[kind]}](pictures/{file})"]
 
@@ -236,12 +238,12 @@ class Page:
         for bench, file in self._shown:
             target = self.path.parent / "pictures" / file
             if not target.is_file():
-                self._fault(file, "is not in pictures/")
+                self._add_fault(file, "is not in pictures/")
             elif stamp(bench) not in target.read_text():
-                self._fault(file, f"was not drawn from this {bench.path.name}")
+                self._add_fault(file, f"was not drawn from this {bench.path.name}")
 
 
-def _picture_file(bench: Bench, kind: str) -> str:
+def _picture_file(bench: BenchResult, kind: str) -> str:
     return f"bench-{bench.name}-{kind}.svg"
 
 

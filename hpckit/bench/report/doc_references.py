@@ -12,18 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hpckit.bench.report.load_results import CASES, COMMANDS, Bench, Figure, Interval, read_bench
+from hpckit.bench.report.load_results import (
+    CASES,
+    COMMANDS,
+    BenchResult,
+    Figure,
+    Interval,
+    load_result,
+)
 from hpckit.bench.report.numbers import (
     Unit,
-    between,
     count,
-    full,
+    format_full,
+    format_interval,
     mib,
     milliseconds,
     per_second,
     percent,
     seconds,
-    three,
+    three_digits,
 )
 from hpckit.errors import InputError, did_you_mean
 from hpckit.model.units import human_bytes, human_duration
@@ -49,7 +56,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
 }
 
 
-class Unmeasured(Exception):
+class NotMeasured(Exception):
     """What a marker asks for has not been measured; the message says how it is."""
 
 
@@ -81,7 +88,7 @@ class Value:
         return self.number < other.number
 
 
-def words_of(what: str) -> list[str]:
+def split_words(what: str) -> list[str]:
     """Return the words of a marker, of which some may stand in quotes.
 
     Raises:
@@ -96,7 +103,7 @@ def words_of(what: str) -> list[str]:
     return words
 
 
-class Source:
+class Results:
     """The results, read when they are asked for.
 
     Args:
@@ -120,29 +127,29 @@ class Source:
         if len(parts) > 2 or over.number is None or not under.number:
             raise InputError("is no ratio of two numbers")
         ratio = over.number / under.number
-        return Value(ratio, three(ratio))
+        return Value(ratio, three_digits(ratio))
 
-    def bench(self, name: str) -> Bench:
+    def bench(self, name: str) -> BenchResult:
         """Return a scenario's document."""
         if name not in COMMANDS:
             raise InputError(f"no scenario {name!r};{did_you_mean(name, COMMANDS)}")
-        found = read_bench(self._results, name)
+        found = load_result(self._results, name)
         if found is None:
-            raise Unmeasured(f"`{COMMANDS[name]}`")
+            raise NotMeasured(f"`{COMMANDS[name]}`")
         return found
 
     def _one(self, what: str) -> Value:
-        name, *words = words_of(what)
+        name, *words = split_words(what)
         if words and words[0].startswith("check="):
             return self._check(name, words[0].removeprefix("check="), limit=words[1:] == ["limit"])
         bench = self.bench(name)
         chosen = selectors(words)
-        plain = [word for word in words if "=" not in word and word != "reclaimed"]
-        if len(plain) == 1:
-            return _fact(bench, plain[0], chosen)
-        if len(plain) != 2:
+        names = [word for word in words if "=" not in word and word != "reclaimed"]
+        if len(names) == 1:
+            return _document_value(bench, names[0], chosen)
+        if len(names) != 2:
             raise InputError("needs a case and a measure, or check=, or a key of the document")
-        return _measured(bench, plain[0], plain[1], chosen)
+        return _measured(bench, names[0], names[1], chosen)
 
     def _check(self, name: str, wanted: str, *, limit: bool) -> Value:
         paths = [self._results / f"bench-{name}.json", self._results / f"{name}.json"]
@@ -150,13 +157,13 @@ class Source:
         if path is None:
             if name not in _COMMANDS:
                 raise InputError(f"no results {name!r};{did_you_mean(name, _COMMANDS)}")
-            raise Unmeasured(f"`{_COMMANDS[name]}`")
+            raise NotMeasured(f"`{_COMMANDS[name]}`")
         checks = {check["name"]: check for check in json.loads(path.read_bytes())["checks"]}
         if wanted not in checks:
             raise InputError(f"{path.name} has no check {wanted!r};{did_you_mean(wanted, checks)}")
         value = checks[wanted]["limit" if limit else "value"]
         number = value if isinstance(value, int | float) else None
-        return Value(number, three(value) if isinstance(value, float) else str(value))
+        return Value(number, three_digits(value) if isinstance(value, float) else str(value))
 
 
 def selectors(words: Sequence[str]) -> dict[str, str]:
@@ -171,10 +178,10 @@ def selectors(words: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-def _fact(bench: Bench, key: str, chosen: Mapping[str, str]) -> Value:
+def _document_value(bench: BenchResult, key: str, chosen: Mapping[str, str]) -> Value:
     """Return what the document says of itself: `versions.ray`, `place.nodes`, `task_s`."""
     if key == "task_s":
-        task_s = bench.task_s(size_of(bench, list(bench.figures), chosen.get("size", "least")))
+        task_s = bench.task_s(choose_size(bench, list(bench.figures), chosen.get("size", "least")))
         if task_s is None:
             raise InputError("has no sample of that size")
         return Value(task_s, human_duration(task_s))
@@ -184,14 +191,14 @@ def _fact(bench: Bench, key: str, chosen: Mapping[str, str]) -> Value:
             raise InputError(f"{bench.path.name} has no {key!r}")
         found = found[step]
     if found is None:
-        raise Unmeasured(f"{key} is not installed where it was measured")
+        raise NotMeasured(f"{key} is not installed where it was measured")
     if isinstance(found, list):
         return Value(None, ", ".join(map(str, found)))
     number = found if isinstance(found, int | float) else None
     return Value(number, str(found))
 
 
-def _measured(bench: Bench, case: str, what: str, chosen: Mapping[str, str]) -> Value:
+def _measured(bench: BenchResult, case: str, what: str, chosen: Mapping[str, str]) -> Value:
     measure, _, statistic = what.partition(".")
     statistic = statistic or "median"
     if statistic not in _STATISTICS:
@@ -201,17 +208,17 @@ def _measured(bench: Bench, case: str, what: str, chosen: Mapping[str, str]) -> 
     if interval is None:
         known = {name for other in bench.figures for name in other.measures}
         if measure in known:
-            raise Unmeasured(f"{measure} is not taken of {case}")
+            raise NotMeasured(f"{measure} is not taken of {case}")
         raise InputError(f"no measure {measure!r};{did_you_mean(measure, known)}")
-    return written(interval, statistic, unit_of(measure))
+    return format_statistic(interval, statistic, unit_of(measure))
 
 
-def written(interval: Interval, statistic: str, unit: Unit) -> Value:
+def format_statistic(interval: Interval, statistic: str, unit: Unit) -> Value:
     """Return a statistic of an interval, with its unit."""
     if statistic == "interval":
-        return Value(None, between(interval, unit))
+        return Value(None, format_interval(interval, unit))
     if statistic in {"median", "full"}:
-        whole = full(interval, unit)
+        whole = format_full(interval, unit)
         text = whole if statistic == "full" else unit(interval.median)
         return Value(interval.median, text, interval, whole)
     number = getattr(interval, statistic)
@@ -225,32 +232,32 @@ def unit_of(measure: str) -> Unit:
     return next((unit for end, unit in _UNITS.items() if measure.endswith(end)), count)
 
 
-def _figure(bench: Bench, case: str, chosen: Mapping[str, str]) -> Figure:
+def _figure(bench: BenchResult, case: str, chosen: Mapping[str, str]) -> Figure:
     figures = [f for f in bench.figures if f.case == case]
     if not figures:
         if case not in CASES:
             raise InputError(f"no case {case!r};{did_you_mean(case, CASES)}")
-        raise Unmeasured(f"{case} was not there when {bench.name} was measured")
+        raise NotMeasured(f"{case} was not there when {bench.name} was measured")
     figures = [f for f in figures if f.undisturbed != ("reclaimed" in chosen)]
-    size = size_of(bench, figures, chosen.get("size", "most"))
+    size = choose_size(bench, figures, chosen.get("size", "most"))
     figures = [f for f in figures if f.size == size]
-    workers = workers_of(bench, figures, chosen.get("workers", "fair"))
+    workers = choose_workers(bench, figures, chosen.get("workers", "fair"))
     return next(f for f in figures if f.workers == workers)
 
 
-def size_of(bench: Bench, figures: Sequence[Figure], wanted: str) -> int:
+def choose_size(bench: BenchResult, figures: Sequence[Figure], wanted: str) -> int:
     """Return the size that is meant by a number, `least` or `most`."""
-    return _chosen(bench, "size", {f.size for f in figures}, wanted)
+    return _choose(bench, "size", {f.size for f in figures}, wanted)
 
 
-def workers_of(bench: Bench, figures: Sequence[Figure], wanted: str) -> int:
+def choose_workers(bench: BenchResult, figures: Sequence[Figure], wanted: str) -> int:
     """Return the number of workers that is meant by a number, `least`, `most` or `fair`."""
     if wanted == "fair" and figures:
         return bench.fair_workers(figures)
-    return _chosen(bench, "workers", {f.workers for f in figures}, wanted)
+    return _choose(bench, "workers", {f.workers for f in figures}, wanted)
 
 
-def _chosen(bench: Bench, key: str, known: set[int], wanted: str) -> int:
+def _choose(bench: BenchResult, key: str, known: set[int], wanted: str) -> int:
     if not known:
         raise InputError(f"{bench.path.name} has no such runs")
     if wanted in {"least", "most"}:

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from hpckit.bench.report.doc_references import selectors, size_of, unit_of, workers_of
-from hpckit.bench.report.load_results import Bench, Figure, Interval
-from hpckit.bench.report.numbers import full, medians_of, plain
+from hpckit.bench.report.doc_references import choose_size, choose_workers, selectors, unit_of
+from hpckit.bench.report.load_results import BenchResult, Figure, Interval
+from hpckit.bench.report.numbers import describe_medians, format_full, format_median
 from hpckit.bench.report.rows import (
     ADDED_HEAD,
     LOSS_HEAD,
-    added_by_hpckit,
-    crowded_words,
     describe_machine,
-    losses,
-    noise,
-    ordered,
-    task_words,
+    describe_oversubscription,
+    loss_rows,
+    noise_reasons,
+    overhead_rows,
+    sort_figures,
+    task_length,
 )
 from hpckit.errors import InputError, did_you_mean
 from hpckit.model.units import counted
 
 
-def table(bench: Bench, words: Sequence[str]) -> list[str]:
+def table(bench: BenchResult, words: Sequence[str]) -> list[str]:
     """Return the lines of the table that `words` name: its kind, then its selectors.
 
     Raises:
@@ -54,43 +54,43 @@ _COLUMNS: Final = (
 )
 
 
-def _cases(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
+def _cases(bench: BenchResult, chosen: Mapping[str, str]) -> list[str]:
     """Return a row for each case, at one task length and one number of workers."""
     figures = [f for f in bench.figures if f.undisturbed]
-    size = size_of(bench, figures, chosen.get("size", "least"))
+    size = choose_size(bench, figures, chosen.get("size", "least"))
     figures = [f for f in figures if f.size == size]
-    workers = workers_of(bench, figures, chosen.get("workers", "fair"))
+    workers = choose_workers(bench, figures, chosen.get("workers", "fair"))
     rows = [
         [f"`{f.case}`", *(_cell(f.measures.get(key), key) for _, key in _COLUMNS)]
-        for f in ordered(figures)
+        for f in sort_figures(figures)
         if f.workers == workers
     ]
     table = _markdown(("case", *(f">{name}" for name, _ in _COLUMNS)), rows)
     n, confidence = min((f.n, f.confidence) for f in figures if f.workers == workers)
     words = [
-        f"{bench.tasks(size)} tasks of {task_words(bench, size)} on "
+        f"{bench.tasks(size)} tasks of {task_length(bench, size)} on "
         f"{counted(workers, 'worker')}, {bench.slots(workers)} at a time; "
-        f"{medians_of(n, confidence, 'makespan and overhead with')}.",
-        *_warnings(bench, crowded=bench.crowded(workers)),
+        f"{describe_medians(n, confidence, 'makespan and overhead with')}.",
+        *_warnings(bench, is_oversubscribed=bench.is_oversubscribed(workers)),
     ]
     return [*table, "", " ".join(words)]
 
 
 def _cell(interval: Interval | None, measure: str) -> str:
     whole = measure in {"makespan_s", "overhead_per_task_ms"}
-    return (full if whole else plain)(interval, unit_of(measure))
+    return (format_full if whole else format_median)(interval, unit_of(measure))
 
 
-def _warnings(bench: Bench, *, crowded: bool) -> list[str]:
-    words = [f"**Noisy:** {reason}." for reason in noise(bench)]
-    return [*words, f"Mind: {crowded_words(bench)}."] if crowded else words
+def _warnings(bench: BenchResult, *, is_oversubscribed: bool) -> list[str]:
+    words = [f"**Noisy:** {reason}." for reason in noise_reasons(bench)]
+    return [*words, f"Mind: {describe_oversubscription(bench)}."] if is_oversubscribed else words
 
 
-def _scaling(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
+def _scaling(bench: BenchResult, chosen: Mapping[str, str]) -> list[str]:
     """Return a row for each case and a column for each number of workers."""
     measure = chosen.get("measure", "throughput_per_s")
     figures = [f for f in bench.figures if f.undisturbed]
-    size = size_of(bench, figures, chosen.get("size", "most"))
+    size = choose_size(bench, figures, chosen.get("size", "most"))
     figures = [f for f in figures if f.size == size]
     numbers = sorted({f.workers for f in figures})
     at = {(f.case, f.workers): f for f in figures}
@@ -100,42 +100,42 @@ def _scaling(bench: Bench, chosen: Mapping[str, str]) -> list[str]:
         if any((case, n) in at for n in numbers)
     ]
     head = ("case", *(f">{counted(n, 'worker')}" for n in numbers))
-    warned = _warnings(bench, crowded=any(bench.crowded(n) for n in numbers))
-    words = f"`{measure}`, {bench.tasks(size)} tasks of {task_words(bench, size)}."
+    warned = _warnings(bench, is_oversubscribed=any(bench.is_oversubscribed(n) for n in numbers))
+    words = f"`{measure}`, {bench.tasks(size)} tasks of {task_length(bench, size)}."
     return [*_markdown(head, rows), "", " ".join([words, *warned])]
 
 
 def _at(figure: Figure | None, measure: str) -> str:
-    return plain(figure.measures.get(measure) if figure else None, unit_of(measure))
+    return format_median(figure.measures.get(measure) if figure else None, unit_of(measure))
 
 
-def _reclaimed(bench: Bench, _: Mapping[str, str]) -> list[str]:
+def _reclaimed(bench: BenchResult, _: Mapping[str, str]) -> list[str]:
     """Return what it came to that workers were taken away, beside the undisturbed run."""
-    rows = losses(bench)
+    rows = loss_rows(bench)
     if not rows:
         raise InputError(f"{bench.path.name} has no disturbed runs")
     return [*_markdown(LOSS_HEAD, rows), *_warnings_below(bench)]
 
 
-def _added(bench: Bench, _: Mapping[str, str]) -> list[str]:
+def _added(bench: BenchResult, _: Mapping[str, str]) -> list[str]:
     """Return the overhead per task of each engine alone and with hpckit."""
-    rows = added_by_hpckit(bench)
+    rows = overhead_rows(bench)
     if not rows:
         raise InputError(f"{bench.path.name} has no engine both alone and with hpckit")
     return [*_markdown(ADDED_HEAD, rows), *_warnings_below(bench)]
 
 
-def _warnings_below(bench: Bench) -> list[str]:
-    words = _warnings(bench, crowded=False)
+def _warnings_below(bench: BenchResult) -> list[str]:
+    words = _warnings(bench, is_oversubscribed=False)
     return ["", *words] if words else []
 
 
-def _machine(bench: Bench, _: Mapping[str, str]) -> list[str]:
+def _machine(bench: BenchResult, _: Mapping[str, str]) -> list[str]:
     """Return where and when it was measured, and with which versions."""
     return [f"Measured {bench.body.when} on {describe_machine(bench)}."]
 
 
-_TABLES: Final[Mapping[str, Callable[[Bench, Mapping[str, str]], list[str]]]] = {
+_TABLES: Final[Mapping[str, Callable[[BenchResult, Mapping[str, str]], list[str]]]] = {
     "cases": _cases,
     "scaling": _scaling,
     "reclaimed": _reclaimed,

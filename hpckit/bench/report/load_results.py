@@ -46,10 +46,19 @@ _EQUAL_IN_SCENARIO: Final = (
 )  # fmt: skip
 _EQUAL_MACHINE: Final = ("cpus", "memory_mib", "model")
 #: What a figure is of, and what its intervals are worth.
-_OF: Final = ("case", "engine", "hpckit", "size", "workers", "undisturbed", "n", "confidence")
+_FIGURE_KEYS: Final = (
+    "case",
+    "engine",
+    "hpckit",
+    "size",
+    "workers",
+    "undisturbed",
+    "n",
+    "confidence",
+)
 
 
-class Place(msgspec.Struct, frozen=True):
+class ClusterInfo(msgspec.Struct, frozen=True):
     """Where the tasks ran. `kind` is emulated or slurm, or what a baseline calls itself."""
 
     kind: str
@@ -119,7 +128,7 @@ class _Body(msgspec.Struct, frozen=True):
     scenario: str
     when: str
     machine: Machine
-    place: Place | None = None
+    place: ClusterInfo | None = None
     versions: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     checks: list[Check] = []
@@ -173,7 +182,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Bench:
+class BenchResult:
     """One document, with the name that the documentation knows it by."""
 
     name: str
@@ -205,7 +214,7 @@ class Bench:
         """Return what a case runs on: ``hpckit-ray`` and ``plain-ray`` both on ``ray``."""
         return next((s.engine for s in self.body.samples if s.case == case), case)
 
-    def crowded(self, workers: int) -> bool:
+    def is_oversubscribed(self, workers: int) -> bool:
         """Whether so many workers share CPUs: fewer slots than they have cores together."""
         return any(
             sample.workers == workers and sample.slots < workers * sample.cpus
@@ -215,7 +224,7 @@ class Bench:
     def fair_workers(self, figures: Iterable[Figure] | None = None) -> int:
         """Return the largest number of workers that is not crowded, else the smallest."""
         numbers = {figure.workers for figure in (figures or self.figures)}
-        return max((n for n in numbers if not self.crowded(n)), default=min(numbers))
+        return max((n for n in numbers if not self.is_oversubscribed(n)), default=min(numbers))
 
     def total(self, figure: Figure, loss: str) -> int:
         """Return the sum over a figure's runs of `tasks_lost` or `recorded_twice`."""
@@ -228,20 +237,20 @@ class Bench:
 
     def cases(self) -> list[str]:
         """Return the cases that were measured, in the order of `CASES`."""
-        return in_order(figure.case for figure in self.figures)
+        return sort_cases(figure.case for figure in self.figures)
 
     @property
-    def where(self) -> str:
+    def measured_on(self) -> str:
         """The place in words: ``"emulated Slurm 22.05.8, 4 nodes of 2 CPUs, on a machine of…"``."""
         machine = f"a machine of {counted(self.body.machine.cpus, 'CPU')}"
         place = self.body.place
         if place is None:
             return machine
         on = "on" if place.kind == "emulated" else "asked from"
-        return f"{slurm_words(place, self.body.machine.cpus)}, {on} {machine}"
+        return f"{describe_slurm(place, self.body.machine.cpus)}, {on} {machine}"
 
 
-def slurm_words(place: Place, cpus: int) -> str:
+def describe_slurm(place: ClusterInfo, cpus: int) -> str:
     """Return a Slurm in words: its kind, version and nodes.
 
     Args:
@@ -258,20 +267,20 @@ def slurm_words(place: Place, cpus: int) -> str:
     return words
 
 
-def in_order(cases: Iterable[str]) -> list[str]:
+def sort_cases(cases: Iterable[str]) -> list[str]:
     """Return cases without repeats: the known ones as `CASES` has them, others after them."""
     found = set(cases)
     return [case for case in CASES if case in found] + sorted(found - set(CASES))
 
 
-def gather(results: Path) -> list[Bench]:
+def load_all(results: Path) -> list[BenchResult]:
     """Read whatever scenarios are there, and refuse what cannot be compared.
 
     Raises:
         InputError: a document is of another form, or of unequal measurements.
         StorageError: a file cannot be read.
     """
-    found = [bench for name in COMMANDS if (bench := read_bench(results, name))]
+    found = [bench for name in COMMANDS if (bench := load_result(results, name))]
     for bench in found:
         refuse_mixed(bench)
     for one, other in combinations(found, 2):
@@ -279,7 +288,7 @@ def gather(results: Path) -> list[Bench]:
     return found
 
 
-def read_bench(results: Path, name: str) -> Bench | None:
+def load_result(results: Path, name: str) -> BenchResult | None:
     """Return the document of that name, or None where there is none.
 
     Raises:
@@ -303,7 +312,7 @@ def read_bench(results: Path, name: str) -> Bench | None:
         figures = tuple(_figure(item) for item in body.figures)
     except (msgspec.MsgspecError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a whole {SCHEMA} document: {error}", hint=again) from error
-    return Bench(name, path, hashlib.sha256(text).hexdigest()[:12], raw, body, figures)
+    return BenchResult(name, path, hashlib.sha256(text).hexdigest()[:12], raw, body, figures)
 
 
 def _figure(item: Mapping[str, Any]) -> Figure:
@@ -313,10 +322,10 @@ def _figure(item: Mapping[str, Any]) -> Figure:
         for name, value in item.items()
         if isinstance(value, dict) and value.get("median") is not None
     }
-    return Figure(**{key: item[key] for key in _OF}, measures=measures)
+    return Figure(**{key: item[key] for key in _FIGURE_KEYS}, measures=measures)
 
 
-def refuse_mixed(bench: Bench) -> None:
+def refuse_mixed(bench: BenchResult) -> None:
     """Refuse a document whose cases were given different numbers of tasks of one size.
 
     Raises:
@@ -333,7 +342,7 @@ def refuse_mixed(bench: Bench) -> None:
             )
 
 
-def refuse_unequal(one: Bench, other: Bench) -> None:
+def refuse_unequal(one: BenchResult, other: BenchResult) -> None:
     """Compare what was measured with what; name the first thing that differs.
 
     Scenarios may differ in seed, tasks, sizes, workers, engines and repeats: every row of a table
@@ -359,7 +368,7 @@ def refuse_unequal(one: Bench, other: Bench) -> None:
             )
 
 
-def _machine(bench: Bench) -> Mapping[str, Any]:
+def _machine(bench: BenchResult) -> Mapping[str, Any]:
     return msgspec.structs.asdict(bench.body.machine)
 
 
@@ -369,7 +378,7 @@ def _pairs(
     return [(f"{label}{key}", one.get(key), other.get(key)) for key in keys]
 
 
-def missing(found: Iterable[Bench]) -> dict[str, str]:
+def list_missing(found: Iterable[BenchResult]) -> dict[str, str]:
     """Return what is not there, and how it is made; a real Slurm is asked for in words."""
     names = {bench.name for bench in found}
     words = {

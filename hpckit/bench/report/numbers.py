@@ -14,17 +14,17 @@ _SURE: Final = 0.95  # the confidence that six runs reach
 
 def seconds(value: float) -> str:
     """Return ``"4.20 s"``: three digits, at least."""
-    return f"{three(value)} s"
+    return f"{three_digits(value)} s"
 
 
 def milliseconds(value: float) -> str:
     """Return ``"7.90 ms"``."""
-    return f"{three(value)} ms"
+    return f"{three_digits(value)} ms"
 
 
 def per_second(value: float) -> str:
     """Return ``"71.4/s"``."""
-    return f"{three(value)}/s"
+    return f"{three_digits(value)}/s"
 
 
 def percent(value: float) -> str:
@@ -42,7 +42,7 @@ def count(value: float) -> str:
     return f"{value:g}"
 
 
-def three(value: float) -> str:
+def three_digits(value: float) -> str:
     """Return a number with three digits, and no power of ten: 0.0123, 4.20, 71.4, 1234."""
     if value == 0:
         return "0"
@@ -54,12 +54,12 @@ def _magnitude(value: float) -> int:
     return int(f"{value:.2e}".partition("e")[2])
 
 
-def plain(interval: Interval | None, unit: Unit) -> str:
+def format_median(interval: Interval | None, unit: Unit) -> str:
     """Return the median, or a dash where nothing was measured."""
     return unit(interval.median) if interval else NONE
 
 
-def full(interval: Interval | None, unit: Unit) -> str:
+def format_full(interval: Interval | None, unit: Unit) -> str:
     """Return median and confidence interval: ``"4.20 s (4.00 to 4.50 s)"``.
 
     An interval without any width, as a single run has, is left out.
@@ -68,17 +68,17 @@ def full(interval: Interval | None, unit: Unit) -> str:
         return NONE
     if interval.low == interval.high:
         return unit(interval.median)
-    return f"{unit(interval.median)} ({between(interval, unit)})"
+    return f"{unit(interval.median)} ({format_interval(interval, unit)})"
 
 
-def between(interval: Interval, unit: Unit) -> str:
+def format_interval(interval: Interval, unit: Unit) -> str:
     """Return the confidence interval, its unit said once: ``"4.00 to 4.50 s"``."""
     low, high = unit(interval.low), unit(interval.high)
     number, _, tail = high.rpartition(" ")
     return f"{low.removesuffix(' ' + tail) if number else low} to {high}"
 
 
-def medians_of(n: int, confidence: float, shown: str) -> str:
+def describe_medians(n: int, confidence: float, shown: str) -> str:
     """Return what figures of `n` runs are, and what their intervals are worth.
 
     The one place that says so: ``"medians of 3 runs; bars: their range, a 75 % confidence

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
-from hpckit.bench.report.load_results import Bench
+from hpckit.bench.report.load_results import BenchResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-COLOURS: Final = {
+COLORS: Final = {
     "workqueue": "#0072B2",
     "ray": "#D55E00",
     "pool": "#555555",
@@ -45,7 +45,7 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def plot_context() -> Iterator[None]:
     """Draw in the house's way while this lasts, and leave matplotlib as it was."""
     import matplotlib as mpl
 
@@ -53,27 +53,27 @@ def styled() -> Iterator[None]:
         yield
 
 
-def stamp(bench: Bench) -> str:
+def stamp(bench: BenchResult) -> str:
     """Return the words in a picture's metadata that name the document it was drawn from."""
     return f"hpckit {bench.path.name} {bench.digest}"
 
 
-def colour(engine: str) -> str:
+def engine_color(engine: str) -> str:
     """Return an engine's colour."""
-    return COLOURS.get(engine, _OTHER)
+    return COLORS.get(engine, _OTHER)
 
 
-def _title(bench: Bench, text: str) -> str:
+def _title(bench: BenchResult, text: str) -> str:
     noisy = " [noisy]" if bench.body.machine.noisy else ""
     return f"{bench.name}: {text}{noisy}"
 
 
-def new_canvas(bench: Bench, text: str, note: str, size: tuple[float, float]) -> Canvas:
+def new_canvas(bench: BenchResult, text: str, note: str, size: tuple[float, float]) -> Canvas:
     """Return an empty picture with its title, and how to read it below; `size` is in inches."""
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=size, layout="constrained")
-    note = fill(f"{note} Measured on {bench.where}.", width=int(size[0] * _LETTERS_PER_INCH))
+    note = fill(f"{note} Measured on {bench.measured_on}.", width=int(size[0] * _LETTERS_PER_INCH))
     canvas.suptitle(
         fill(_title(bench, text), int(size[0] * 11)),
         x=0.01,

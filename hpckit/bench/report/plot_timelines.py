@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from hpckit.bench.report.load_results import Bench, Timeline, WorkerLine, in_order
+from hpckit.bench.report.load_results import BenchResult, Timeline, WorkerLine, sort_cases
 from hpckit.bench.report.numbers import seconds
-from hpckit.bench.report.plot_style import INK, LOST, colour, new_canvas
+from hpckit.bench.report.plot_style import INK, LOST, engine_color, new_canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,18 +19,26 @@ _LANE: Final = 0.8  # of a worker's row
 _TOP: Final = -1.0  # above the first row: when all was done
 _MAX_WORDS: Final = 10
 _NEAR_THE_EDGE: Final = 0.85  # of the last end: from here on, words stand to the left
-_MANY_TASKS: Final = 3000  # from which bars are drawn as pixels inside the SVG
+_MAX_VECTOR_TASKS: Final = 3000  # from which bars are drawn as pixels inside the SVG
 #: States at which a worker did not leave by itself.
-_TAKEN: Final = ("PREEMPTED", "NODE_FAIL", "FAILED", "LOST", "KILLED", "TIMEOUT", "CANCELLED")
+_PREEMPTED_STATES: Final = (
+    "PREEMPTED",
+    "NODE_FAIL",
+    "FAILED",
+    "LOST",
+    "KILLED",
+    "TIMEOUT",
+    "CANCELLED",
+)
 _REQUEUED: Final = re.compile(r"^[^-]*\dr\d")  # as in 282_1r1-node
 
 
-def timelines(bench: Bench) -> Canvas | None:
+def timelines(bench: BenchResult) -> Canvas | None:
     """Draw what each worker did: a row of panels per engine, undisturbed beside disturbed."""
     lines = [line for line in bench.body.timelines if line.workers]
     if not lines:
         return None
-    cases = in_order(line.case for line in lines)
+    cases = sort_cases(line.case for line in lines)
     kinds = [kind for kind in (True, False) if any(line.undisturbed is kind for line in lines)]
     found = {(line.case, line.undisturbed): line for line in lines}
     rows = [max(len(found[key].workers) for key in found if key[0] == case) for case in cases]
@@ -45,15 +53,15 @@ def timelines(bench: Bench) -> Canvas | None:
     for row, case in enumerate(cases):
         for column, kind in enumerate(kinds):
             title = f"{case}: {'undisturbed' if kind else 'workers taken away'}"
-            paint = colour(bench.engine(case))
-            _panel(axes[row][column], found.get((case, kind)), title, paint, last)
+            color = engine_color(bench.engine(case))
+            _panel(axes[row][column], found.get((case, kind)), title, color, last)
     return canvas
 
 
 def _note(lines: Sequence[Timeline]) -> str:
     """Return which runs are shown and how to read them; nothing of what is not drawn."""
     workers = [worker for line in lines for worker in line.workers]
-    taken = any(_was_taken(worker) for worker in workers)
+    taken = any(_was_preempted(worker) for worker in workers)
     words = ["Of each case, the run with the most workers" + (" and reclaims." if taken else ".")]
     words.append("A row is a worker: pale while it was there, a bar for each task.")
     if any(_REQUEUED.search(worker.name) for worker in workers):
@@ -71,7 +79,7 @@ def _note(lines: Sequence[Timeline]) -> str:
     return " ".join(words)
 
 
-def _panel(axes: Axes, line: Timeline | None, title: str, paint: str, last: float) -> None:
+def _panel(axes: Axes, line: Timeline | None, title: str, color: str, last: float) -> None:
     axes.set_xlim(0, last * 1.12)
     axes.set_xlabel("time since submit [s]")
     if line is None:
@@ -81,8 +89,8 @@ def _panel(axes: Axes, line: Timeline | None, title: str, paint: str, last: floa
     workers = sorted(line.workers, key=lambda worker: (worker.start_s, worker.name))
     tasks = sum(len(worker.tasks) for worker in workers)
     for row, worker in enumerate(workers):
-        _worker(axes, row, worker, paint, as_pixels=tasks > _MANY_TASKS)
-    _mark_taken(axes, workers, last)
+        _worker(axes, row, worker, color, as_pixels=tasks > _MAX_VECTOR_TASKS)
+    _mark_preempted(axes, workers, last)
     done = _end(line)
     axes.axvline(done, color=INK, linewidth=1, zorder=1.5)
     axes.annotate(f" {seconds(done)}", (done, _TOP), (1, 0), textcoords="offset points",
@@ -96,24 +104,24 @@ def _panel(axes: Axes, line: Timeline | None, title: str, paint: str, last: floa
     axes.tick_params(axis="y", length=0)
 
 
-def _worker(axes: Axes, row: int, worker: WorkerLine, paint: str, *, as_pixels: bool) -> None:
+def _worker(axes: Axes, row: int, worker: WorkerLine, color: str, *, as_pixels: bool) -> None:
     axes.broken_barh([(worker.start_s, worker.end_s - worker.start_s)], (row - 0.45, 0.9),
                      facecolors="#EDEDED")  # fmt: skip
     lanes = in_lanes(worker.tasks)
     height = _LANE / max(1, len(lanes))
     for number, lane in enumerate(lanes):
-        paints = [_task_paint(kind, paint, even=place % 2 == 0)
+        colors = [_task_paint(kind, color, even=place % 2 == 0)
                   for place, (_, _, kind) in enumerate(lane)]  # fmt: skip
         axes.broken_barh(
             [(start, duration) for start, duration, _ in lane],
             (row - _LANE / 2 + number * height, height * 0.92),
-            facecolors=paints, linewidth=0, rasterized=as_pixels,
+            facecolors=colors, linewidth=0, rasterized=as_pixels,
         )  # fmt: skip
 
 
-def _mark_taken(axes: Axes, workers: Sequence[WorkerLine], last: float) -> None:
+def _mark_preempted(axes: Axes, workers: Sequence[WorkerLine], last: float) -> None:
     """Put a cross where a worker was taken away; say why, where there is room for words."""
-    taken = [(row, worker) for row, worker in enumerate(workers) if _was_taken(worker)]
+    taken = [(row, worker) for row, worker in enumerate(workers) if _was_preempted(worker)]
     for row, worker in taken:
         axes.plot([worker.end_s], [row], marker="X", markersize=8, color=INK,
                   markeredgecolor="white", zorder=4, clip_on=False)  # fmt: skip
@@ -127,17 +135,17 @@ def _mark_taken(axes: Axes, workers: Sequence[WorkerLine], last: float) -> None:
             )  # fmt: skip
 
 
-def _was_taken(worker: WorkerLine) -> bool:
-    return worker.state.upper().startswith(_TAKEN)
+def _was_preempted(worker: WorkerLine) -> bool:
+    return worker.state.upper().startswith(_PREEMPTED_STATES)
 
 
 def _was_done(kind: str) -> bool:
     return kind in {"ok", "done"}
 
 
-def _task_paint(kind: str, paint: str, *, even: bool) -> tuple[str, float]:
+def _task_paint(kind: str, color: str, *, even: bool) -> tuple[str, float]:
     """Colour a task: two tints in turn, so that neighbours are told apart."""
-    return (paint, 1.0 if even else 0.62) if _was_done(kind) else (LOST, 1.0)
+    return (color, 1.0 if even else 0.62) if _was_done(kind) else (LOST, 1.0)
 
 
 def in_lanes(tasks: Sequence[tuple[float, float, str]]) -> list[list[tuple[float, float, str]]]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hpckit.assets import how_to_install
-from hpckit.bench.report.load_results import Bench, Figure, Interval, in_order
-from hpckit.bench.report.numbers import Unit, medians_of, milliseconds, seconds
-from hpckit.bench.report.plot_style import FAINT, INK, colour, new_canvas, stamp, styled
+from hpckit.bench.report.load_results import BenchResult, Figure, Interval, sort_cases
+from hpckit.bench.report.numbers import Unit, describe_medians, milliseconds, seconds
+from hpckit.bench.report.plot_style import FAINT, INK, engine_color, new_canvas, plot_context, stamp
 from hpckit.bench.report.plot_timelines import timelines
-from hpckit.bench.report.rows import task_words
+from hpckit.bench.report.rows import task_length
 from hpckit.model.units import counted
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def missing_library() -> str:
     return f"no pictures: matplotlib is not installed; {how_to_install('bench')}"
 
 
-def draw(found: Sequence[Bench], directory: Path) -> list[Path]:
+def draw(found: Sequence[BenchResult], directory: Path) -> list[Path]:
     """Draw every picture that the documents have data for, as PNG and as SVG.
 
     Returns:
         The files, in order: `bench-SCENARIO-lengths|scaling|timelines.png|svg`.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    kinds: dict[str, Callable[[Bench], Canvas | None]] = {
+    kinds: dict[str, Callable[[BenchResult], Canvas | None]] = {
         "lengths": lengths,
         "scaling": scaling,
         "timelines": timelines,
@@ -51,14 +51,14 @@ def draw(found: Sequence[Bench], directory: Path) -> list[Path]:
     paths = []
     for bench in found:
         for kind, make in kinds.items():
-            with styled():
+            with plot_context():
                 canvas = make(bench)
                 if canvas is not None:
                     paths += _save(canvas, directory / f"bench-{bench.name}-{kind}", bench)
     return paths
 
 
-def _save(canvas: Canvas, path: Path, bench: Bench) -> list[Path]:
+def _save(canvas: Canvas, path: Path, bench: BenchResult) -> list[Path]:
     """Write both files; each says from which document it was drawn."""
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     canvas.savefig(png, dpi=130, metadata={"Software": None, "Description": stamp(bench)})
@@ -66,14 +66,14 @@ def _save(canvas: Canvas, path: Path, bench: Bench) -> list[Path]:
     return [png, svg]
 
 
-def _length_name(bench: Bench, size: int) -> str:
-    return f"{bench.tasks(size)} tasks of {task_words(bench, size)}"
+def _length_name(bench: BenchResult, size: int) -> str:
+    return f"{bench.tasks(size)} tasks of {task_length(bench, size)}"
 
 
 def _note(figures: Sequence[Figure], *more: str) -> str:
     """Return how to read a picture of these figures."""
     n, confidence = min((figure.n, figure.confidence) for figure in figures)
-    words = [f"Dots: {medians_of(n, confidence, 'bars:')}.", *more]
+    words = [f"Dots: {describe_medians(n, confidence, 'bars:')}.", *more]
     if any(_hollow(figure) for figure in figures):
         words.insert(1, "Hollow: without hpckit, by itself.")
     return " ".join(words)
@@ -83,7 +83,7 @@ def _hollow(figure: Figure) -> bool:
     return not figure.hpckit
 
 
-def lengths(bench: Bench) -> Canvas | None:
+def lengths(bench: BenchResult) -> Canvas | None:
     """Draw makespan and overhead per task of each case, a column for each task length."""
     calm = [figure for figure in bench.figures if figure.undisturbed]
     if not calm:
@@ -91,7 +91,7 @@ def lengths(bench: Bench) -> Canvas | None:
     workers = bench.fair_workers(calm)
     chosen = [figure for figure in calm if figure.workers == workers]
     sizes = sorted({figure.size for figure in chosen})[:_MAX_LENGTHS]
-    cases = in_order(figure.case for figure in chosen)
+    cases = sort_cases(figure.case for figure in chosen)
     text = f"makespan and overhead, {counted(workers, 'worker')}"
     note = _note(chosen, "To the left is better.")
     canvas = new_canvas(bench, text, note, (2.4 + 3.6 * len(sizes), 1.7 + 0.62 * len(cases)))
@@ -99,8 +99,8 @@ def lengths(bench: Bench) -> Canvas | None:
     for column, size in enumerate(sizes):
         figures = {figure.case: figure for figure in chosen if figure.size == size}
         top, bottom = axes[0][column], axes[1][column]
-        _dots(top, cases, figures, "makespan_s", seconds)
-        _dots(bottom, cases, figures, "overhead_per_task_ms", milliseconds)
+        _plot_dots(top, cases, figures, "makespan_s", seconds)
+        _plot_dots(bottom, cases, figures, "overhead_per_task_ms", milliseconds)
         top.set_title(_length_name(bench, size))
         top.set_xlabel("makespan, submit to last result [s]")
         bottom.set_xlabel("overhead per task [ms of a slot]")
@@ -119,7 +119,7 @@ def _mark_ideal(axes: Axes, ideal: float, rows: int) -> None:
     axes.set_ylim(rows - 0.5, -0.95)
 
 
-def _dots(
+def _plot_dots(
     axes: Axes,
     cases: Sequence[str],
     figures: dict[str, Figure],
@@ -134,11 +134,11 @@ def _dots(
             axes.annotate("not measured", (0, row), (4, 0), textcoords="offset points",
                           va="center", fontsize=7.5, color="#777777")  # fmt: skip
             continue
-        paint = colour(figure.engine)
-        axes.plot([interval.low, interval.high], [row, row], color=paint, linewidth=2.5,
+        color = engine_color(figure.engine)
+        axes.plot([interval.low, interval.high], [row, row], color=color, linewidth=2.5,
                   alpha=0.6, solid_capstyle="butt", zorder=2)  # fmt: skip
-        axes.plot([interval.median], [row], marker="o", markersize=7, color=paint,
-                  markerfacecolor="white" if _hollow(figure) else paint, markeredgewidth=1.8,
+        axes.plot([interval.median], [row], marker="o", markersize=7, color=color,
+                  markerfacecolor="white" if _hollow(figure) else color, markeredgewidth=1.8,
                   zorder=3)  # fmt: skip
         axes.annotate(unit(interval.median), (max(interval.high, interval.median), row), (7, 0),
                       textcoords="offset points", va="center", fontsize=8,
@@ -162,7 +162,7 @@ def _span(shown: Sequence[Interval]) -> tuple[float, float]:
     return low - (0.06 * width if low < 0 else 0), top + 0.35 * width
 
 
-def scaling(bench: Bench) -> Canvas | None:
+def scaling(bench: BenchResult) -> Canvas | None:
     """Draw tasks per second by workers against the ideal, a column for each task length."""
     calm = [figure for figure in bench.figures if figure.undisturbed]
     sizes = [
@@ -173,9 +173,9 @@ def scaling(bench: Bench) -> Canvas | None:
     if not sizes:
         return None
     drawn = [figure for figure in calm if figure.size in sizes]
-    crowded = any(bench.crowded(figure.workers) for figure in drawn)
+    is_oversubscribed = any(bench.is_oversubscribed(figure.workers) for figure in drawn)
     shaded = "Shaded: more workers than this machine has CPUs for, where none can gain."
-    note = _note(drawn, *([shaded] if crowded else []))
+    note = _note(drawn, *([shaded] if is_oversubscribed else []))
     canvas = new_canvas(bench, "scaling by workers", note, (2.4 + 4.4 * len(sizes), 4.6))
     panels = canvas.subplots(1, len(sizes), squeeze=False)[0]
     for axes, size in zip(panels, sizes, strict=True):
@@ -185,20 +185,20 @@ def scaling(bench: Bench) -> Canvas | None:
     return canvas
 
 
-def _scale(axes: Axes, bench: Bench, figures: Sequence[Figure]) -> None:
+def _scale(axes: Axes, bench: BenchResult, figures: Sequence[Figure]) -> None:
     """Draw the lines of one task length, with their names to the right of the panel."""
     workers = sorted({figure.workers for figure in figures})
     ideal = _ideal_line(axes, bench, figures[0].size, workers)
     ends = [(ideal, "ideal", INK)] if ideal else []
-    cases = in_order(figure.case for figure in figures)
+    cases = sort_cases(figure.case for figure in figures)
     for place, case in enumerate(cases):
         apart = _DODGE * workers[-1] * (place - (len(cases) - 1) / 2)
         last = _line(axes, [figure for figure in figures if figure.case == case], apart)
         if last is not None and last.workers == workers[-1]:
-            ends.append((last.measures[_RATE].median, case, colour(last.engine)))
+            ends.append((last.measures[_RATE].median, case, engine_color(last.engine)))
         elif last is not None:
             axes.annotate(case, (last.workers, last.measures[_RATE].median), (7, 0),
-                          textcoords="offset points", fontsize=8, color=colour(last.engine),
+                          textcoords="offset points", fontsize=8, color=engine_color(last.engine),
                           va="center")  # fmt: skip
     highs = [figure.measures[_RATE].high for figure in figures if _RATE in figure.measures]
     top = max([ideal, *highs]) or 1.0
@@ -217,20 +217,20 @@ def _line(axes: Axes, figures: Sequence[Figure], apart: float) -> Figure | None:
     if not points:
         return None
     last = points[-1]
-    hollow, paint = _hollow(last), colour(last.engine)
+    hollow, color = _hollow(last), engine_color(last.engine)
     rates = [figure.measures[_RATE] for figure in points]
     errors = [
         [rate.median - rate.low for rate in rates],
         [rate.high - rate.median for rate in rates],
     ]
     axes.errorbar([figure.workers + apart for figure in points], [rate.median for rate in rates],
-                  yerr=errors, color=paint, marker="o", markersize=6, linewidth=1.6,
-                  markerfacecolor="white" if hollow else paint,
+                  yerr=errors, color=color, marker="o", markersize=6, linewidth=1.6,
+                  markerfacecolor="white" if hollow else color,
                   linestyle=":" if hollow else "-", capsize=0, elinewidth=1.6)  # fmt: skip
     return last
 
 
-def _ideal_line(axes: Axes, bench: Bench, size: int, workers: Sequence[int]) -> float:
+def _ideal_line(axes: Axes, bench: BenchResult, size: int, workers: Sequence[int]) -> float:
     """Draw what slots without any overhead would do; return its highest point.
 
     Nodes that share this machine's CPUs have no more slots than these: there the line is flat.
@@ -252,17 +252,17 @@ def _ideal_line(axes: Axes, bench: Bench, size: int, workers: Sequence[int]) -> 
 def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], top: float) -> None:
     """Name the lines to the right of the panel, far enough from each other to be read."""
     ends = sorted(ends)
-    places = spread_out([y for y, _, _ in ends], apart=top * 0.066, top=top * 1.05)
-    for (y, case, paint), at in zip(ends, places, strict=True):
+    places = spread_labels([y for y, _, _ in ends], apart=top * 0.066, top=top * 1.05)
+    for (y, case, color), at in zip(ends, places, strict=True):
         axes.annotate(
-            case, (x, y), (x * 1.09, at), fontsize=8.5, color=paint, va="center",
+            case, (x, y), (x * 1.09, at), fontsize=8.5, color=color, va="center",
             annotation_clip=False, arrowprops={
                 "arrowstyle": "-", "color": FAINT, "linewidth": 0.7, "relpos": (0, 0.5),
             },
         )  # fmt: skip
 
 
-def spread_out(wanted: Sequence[float], *, apart: float, top: float) -> list[float]:
+def spread_labels(wanted: Sequence[float], *, apart: float, top: float) -> list[float]:
     """Return places at least `apart`, in the same order, as near to `wanted` as one pass gets."""
     places: list[float] = []
     for y in wanted:

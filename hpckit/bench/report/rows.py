@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from hpckit.bench.report.load_results import Bench, Figure, in_order
-from hpckit.bench.report.numbers import NONE, count, full, milliseconds, percent, plain, seconds
+from hpckit.bench.report.load_results import BenchResult, Figure, sort_cases
+from hpckit.bench.report.numbers import (
+    NONE,
+    count,
+    format_full,
+    format_median,
+    milliseconds,
+    percent,
+    seconds,
+)
 from hpckit.model.units import counted, human_duration
 
 ADDED_HEAD: Final = ("engine", ">task", ">workers", ">n", ">alone", ">with hpckit", ">difference")
@@ -17,44 +25,46 @@ LOSS_HEAD: Final = (
 NOT_TOLD_APART: Final = "not told apart"
 
 
-def describe_machine(bench: Bench) -> str:
+def describe_machine(bench: BenchResult) -> str:
     """Return where it was measured and with which versions, in one line."""
     model = bench.body.machine.model
     known = [f"{name} {version}" for name, version in bench.body.versions.items() if version]
-    where = bench.where + (f" ({model})" if model else "")
-    return "; ".join([where, ", ".join(known)]) if known else where
+    measured_on = bench.measured_on + (f" ({model})" if model else "")
+    return "; ".join([measured_on, ", ".join(known)]) if known else measured_on
 
 
-def noise(bench: Bench) -> list[str]:
+def noise_reasons(bench: BenchResult) -> list[str]:
     """Return why the figures are to be doubted; nothing on a quiet machine."""
     machine = bench.body.machine
     return [*machine.noise] or ["the machine was busy"] if machine.noisy else []
 
 
-def crowded_words(bench: Bench) -> str:
+def describe_oversubscription(bench: BenchResult) -> str:
     """Return what to think of workers that share CPUs."""
-    crowded = {figure.workers for figure in bench.figures if bench.crowded(figure.workers)}
-    slots = max((bench.slots(workers) or 0 for workers in crowded), default=0)
+    is_oversubscribed = {
+        figure.workers for figure in bench.figures if bench.is_oversubscribed(figure.workers)
+    }
+    slots = max((bench.slots(workers) or 0 for workers in is_oversubscribed), default=0)
     return (
         f"these workers share the {counted(bench.body.machine.cpus, 'CPU')} of one machine: the "
         f"ideal counts {counted(slots, 'task')} at a time, and more workers can gain nothing here"
     )
 
 
-def task_words(bench: Bench, size: int) -> str:
+def task_length(bench: BenchResult, size: int) -> str:
     """Return how long a task of that size takes alone: ``"105 ms"``."""
     task_s = bench.task_s(size)
     return human_duration(task_s) if task_s is not None else f"size {size}"
 
 
-def ordered(figures: Iterable[Figure]) -> list[Figure]:
+def sort_figures(figures: Iterable[Figure]) -> list[Figure]:
     """Sort as tables show: by task length, workers, case; the undisturbed first."""
     figures = list(figures)
-    rank = {case: place for place, case in enumerate(in_order(f.case for f in figures))}
+    rank = {case: place for place, case in enumerate(sort_cases(f.case for f in figures))}
     return sorted(figures, key=lambda f: (f.size, f.workers, rank[f.case], not f.undisturbed))
 
 
-def added_by_hpckit(bench: Bench) -> list[list[str]]:
+def overhead_rows(bench: BenchResult) -> list[list[str]]:
     """Return rows of `ADDED_HEAD`: the overhead per task of an engine alone and with hpckit.
 
     Where the intervals of both overlap, there is no difference to tell of.
@@ -62,9 +72,9 @@ def added_by_hpckit(bench: Bench) -> list[list[str]]:
     calm = [figure for figure in bench.figures if figure.undisturbed]
     alone = {(f.engine, f.size, f.workers): f for f in calm if not f.hpckit}
     rows = []
-    for figure in ordered(figure for figure in calm if figure.hpckit):
+    for figure in sort_figures(figure for figure in calm if figure.hpckit):
         other = alone.get((figure.engine, figure.size, figure.workers))
-        if other is None or bench.crowded(figure.workers):
+        if other is None or bench.is_oversubscribed(figure.workers):
             continue
         ours, theirs = (f.measures.get("overhead_per_task_ms") for f in (figure, other))
         if ours is None or theirs is None:
@@ -73,37 +83,37 @@ def added_by_hpckit(bench: Bench) -> list[list[str]]:
         apart = n > 1 and not ours.overlaps(theirs)
         difference = f"{ours.median - theirs.median:+.3g} ms" if apart else NOT_TOLD_APART
         rows.append(
-            [figure.engine, task_words(bench, figure.size), str(figure.workers), str(n),
-             full(theirs, milliseconds), full(ours, milliseconds), difference]
+            [figure.engine, task_length(bench, figure.size), str(figure.workers), str(n),
+             format_full(theirs, milliseconds), format_full(ours, milliseconds), difference]
         )  # fmt: skip
     return rows
 
 
-def losses(bench: Bench) -> list[list[str]]:
+def loss_rows(bench: BenchResult) -> list[list[str]]:
     """Return rows of `LOSS_HEAD`: what being disturbed came to, beside the undisturbed run."""
     calm = {(f.case, f.size, f.workers): f for f in bench.figures if f.undisturbed}
     return [
         _loss(bench, figure, calm.get((figure.case, figure.size, figure.workers)))
-        for figure in ordered(bench.figures)
+        for figure in sort_figures(bench.figures)
         if not figure.undisturbed
     ]
 
 
-def _loss(bench: Bench, figure: Figure, before: Figure | None) -> list[str]:
+def _loss(bench: BenchResult, figure: Figure, before: Figure | None) -> list[str]:
     here, was = figure.measures, before.measures if before else {}
     then, now = was.get("makespan_s"), here.get("makespan_s")
-    used = (plain(measures.get("capacity_used"), percent) for measures in (was, here))
+    used = (format_median(measures.get("capacity_used"), percent) for measures in (was, here))
     return [
         figure.case,
-        task_words(bench, figure.size),
+        task_length(bench, figure.size),
         str(figure.workers),
         str(figure.n),
-        full(then, seconds),
-        full(now, seconds),
+        format_full(then, seconds),
+        format_full(now, seconds),
         f"x{now.median / then.median:.2f}" if now and then and then.median else NONE,
-        plain(here.get("reclaimed"), count),
-        plain(here.get("redone"), count),
-        plain(here.get("wasted_core_s"), seconds),
+        format_median(here.get("reclaimed"), count),
+        format_median(here.get("redone"), count),
+        format_median(here.get("wasted_core_s"), seconds),
         " / ".join(used),
         *(str(bench.total(figure, name)) for name in ("tasks_lost", "recorded_twice")),
     ]

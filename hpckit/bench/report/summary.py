@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hpckit.bench.report.load_results import Bench, Figure, missing
+from hpckit.bench.report.load_results import BenchResult, Figure, list_missing
 from hpckit.bench.report.numbers import (
     NONE,
-    full,
-    medians_of,
+    describe_medians,
+    format_full,
+    format_median,
     mib,
     milliseconds,
     per_second,
     percent,
-    plain,
     seconds,
 )
 from hpckit.bench.report.rows import (
     ADDED_HEAD,
     LOSS_HEAD,
-    added_by_hpckit,
-    crowded_words,
     describe_machine,
-    losses,
-    noise,
-    ordered,
-    task_words,
+    describe_oversubscription,
+    loss_rows,
+    noise_reasons,
+    overhead_rows,
+    sort_figures,
+    task_length,
 )
 from hpckit.bench.report.text_table import table
 from hpckit.model.units import human_bytes
@@ -38,7 +38,7 @@ _HEAD: Final = (
 )  # fmt: skip
 
 
-def render(found: Sequence[Bench]) -> str:
+def render(found: Sequence[BenchResult]) -> str:
     """Return the summary as text: a block for each scenario, what failed, what is missing."""
     blocks = ["\n".join(_block(bench)) for bench in found]
     failed = [
@@ -49,25 +49,25 @@ def render(found: Sequence[Bench]) -> str:
     ]
     checks = sum(len(bench.body.checks) for bench in found)
     blocks.append("\n".join([f"Checks: {checks - len(failed)} of {checks} passed.", *failed]))
-    gaps = [f"  {name}: {how}" for name, how in missing(found).items()]
+    gaps = [f"  {name}: {how}" for name, how in list_missing(found).items()]
     if gaps:
         blocks.append("\n".join(["Not measured:", *gaps]))
     return "\n\n".join(blocks) + "\n"
 
 
-def _block(bench: Bench) -> list[str]:
+def _block(bench: BenchResult) -> list[str]:
     body = bench.body
     lines = [f"{bench.name}, measured {body.when}", describe_machine(bench)]
-    lines += [f"noisy: {reason}" for reason in noise(bench)]
-    lines += table(_HEAD, [_row(bench, figure) for figure in ordered(bench.figures)])
+    lines += [f"noisy: {reason}" for reason in noise_reasons(bench)]
+    lines += table(_HEAD, [_row(bench, figure) for figure in sort_figures(bench.figures)])
     if bench.figures:
         lines.append(_medians(bench.figures))
-    if any(bench.crowded(figure.workers) for figure in bench.figures):
-        lines.append(f"* {crowded_words(bench)}")
-    added = added_by_hpckit(bench)
+    if any(bench.is_oversubscribed(figure.workers) for figure in bench.figures):
+        lines.append(f"* {describe_oversubscription(bench)}")
+    added = overhead_rows(bench)
     if added:
         lines += ["what hpckit adds to one task:", *table(ADDED_HEAD, added)]
-    lost = losses(bench)
+    lost = loss_rows(bench)
     if lost:
         lines += ["where workers were taken away:", *table(LOSS_HEAD, lost)]
     return [lines[0], *(f"  {line}" for line in lines[1:])]
@@ -75,29 +75,29 @@ def _block(bench: Bench) -> list[str]:
 
 def _medians(figures: Sequence[Figure]) -> str:
     n, confidence = min((figure.n, figure.confidence) for figure in figures)
-    return medians_of(n, confidence, "makespan and overhead with")
+    return describe_medians(n, confidence, "makespan and overhead with")
 
 
-def _row(bench: Bench, figure: Figure) -> list[str]:
+def _row(bench: BenchResult, figure: Figure) -> list[str]:
     measures = figure.measures
     return [
         figure.case + ("" if figure.undisturbed else ", reclaimed"),
-        task_words(bench, figure.size),
+        task_length(bench, figure.size),
         str(bench.tasks(figure.size) or NONE),
-        f"{figure.workers}{'*' if bench.crowded(figure.workers) else ''}",
+        f"{figure.workers}{'*' if bench.is_oversubscribed(figure.workers) else ''}",
         str(figure.n),
-        full(measures.get("makespan_s"), seconds),
-        plain(measures.get("start_up_s"), seconds),
-        plain(measures.get("throughput_per_s"), per_second),
-        full(measures.get("overhead_per_task_ms"), milliseconds),
-        plain(measures.get("efficiency"), percent),
-        plain(measures.get("head_memory_mib"), mib),
-        plain(measures.get("worker_memory_mib"), mib),
-        plain(measures.get("bytes_moved"), human_bytes),
+        format_full(measures.get("makespan_s"), seconds),
+        format_median(measures.get("start_up_s"), seconds),
+        format_median(measures.get("throughput_per_s"), per_second),
+        format_full(measures.get("overhead_per_task_ms"), milliseconds),
+        format_median(measures.get("efficiency"), percent),
+        format_median(measures.get("head_memory_mib"), mib),
+        format_median(measures.get("worker_memory_mib"), mib),
+        format_median(measures.get("bytes_moved"), human_bytes),
     ]
 
 
-def to_document(found: Sequence[Bench], pictures: Sequence[str]) -> dict[str, Any]:
+def to_document(found: Sequence[BenchResult], pictures: Sequence[str]) -> dict[str, Any]:
     """Return the document of ``--json``."""
     checks = [
         {"scenario": bench.name, "name": check.name, "value": check.value, "limit": check.limit,
@@ -113,12 +113,14 @@ def to_document(found: Sequence[Bench], pictures: Sequence[str]) -> dict[str, An
         ],
         "checks": checks,
         "failed": sum(not check["pass"] for check in checks),
-        "missing": [{"scenario": name, "command": how} for name, how in missing(found).items()],
+        "missing": [
+            {"scenario": name, "command": how} for name, how in list_missing(found).items()
+        ],
         "pictures": list(pictures),
     }
 
 
-def _scenario(bench: Bench) -> dict[str, Any]:
+def _scenario(bench: BenchResult) -> dict[str, Any]:
     kept = ("when", "place", "machine", "versions", "parameters")
     return {
         "name": bench.name,

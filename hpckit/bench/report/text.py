@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from hpckit.bench.report.load_results import Place, slurm_words
-from hpckit.bench.report.numbers import medians_of
+from hpckit.bench.report.load_results import ClusterInfo, describe_slurm
+from hpckit.bench.report.numbers import describe_medians
 from hpckit.bench.report.text_table import table
 from hpckit.model.units import counted, human_bytes
 
@@ -45,7 +45,7 @@ def render(document: Document) -> str:
         alone = f"{one['task_s'] * 1000:.1f} ms each alone"
         lines += [f"{one['tasks']} tasks of size {size}, {alone}; n = {one['n']}", ""]
         lines += [*table(*_table(document["scenario"], group)), "", _legend(group), ""]
-    lines += _judgement(document)
+    lines += _closing_lines(document)
     return "\n".join(lines) + "\n"
 
 
@@ -53,16 +53,16 @@ def _legend(group: Sequence[Document]) -> str:
     """Return how to read a cell of a table."""
     n, confidence = min((figure["n"], figure["confidence"]) for figure in group)
     spread = "; median ± interquartile range" if n > 1 else ""
-    return medians_of(n, confidence, "[in brackets]") + spread
+    return describe_medians(n, confidence, "[in brackets]") + spread
 
 
 def _head(document: Document) -> list[str]:
     machine, asked = document["machine"], document["parameters"]
-    where = slurm_words(msgspec.convert(document["place"], Place), machine["cpus"])
+    measured_on = describe_slurm(msgspec.convert(document["place"], ClusterInfo), machine["cpus"])
     versions = ", ".join(f"{k} {v}" for k, v in document["versions"].items() if v)
     return [
         f"hpckit bench {document['scenario']}, {document['when']}",
-        f"on        {where}",
+        f"on        {measured_on}",
         f"machine   {counted(machine['cpus'], 'CPU')}, {machine['model']}, "
         f"{machine['memory_mib']} MiB, Linux {machine['kernel']}, Python {machine['python']}",
         f"versions  {versions}",
@@ -101,7 +101,7 @@ def _cell(value: Mapping[str, float] | None, form: str, *, n: int, interval: boo
     return f"{median} ± {spread}" + (f" [{low}, {high}]" if interval else "")
 
 
-def _judgement(document: Document) -> list[str]:
+def _closing_lines(document: Document) -> list[str]:
     lines = [
         f"{'ok  ' if check['pass'] else 'MISS'} {check['name']}: {check['value']:g} "
         f"(limit {check['limit']:g})"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hpckit.bench.measure.sample import Case, Losses, Ran, sample
-from hpckit.bench.measure.workload import Load
+from hpckit.bench.measure.sample import Case, Losses, RunResult, sample
+from hpckit.bench.measure.workload import Workload
 
 
-def load(size: int = 16, tasks: int = 100) -> Load:
-    return Load(program=Path("/bin/true"), size=size, tasks=tasks, tolerance=1e-3, seed=1)
+def workload(size: int = 16, tasks: int = 100) -> Workload:
+    return Workload(program=Path("/bin/true"), size=size, tasks=tasks, tolerance=1e-3, seed=1)
 
 
 def case(name: str = "hpckit-workqueue", **changes: Any) -> Case:
@@ -21,12 +21,12 @@ def case(name: str = "hpckit-workqueue", **changes: Any) -> Case:
     return Case(**values)
 
 
-def ran(**changes: Any) -> Ran:
+def result(**changes: Any) -> RunResult:
     values: dict[str, Any] = {
-        "began": 1000.0, "first_start": 1002.0, "last_end": 1006.0, "known": 1006.5, "done": 100,
-        "digest": "d1", "losses": Losses(), **changes,
+        "started_at": 1000.0, "first_task_at": 1002.0, "last_task_end_at": 1006.0,
+        "results_known_at": 1006.5, "done": 100, "digest": "d1", "losses": Losses(), **changes,
     }  # fmt: skip
-    return Ran(**values)
+    return RunResult(**values)
 
 
 def make(
@@ -35,4 +35,6 @@ def make(
     """Return a sample; `changes` are of the run, or of the case where it has such a field."""
     of_case = {k: v for k, v in changes.items() if k in Case.__dataclass_fields__}
     of_run = {k: v for k, v in changes.items() if k not in of_case}
-    return sample(case(name, **of_case), load(size, tasks), ran(**of_run), repeat=0, task_s=0.05)
+    return sample(
+        case(name, **of_case), workload(size, tasks), result(**of_run), repeat=0, task_s=0.05
+    )

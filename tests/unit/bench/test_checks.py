@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpckit.bench.measure.checks import correctness, unequal_bags, unequal_outputs
+from hpckit.bench.measure.checks import check_correctness, unequal_bags, unequal_outputs
 from hpckit.bench.measure.sample import Losses
 from hpckit.bench.measure.scenario import shuffled
 
@@ -10,7 +10,7 @@ from .samples import make
 
 
 def test_equal_outputs_may_be_compared() -> None:
-    checks, incomparable = correctness([make(), make("plain-ray")])
+    checks, incomparable = check_correctness([make(), make("plain-ray")])
     assert all(check["pass"] for check in checks)
     assert incomparable == set()
 
@@ -18,7 +18,7 @@ def test_equal_outputs_may_be_compared() -> None:
 def test_the_case_with_other_outputs_is_named() -> None:
     samples = [make(), make("hpckit-ray"), make("plain-ray", digest="d2")]
     assert unequal_outputs(samples) == {16: ["plain-ray"]}
-    checks, incomparable = correctness(samples)
+    checks, incomparable = check_correctness(samples)
     assert "not so plain-ray" in checks[0]["name"]
     assert not checks[0]["pass"]
     assert incomparable == {16}
@@ -43,7 +43,7 @@ def test_unequal_slots_for_as_many_workers_are_named() -> None:
 
 
 def test_lost_tasks_and_double_records_fail() -> None:
-    checks, _ = correctness([make(losses=Losses(tasks_lost=1, recorded_twice=2))])
+    checks, _ = check_correctness([make(losses=Losses(tasks_lost=1, recorded_twice=2))])
     failed = {check["name"]: check["value"] for check in checks if not check["pass"]}
     assert failed == {"tasks lost": 1, "tasks recorded twice": 2}
 

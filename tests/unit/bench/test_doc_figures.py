@@ -109,8 +109,8 @@ def test_writing_twice_changes_nothing_and_the_check_is_content(results: Path) -
 
 def test_a_figure_that_was_typed_or_has_become_stale_is_found(results: Path) -> None:
     page(results, "<!-- figure: baseline versions.ray -->2.1<!-- /figure -->")
-    verdict = check_documents(results)
-    assert verdict.faults == ["RFC.md: baseline versions.ray: says '2.1', measured is '2.60.0'"]
+    result = check_documents(results)
+    assert result.faults == ["RFC.md: baseline versions.ray: says '2.1', measured is '2.60.0'"]
     assert summary(results, "--check") == 1
 
 
@@ -212,7 +212,7 @@ def test_half_a_marker_is_a_fault(results: Path, text: str) -> None:
 def test_pictures_are_copied_beside_the_page_and_must_be_of_these_results(results: Path) -> None:
     pytest.importorskip("matplotlib", reason="pip install '.[bench]'")
     assert "`hpckit bench summary`" in filled(results, "baseline lengths", "picture")
-    bench = doc_figures.Source(results).bench("baseline")
+    bench = doc_figures.Results(results).bench("baseline")
     plots.draw([bench], results / "pictures")
     assert filled(results, "baseline lengths", "picture").strip() == (
         "![baseline: makespan and overhead per task by task length, for each case]"
@@ -224,5 +224,5 @@ def test_pictures_are_copied_beside_the_page_and_must_be_of_these_results(result
 
 
 def test_the_documents_of_this_repository_agree_with_its_results() -> None:
-    verdict = check_documents(REPOSITORY / "results")
-    assert verdict.faults == [], "run: hpckit bench summary --write-docs"
+    result = check_documents(REPOSITORY / "results")
+    assert result.faults == [], "run: hpckit bench summary --write-docs"

@@ -9,41 +9,41 @@ from typing import Any
 import pytest
 
 from hpckit.bench.measure.cases import Run
-from hpckit.bench.measure.cluster import Place
-from hpckit.bench.measure.document import Measured, make_document
+from hpckit.bench.measure.cluster import BenchCluster
+from hpckit.bench.measure.document import Measurements, make_document
 from hpckit.bench.measure.parameters import make_parameters
-from hpckit.bench.measure.sample import Ran
+from hpckit.bench.measure.sample import RunResult
 from hpckit.bench.measure.store import file_names, write
 from hpckit.bench.report.text import render
 from hpckit.bench.report.text_table import table
 
-from .samples import case, load, ran
+from .samples import case, result, workload
 
 WORKERS = [{"name": "7_0", "start_s": 1.0, "end_s": 6.0, "state": "COMPLETED", "tasks": []}]
 
 
-def measured(*runs: tuple[str, Ran]) -> Measured:
+def measured(*runs: tuple[str, RunResult]) -> Measurements:
     """Return runs of equal bags by the names of their cases, measured on a quiet machine."""
-    found = Measured(
+    found = Measurements(
         alone={16: [0.05, 0.05]}, busy=[0.0, 0.1],
     )  # fmt: skip
     for name, one in runs:
-        found.runs.append((Run(case(name), load(), lambda _name, _repeat: ran()), 0, one))
+        found.runs.append((Run(case(name), workload(), lambda _name, _repeat: result()), 0, one))
     return found
 
 
-def document(found: Measured, scenario: str = "slurm") -> dict[str, Any]:
+def document(found: Measurements, scenario: str = "slurm") -> dict[str, Any]:
     asked = {"backends": ("workqueue", "ray"), "sizes": (16,), "tasks": (100,)}
-    where = Place(
+    cluster = BenchCluster(
         kind="emulated", version="22.05.8", nodes=4, cpus_per_node=2, site="bench", slurm_bin="",
         root=Path("/nowhere"),
     )  # fmt: skip
     parameters = make_parameters(scenario, asked, cpus=2)
-    return make_document(parameters, where, [load()], found, ["HyperQueue: get it"])
+    return make_document(parameters, cluster, [workload()], found, ["HyperQueue: get it"])
 
 
 def test_the_document_has_what_the_schema_says(tmp_path: Path) -> None:
-    both = measured(("hpckit-workqueue", ran(workers=WORKERS)), ("hpckit-ray", ran()))
+    both = measured(("hpckit-workqueue", result(workers=WORKERS)), ("hpckit-ray", result()))
     paths = write(document(both), tmp_path)
     assert [path.name for path in paths] == ["bench-slurm.json", "slurm_sim_summary.txt"]
     body = json.loads(paths[0].read_text())
@@ -63,7 +63,7 @@ def test_the_document_has_what_the_schema_says(tmp_path: Path) -> None:
 
 
 def test_the_text_tells_the_checks_and_what_was_not_there() -> None:
-    text = render(document(measured(("hpckit-ray", ran()))))
+    text = render(document(measured(("hpckit-ray", result()))))
     assert "100 tasks of size 16, 50.0 ms each alone; n = 1" in text
     assert "one run each, so without intervals" in text
     assert "emulated Slurm 22.05.8, 4 nodes of 2 CPUs" in text
@@ -73,13 +73,13 @@ def test_the_text_tells_the_checks_and_what_was_not_there() -> None:
 
 
 def test_the_text_says_what_its_intervals_are_worth() -> None:
-    text = render(document(measured(*[("hpckit-ray", ran())] * 3)))
+    text = render(document(measured(*[("hpckit-ray", result())] * 3)))
     legend = "medians of 3 runs; [in brackets] their range, a 75 % confidence interval"
     assert f"{legend}; median ± interquartile range" in text
 
 
 def test_unequal_outputs_get_no_figures_and_are_named() -> None:
-    runs = measured(("hpckit-workqueue", ran()), ("hpckit-ray", ran(digest="another")))
+    runs = measured(("hpckit-workqueue", result()), ("hpckit-ray", result(digest="another")))
     found = document(runs)
     assert found["figures"] == []
     failed = [check["name"] for check in found["checks"] if not check["pass"]]
@@ -90,7 +90,7 @@ def test_unequal_outputs_get_no_figures_and_are_named() -> None:
 
 
 def test_a_noisy_machine_is_told() -> None:
-    runs = measured(("hpckit-ray", ran()))
+    runs = measured(("hpckit-ray", result()))
     runs.busy[0] = 900.0
     runs.alone[16] = [0.05, 0.07, 0.09, 0.05]
     noise = document(runs)["machine"]["noise"]
@@ -102,11 +102,11 @@ def test_a_noisy_machine_is_told() -> None:
 
 
 def test_all_times_of_a_lone_task_are_kept() -> None:
-    assert document(measured(("hpckit-ray", ran())))["alone"] == {"16": [0.05, 0.05]}
+    assert document(measured(("hpckit-ray", result())))["alone"] == {"16": [0.05, 0.05]}
 
 
 def test_what_a_tool_did_before_it_failed_is_not_compared() -> None:
-    runs = measured(("parallel", ran()), ("hpckit-ray", ran()))
+    runs = measured(("parallel", result()), ("hpckit-ray", result()))
     runs.fail("parallel", "parallel failed: no more processes")
     found = document(runs)
     assert [sample["case"] for sample in found["samples"]] == ["hpckit-ray"]
@@ -114,7 +114,7 @@ def test_what_a_tool_did_before_it_failed_is_not_compared() -> None:
 
 
 def test_where_nothing_was_reclaimed_the_check_says_what_to_do() -> None:
-    checks = document(measured(("hpckit-ray", ran())), "spot")["checks"]
+    checks = document(measured(("hpckit-ray", result())), "spot")["checks"]
     (check,) = [check for check in checks if "hint" in check]
     assert not check["pass"]
     assert "a shorter --life" in check["hint"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hpckit.bench.measure.memory import Memory, roles_of_run, roles_of_script
+from hpckit.bench.measure.memory import MemoryWatcher, roles_of_run, roles_of_script
 
 BUSY = "import sys, time; data = bytearray(b'x' * (40 << 20)); print(len(data), flush=True); "
 REST = "time.sleep(60)"
@@ -37,7 +37,7 @@ def test_head_and_workers_of_a_run_are_told_apart(started: list[subprocess.Popen
     start(started, "hpckit.head", "/runs/mine")
     start(started, "hpckit.worker", "/runs/mine")
     start(started, "hpckit.worker", "/runs/others")
-    memory = Memory(roles_of_run("/runs/mine"))
+    memory = MemoryWatcher(roles_of_run("/runs/mine"))
     memory.look()
     assert memory.head_mib is not None and 40 < memory.head_mib < 80
     assert memory.worker_mib is not None and 40 < memory.worker_mib < 80
@@ -47,7 +47,7 @@ def test_head_and_workers_of_a_run_are_told_apart(started: list[subprocess.Popen
 def test_of_several_workers_the_largest_counts(started: list[subprocess.Popen[str]]) -> None:
     for _ in range(2):
         start(started, "hpckit.worker", "/runs/mine")
-    memory = Memory(roles_of_run("/runs/mine"))
+    memory = MemoryWatcher(roles_of_run("/runs/mine"))
     memory.look()
     assert memory.worker_mib is not None and memory.worker_mib < 80
     assert memory.head_mib is None
@@ -55,8 +55,9 @@ def test_of_several_workers_the_largest_counts(started: list[subprocess.Popen[st
 
 def test_a_scripts_tree_holds_nobody_elses_worker(started: list[subprocess.Popen[str]]) -> None:
     script = start(started, "/tmp/mine/config.json")
-    memory = Memory(
-        lambda name, argv: roles_of_script("/tmp/mine/config.json")("raylet", argv), nested=True
+    memory = MemoryWatcher(
+        lambda name, argv: roles_of_script("/tmp/mine/config.json")("raylet", argv),
+        workers_in_head=True,
     )
     memory.look()
     assert {process.pid for process in memory.seen} == {script.pid}

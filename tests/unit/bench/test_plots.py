@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from hpckit.bench.report.load_results import Bench, read_bench
+from hpckit.bench.report.load_results import BenchResult, load_result
 from hpckit.bench.report.plot_timelines import in_lanes, timelines
-from hpckit.bench.report.plots import draw, scaling, spread_out
+from hpckit.bench.report.plots import draw, scaling, spread_labels
 from tests.unit.bench.made_up_documents import a_document, a_timeline, write
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install '.[bench]'")
 
 
-def read(results: Path, name: str, document: dict[str, Any]) -> Bench:
+def read(results: Path, name: str, document: dict[str, Any]) -> BenchResult:
     write(results, name, document)
-    bench = read_bench(results, name)
+    bench = load_result(results, name)
     assert bench
     return bench
 
@@ -46,7 +46,7 @@ def test_an_svg_drawn_twice_is_the_same_file_and_says_from_what(tmp_path: Path) 
     assert not any(re.search(r"<dc:date>|matplotlib.org/\"", text) for text in once)
 
 
-def words_of(path: Path) -> str:
+def split_words(path: Path) -> str:
     """Return what is written in an SVG: matplotlib leaves each text as a comment."""
     return " ".join(re.findall(r"<!-- (.*?) -->", path.read_text(), re.DOTALL))
 
@@ -54,7 +54,7 @@ def words_of(path: Path) -> str:
 def drawn_words(tmp_path: Path, kind: str, document: dict[str, Any]) -> str:
     name = document["scenario"]
     paths = draw([read(tmp_path, name, document)], tmp_path / "pictures")
-    return words_of(next(path for path in paths if path.name == f"bench-{name}-{kind}.svg"))
+    return split_words(next(path for path in paths if path.name == f"bench-{name}-{kind}.svg"))
 
 
 def test_a_picture_tells_the_confidence_and_only_what_is_drawn(tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_tasks_that_ran_at_the_same_time_get_lanes_of_their_own() -> None:
 
 
 def test_labels_keep_their_order_their_distance_and_their_place_in_the_panel() -> None:
-    places = spread_out([5.0, 5.1, 5.2, 9.9], apart=1.0, top=10.0)
+    places = spread_labels([5.0, 5.1, 5.2, 9.9], apart=1.0, top=10.0)
     assert places == sorted(places)
     assert all(b - a >= 0.999 for a, b in pairwise(places))
     assert places[0] > 0 and places[-1] <= 10.0
-    assert spread_out([], apart=1.0, top=10.0) == []
+    assert spread_labels([], apart=1.0, top=10.0) == []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hpckit.bench.measure.cluster import Place
+from hpckit.bench.measure.cluster import BenchCluster
 from hpckit.bench.measure.sample import sample
 
-from .samples import case, load, make, ran
+from .samples import case, make, result, workload
 
 
 def test_the_measures_follow_from_the_times() -> None:
@@ -23,7 +23,7 @@ def test_the_measures_follow_from_the_times() -> None:
 
 
 def test_a_run_at_the_ideal_has_no_overhead() -> None:
-    found = make(last_end=1004.5)
+    found = make(last_task_end_at=1004.5)
     assert found["efficiency"] == 1.0
     assert found["overhead_per_task_ms"] == 0.0
 
@@ -31,8 +31,8 @@ def test_a_run_at_the_ideal_has_no_overhead() -> None:
 def test_the_capacity_that_was_there_is_what_the_work_is_held_against() -> None:
     # Two cores for 2 s, and for the last 1.5 s: 7 core-seconds, of which 100 x 0.06 were work.
     workers = [{"start_s": 1.0, "end_s": 3.0}, {"start_s": 4.5, "end_s": 9.0}]
-    seen = ran(workers=workers, mean_task_s=0.06)
-    found = sample(case(), load(), seen, repeat=0, task_s=0.05)
+    seen = result(workers=workers, mean_task_s=0.06)
+    found = sample(case(), workload(), seen, repeat=0, task_s=0.05)
     assert found["capacity_used"] == pytest.approx(6 / 7, abs=1e-4)
 
 
@@ -56,8 +56,8 @@ def test_the_schemas_keys_are_all_there() -> None:
 def test_emulated_nodes_share_the_cpus_of_the_machine(
     kind: str, workers: int, slots: int, tmp_path: object
 ) -> None:
-    where = Place(
+    cluster = BenchCluster(
         kind=kind, version="22.05.8", nodes=4, cpus_per_node=2, site="", slurm_bin="",
         root=tmp_path,  # type: ignore[arg-type]
     )  # fmt: skip
-    assert where.slots(workers, 1, 2) == slots
+    assert cluster.slots(workers, 1, 2) == slots

@@ -11,7 +11,7 @@ from hpckit.bench.measure.statistics import (
     interquartile,
     interval_ranks,
     median_interval,
-    summed_up,
+    summarize,
 )
 
 from .samples import make
@@ -49,12 +49,12 @@ def test_the_spread_is_the_distance_of_the_quartiles() -> None:
 
 
 def test_a_single_value_is_its_own_interval() -> None:
-    assert summed_up([2.5]) == {"median": 2.5, "low": 2.5, "high": 2.5, "spread": 0.0}
+    assert summarize([2.5]) == {"median": 2.5, "low": 2.5, "high": 2.5, "spread": 0.0}
 
 
 def test_repeats_make_one_figure_and_other_cases_others() -> None:
     samples = [
-        make(known=1006.0), make(known=1008.0), make(known=1010.0), make("plain-ray"),
+        *(make(results_known_at=at) for at in (1006.0, 1008.0, 1010.0)), make("plain-ray"),
         make(workers=2, slots=2, cpus=1),
     ]  # fmt: skip
     found = figures(samples)

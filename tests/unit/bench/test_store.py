@@ -42,16 +42,16 @@ def test_what_does_not_fit_is_kept_elsewhere(tmp_path: Path) -> None:
 def test_a_full_disk_is_found_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(**_: Any) -> None:
+    def format_full(**_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(store.tempfile, "TemporaryFile", format_full)
     with pytest.raises(StorageError) as found:
-        store.ready(tmp_path / "out")
+        store.prepare_directory(tmp_path / "out")
     assert "No space left on device" in str(found.value)
     assert "--out" in found.value.hint
 
 
 def test_a_probe_leaves_nothing(tmp_path: Path) -> None:
-    store.ready(tmp_path / "out")
+    store.prepare_directory(tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())

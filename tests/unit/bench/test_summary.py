@@ -10,14 +10,14 @@ import pytest
 
 from hpckit.bench.measure import scenario, store
 from hpckit.bench.report import plots, text
-from hpckit.bench.report.load_results import Bench, Interval, gather, read_bench
-from hpckit.bench.report.numbers import full, medians_of, seconds, three
+from hpckit.bench.report.load_results import BenchResult, Interval, load_all, load_result
+from hpckit.bench.report.numbers import describe_medians, format_full, seconds, three_digits
 from hpckit.bench.report.rows import (
     ADDED_HEAD,
     LOSS_HEAD,
-    added_by_hpckit,
     describe_machine,
-    losses,
+    loss_rows,
+    overhead_rows,
 )
 from hpckit.cli.bench import of_no_use
 from hpckit.cli.main import run
@@ -34,9 +34,9 @@ def summary(results: Path, *words: str) -> int:
     return run(["bench", "summary", "--out", str(results), *words])
 
 
-def read(results: Path, name: str, document: dict[str, Any]) -> Bench:
+def read(results: Path, name: str, document: dict[str, Any]) -> BenchResult:
     write(results, name, document)
-    bench = read_bench(results, name)
+    bench = load_result(results, name)
     assert bench
     return bench
 
@@ -100,11 +100,11 @@ def test_nothing_measured_is_an_error_of_input_that_names_the_commands(
 def test_a_document_of_another_form_is_refused_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, "spot", a_document("spot", schema="hpckit.bench/7"))
     with pytest.raises(InputError, match=r"bench-spot.json is of schema 'hpckit.bench/7'") as error:
-        gather(tmp_path)
+        load_all(tmp_path)
     assert error.value.hint == "Run again: hpckit bench spot"
     path.write_text("{")
     with pytest.raises(InputError, match="not a whole"):
-        gather(tmp_path)
+        load_all(tmp_path)
 
 
 def unequal(key: str, inner: str, value: Any) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def test_unequal_things_are_not_compared_and_the_older_is_to_be_run_again(
     write(tmp_path, "baseline", a_document())
     write(tmp_path, "slurm", unequal(key, inner, value))
     with pytest.raises(InputError, match=words) as error:
-        gather(tmp_path)
+        load_all(tmp_path)
     assert error.value.hint.endswith(": hpckit bench slurm")
 
 
@@ -137,7 +137,7 @@ def test_scenarios_may_have_other_workers_but_one_scenario_may_not(tmp_path: Pat
     assert summary(tmp_path) == 0
     write(tmp_path, "slurm-real", a_document("slurm"))
     with pytest.raises(InputError, match=r"workers is \[8\] in the first"):
-        gather(tmp_path)
+        load_all(tmp_path)
 
 
 def test_cases_with_other_numbers_of_tasks_are_not_compared(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_cases_with_other_numbers_of_tasks_are_not_compared(tmp_path: Path) -> N
     document["samples"][3]["tasks"] = 10
     write(tmp_path, "baseline", document)
     with pytest.raises(InputError, match="given 200 tasks and plain-ray 10"):
-        gather(tmp_path)
+        load_all(tmp_path)
 
 
 def test_noise_and_workers_that_share_cpus_are_told(
@@ -171,11 +171,11 @@ def test_emulated_and_real_reclaims_are_compared_only_where_they_come_alike(
     real = a_document("spot")
     real["parameters"]["kill_wait_s"] = 30.0  # that is the site's
     write(tmp_path, "spot-real", real)
-    assert len(gather(tmp_path)) == 2
+    assert len(load_all(tmp_path)) == 2
     real["parameters"][key] = ["ray"] if key == "backends" else 90.0
     write(tmp_path, "spot-real", real)
     with pytest.raises(InputError, match=f"{key} is"):
-        gather(tmp_path)
+        load_all(tmp_path)
 
 
 def test_a_node_with_more_cpus_than_the_machine_is_explained(tmp_path: Path) -> None:
@@ -186,18 +186,18 @@ def test_a_node_with_more_cpus_than_the_machine_is_explained(tmp_path: Path) -> 
         "machine of 2 CPUs (a machine); hpckit 0.1.0"
     )
     real = read(tmp_path, "slurm-real", a_document("slurm", place={**place, "kind": "slurm"}))
-    assert real.where == "Slurm 22.05.8, 1 node of 3 CPUs, asked from a machine of 2 CPUs"
+    assert real.measured_on == "Slurm 22.05.8, 1 node of 3 CPUs, asked from a machine of 2 CPUs"
 
 
 def test_a_difference_within_the_intervals_is_not_told(tmp_path: Path) -> None:
     document = a_document()
     bench = read(tmp_path, "baseline", document)
-    rows = [dict(zip(ADDED_HEAD, row, strict=True)) for row in added_by_hpckit(bench)]
+    rows = [dict(zip(ADDED_HEAD, row, strict=True)) for row in overhead_rows(bench)]
     assert rows[0][">difference"] == "-15 ms"
     for figure in document["figures"]:
         figure["overhead_per_task_ms"].update(low=0.0, high=90.0)
     bench = read(tmp_path, "baseline", document)
-    assert {row[-1] for row in added_by_hpckit(bench)} == {"not told apart"}
+    assert {row[-1] for row in overhead_rows(bench)} == {"not told apart"}
 
 
 def test_single_runs_are_never_told_apart(tmp_path: Path) -> None:
@@ -205,12 +205,12 @@ def test_single_runs_are_never_told_apart(tmp_path: Path) -> None:
     for figure in document["figures"]:
         figure.update(n=1, confidence=0.0)
     bench = read(tmp_path, "baseline", document)
-    assert {row[-1] for row in added_by_hpckit(bench)} == {"not told apart"}
+    assert {row[-1] for row in overhead_rows(bench)} == {"not told apart"}
 
 
 def test_losses_stand_beside_the_undisturbed_run_with_task_and_range(tmp_path: Path) -> None:
     bench = read(tmp_path, "spot", a_document("spot"))
-    row = dict(zip(LOSS_HEAD, losses(bench)[0], strict=True))
+    row = dict(zip(LOSS_HEAD, loss_rows(bench)[0], strict=True))
     assert row["case"] == "hpckit-workqueue"
     assert (row[">task"], row[">n"]) == ("310 ms", "3")
     assert row[">undisturbed"] == "39.4 s (37.1 to 41.8 s)"
@@ -228,19 +228,19 @@ def test_losses_stand_beside_the_undisturbed_run_with_task_and_range(tmp_path: P
     ],
 )
 def test_an_interval_is_said_to_be_worth_what_it_is(n: int, confidence: float, words: str) -> None:
-    assert medians_of(n, confidence, "bars:") == words
+    assert describe_medians(n, confidence, "bars:") == words
 
 
 def test_numbers_have_three_digits() -> None:
-    assert [three(x) for x in (0, 0.01234, 4.2, 9.999, 71.44, 1234.5, -0.5)] == [
+    assert [three_digits(x) for x in (0, 0.01234, 4.2, 9.999, 71.44, 1234.5, -0.5)] == [
         "0", "0.0123", "4.20", "10.0", "71.4", "1234", "-0.500",
     ]  # fmt: skip
 
 
 def test_a_number_without_an_interval_has_no_brackets() -> None:
-    assert full(Interval(2.0, 1.9, 2.25), seconds) == "2.00 s (1.90 to 2.25 s)"
-    assert full(Interval(2.0, 2.0, 2.0), seconds) == "2.00 s"
-    assert full(None, seconds) == "-"
+    assert format_full(Interval(2.0, 1.9, 2.25), seconds) == "2.00 s (1.90 to 2.25 s)"
+    assert format_full(Interval(2.0, 2.0, 2.0), seconds) == "2.00 s"
+    assert format_full(None, seconds) == "-"
 
 
 def test_options_that_do_nothing_on_that_slurm_are_told() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hpckit.bench.measure.wasted_work import account
-from hpckit.bench.measure.workload import Start, laid_out, read_starts
+from hpckit.bench.measure.wasted_work import count_wasted_work
+from hpckit.bench.measure.workload import TaskStart, make_directories, read_starts
 from hpckit.run.events import Event, Joined, Left, Returned, Row
 from hpckit.run.state import RunState
 
@@ -29,8 +29,8 @@ def done(index: int, at: float) -> Returned:
 
 
 def test_one_start_for_each_task_wastes_nothing() -> None:
-    starts = [Start("1", 10.0, "7_0", 11.0), Start("2", 11.0, "7_0", 12.0)]
-    assert account(starts, state(done(0, 10.0), done(1, 11.0)), 1) == (0, 0.0)
+    starts = [TaskStart("1", 10.0, "7_0", 11.0), TaskStart("2", 11.0, "7_0", 12.0)]
+    assert count_wasted_work(starts, state(done(0, 10.0), done(1, 11.0)), 1) == (0, 0.0)
 
 
 def test_a_start_that_was_cut_short_lasted_until_its_worker_left() -> None:
@@ -39,17 +39,17 @@ def test_a_start_that_was_cut_short_lasted_until_its_worker_left() -> None:
         Left(t=12.5, worker="w2", orderly=True, why=""),
         Left(t=13.0, worker="w1", orderly=False, why="cut off"), done(0, 20.0),
     )  # fmt: skip
-    starts = [Start("1", 10.0, "7_0", 0.0), Start("1", 20.01, "7_1", 21.0)]
-    assert account(starts, state(*events), 1) == (1, 3.0)
+    starts = [TaskStart("1", 10.0, "7_0", 0.0), TaskStart("1", 20.01, "7_1", 21.0)]
+    assert count_wasted_work(starts, state(*events), 1) == (1, 3.0)
 
 
 def test_a_task_that_ended_twice_wasted_the_run_that_does_not_count() -> None:
-    starts = [Start("2", 10.0, "7_0", 11.5), Start("2", 20.0, "7_1", 21.0)]
-    assert account(starts, state(done(1, 20.0)), 1) == (1, 1.5)
+    starts = [TaskStart("2", 10.0, "7_0", 11.5), TaskStart("2", 20.0, "7_1", 21.0)]
+    assert count_wasted_work(starts, state(done(1, 20.0)), 1) == (1, 1.5)
 
 
 def test_starts_are_read_from_the_tasks_own_files(tmp_path: Path) -> None:
-    starts = laid_out(tmp_path) / "starts"
+    starts = make_directories(tmp_path) / "starts"
     (starts / "5.aaaaaa").write_text("1000.5 7_0\nend\n")
     (starts / "5.bbbbbb").write_text("1001.5 7_1\n")
     (starts / "6.cccccc").write_text("")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hpckit.bench.measure.workload import digest, laid_out
+from hpckit.bench.measure.workload import digest, make_directories
 
-from .samples import load
+from .samples import workload
 
 
 def outputs(directory: Path, *names: str) -> Path:
-    laid_out(directory)
+    make_directories(directory)
     for name in names:
         (directory / "out" / name).write_text(f"array {name}")
     return directory
@@ -19,7 +19,7 @@ def outputs(directory: Path, *names: str) -> Path:
 def test_equal_outputs_have_one_digest_whatever_a_killed_task_left(tmp_path: Path) -> None:
     one = outputs(tmp_path / "one", "1", "2")
     other = outputs(tmp_path / "other", "1", "2", ".2.00001c97.tmp")
-    assert digest(load(tasks=2), one) == digest(load(tasks=2), other)
+    assert digest(workload(tasks=2), one) == digest(workload(tasks=2), other)
 
 
 def test_another_content_or_a_missing_output_has_another_digest(tmp_path: Path) -> None:
@@ -27,11 +27,12 @@ def test_another_content_or_a_missing_output_has_another_digest(tmp_path: Path) 
     short = outputs(tmp_path / "short", "1")
     wrong = outputs(tmp_path / "wrong", "1", "2")
     (wrong / "out" / "2").write_text("array 3")
-    assert len({digest(load(tasks=2), place) for place in (whole, short, wrong)}) == 3
+    assert len({digest(workload(tasks=2), place) for place in (whole, short, wrong)}) == 3
 
 
 def test_a_bag_and_the_plain_commands_name_the_same_tasks(tmp_path: Path) -> None:
-    assert 'range = "1-3"' in load(tasks=3).bag(tmp_path)
-    assert [argv[argv.index("--generate") + 1] for argv in load(tasks=3).commands(tmp_path)] == [
+    assert 'range = "1-3"' in workload(tasks=3).bag(tmp_path)
+    commands = workload(tasks=3).commands(tmp_path)
+    assert [argv[argv.index("--generate") + 1] for argv in commands] == [
         "16,1", "16,2", "16,3",
     ]  # fmt: skip
