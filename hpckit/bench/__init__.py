@@ -1,35 +1,34 @@
-"""Measuring: the same bag on each engine, in three scenarios. docs/SCENARIOS.md is for its users.
+"""The benchmark: the same bag on each engine, in three scenarios. For users: docs/SCENARIOS.md.
 
-``hpckit bench baseline|slurm|spot`` measures, and leaves a document::
+`hpckit.bench.measure` runs a scenario and writes its document, ``hpckit.bench/1``::
 
-    parameters    what a scenario is run with; refuses what cannot be
-    scenario      the three scenarios, each from its parameters to its document; the order of runs
-    cases         which runs a scenario consists of, and how each is done
-    place         the Slurm they go to: emulated, of our own, or real
-    load          the work: the program, its arrays, what each start of a task leaves
-    through       one run through hpckit
-    without       one run without it, by the scripts in `plain`
-    reclaims      takes capacity back while a run is on
-    waste         what work that cost
-    memory        watches head and workers
-    loopback      counts the bytes that are moved
-    machine       this machine, its versions, and who else is busy on it
-    sample        what one run came to: `Ran` is seen, `sample` follows from it
-    statistics    medians and intervals of samples
+    parameters    the parameters of a scenario, checked
+    scenario      the three scenarios, from their parameters to their documents
+    cases         the runs of which a scenario consists, and how each is started
+    cluster       the Slurm they use: an emulated one of the benchmark's own, or the real one
+    workload      the tasks: the program, its arrays, the file that each start of a task leaves
+    run_hpckit    one run with hpckit
+    run_baseline  one run without it, by the scripts in `hpckit.bench.baselines`
+    preemptions   reclaims workers while a run is active
+    wasted_work   the work that these reclaims cost
+    memory        the memory of head and workers
+    loopback      the bytes that pass through the loopback interface
+    machine       this machine, its versions, and how busy others keep it
+    sample        the result of one run, and the sample that follows from it
+    statistics    medians and confidence intervals of samples
     checks        whether samples may be compared at all
-    document      puts all of it together: ``hpckit.bench/1``
-    text          that document as text
-    store         writes both into ``results/``
+    document      the whole document
+    store         writes document and text into ``results/``
 
-``hpckit bench summary`` reads the documents back, and needs nothing of the above::
+`hpckit.bench.report` reads the documents, and needs nothing of the above::
 
-    gathered      reads them, and refuses to set unequal things side by side
-    numbers       how each kind of number is written, and what its interval is worth
-    rows          the rows of the tables that the summary and the documents share
-    layout        lays rows out under their head, for all text
-    summary       one text and one document of all
-    plots         the pictures; plot_timelines draws one of them, plot_style is what they share
-    figures       fills and checks the measured figures in docs/
-    cited         the one figure that a marker there names
-    doc_tables    the tables there
+    load_results    reads them, and refuses to compare unequal measurements
+    numbers         the format of each kind of number, and of its interval
+    rows            table rows that the summary and the documents share
+    text            one document as text
+    summary         all documents as one text and one JSON document
+    plots           the pictures; plot_timelines draws one of them, plot_style is what they share
+    doc_figures     fills and checks the measured figures in docs/
+    doc_references  the figure that a marker in a document names
+    doc_tables      the tables that a marker in a document names
 """

@@ -1,4 +1,4 @@
-"""`hpckit bench` end to end, with tiny bags: what it writes, and what it leaves."""
+"""`hpckit bench` end to end, with tiny bags: its results, and that no process is left."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TINY = ("--backends", "workqueue", "--repeats", "1")
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    """A user of an emulated Slurm of this test's own, with the C++ task and Work Queue."""
+    """Yield a user of an emulated Slurm of this test, with the C++ task and Work Queue."""
     if find_compress_task() is None:
         pytest.skip("the C++ task is not built: make native")
     try:
@@ -51,7 +51,7 @@ def measured(place: Place, scenario: str, *words: str) -> tuple[dict[str, Any], 
 
 
 def left_running(place: Place) -> list[list[str]]:
-    """Return the command lines of what still runs in this test's directories."""
+    """Return the command lines of processes that still run in the directories of this test."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -78,7 +78,7 @@ def test_the_baseline_compares_hpckit_with_the_plain_engine(place: Place) -> Non
     assert "makespan s" in text
 
 
-def test_on_slurm_it_says_which_and_draws_a_timeline(place: Place) -> None:
+def test_on_slurm_the_document_has_the_kind_and_a_timeline(place: Place) -> None:
     document, text = measured(
         place, "slurm", "--tasks", "8", "--size", "16", "--workers", "1,2", "--cpus", "1"
     )
@@ -123,7 +123,7 @@ def test_an_interrupt_writes_nothing_and_leaves_no_process(place: Place, number:
     assert left_running(place) == []
 
 
-def test_a_parameter_is_refused_before_anything_is_made(place: Place) -> None:
+def test_a_parameter_is_refused_before_anything_is_created(place: Place) -> None:
     answer = place.hpckit("bench", "baseline", "--size", "4")
     assert answer.code == 2
     assert "--size is 4, but must be within 8 and 512" in answer.stderr

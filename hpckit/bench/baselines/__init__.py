@@ -1,4 +1,4 @@
-"""Each engine as a plain user would use it: scripts that know nothing of hpckit.
+"""Scripts that use each engine as a user without hpckit would.
 
 Each is started with one argument, a JSON file::
 
@@ -8,5 +8,5 @@ and prints one line of JSON, in Unix time::
 
     {"first_start": T, "last_end": T, "known": T, "done": N, "mean_task_s": SECONDS}
 
-the last where the tool tells how long each task took.
+`mean_task_s` is there only if the tool reports how long each task took.
 """

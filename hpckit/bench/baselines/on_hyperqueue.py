@@ -1,8 +1,8 @@
-"""HyperQueue: a server and one worker in this process, one task for each command.
+"""Run commands with HyperQueue: a server and one worker in this process, a task per command.
 
-Through its Python package, which holds both (https://pypi.org/project/hyperqueue). What it starts
-listens on every interface and without a key, which nobody else may reach: this script has to be
-started in a network namespace of its own, ``unshare --net``, and refuses to run elsewhere.
+Its Python package contains both (https://pypi.org/project/hyperqueue). Both listen on every
+interface and without a key, so that others could reach them. Therefore this script must be started
+in a network namespace of its own, ``unshare --net``, and refuses to run elsewhere.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import hyperqueue
 import psutil
 from hyperqueue.cluster import WorkerConfig
 
-#: HyperQueue's Python package tells no times: the tasks that come first note when they began.
+#: HyperQueue's Python package reports no times: the first tasks write down when they start.
 RECORD_START = 'date +%s.%N > "$0"; exec "$@"'
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1  # netdevice(7)
 
@@ -34,7 +34,7 @@ def main() -> None:
     for number, command in enumerate(config["commands"]):
         recorded = ["sh", "-c", RECORD_START, str(directory / f"begun.{number}")]
         job.program([*recorded, *command] if number < slots else command, stdout=None, stderr=None)
-    with contextlib.redirect_stdout(sys.stderr):  # it draws tables and bars
+    with contextlib.redirect_stdout(sys.stderr):  # it prints tables and progress bars
         known, failed = run(job, directory / "hq", slots)
     done = {
         "first_start": min(float(path.read_text()) for path in directory.glob("begun.*")),
@@ -46,18 +46,18 @@ def main() -> None:
 
 
 def require_own_network() -> None:
-    """Bring up the loopback interface of a namespace that has no other."""
+    """Bring up the loopback interface; exit if the namespace has another one that is up."""
     others = [name for name, of in psutil.net_if_stats().items() if of.isup and name != "lo"]
     if others:
-        sys.exit(f"not in a network namespace of its own: it has {', '.join(others)}")
+        sys.exit(f"needs a network namespace of its own; found interfaces: {', '.join(others)}")
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
 
 
 def run(job: hyperqueue.Job, directory: Path, slots: int) -> tuple[float, int]:
-    """Run the job; return when its end was known, and how many tasks failed.
+    """Run the job; return when its end was reported, and how many tasks failed.
 
-    HyperQueue's package asks for the end once a second.
+    HyperQueue's package asks once a second whether the job has ended.
     """
     directory.mkdir(mode=0o700)
     with hyperqueue.LocalCluster(str(directory), WorkerConfig(cores=slots)) as cluster:

@@ -1,4 +1,4 @@
-"""Ray on this machine: one remote function call for each command."""
+"""Run commands with Ray on this machine, a remote function call per command."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""GNU parallel: one line for each command."""
+"""Run commands with GNU parallel, one input line per command."""
 
 import json
 import os

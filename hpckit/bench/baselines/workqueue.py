@@ -1,4 +1,4 @@
-"""Work Queue: a manager, one worker, one task for each command."""
+"""Run commands with Work Queue: a manager, one worker, a task per command."""
 
 import importlib
 import json
@@ -42,7 +42,7 @@ def start_worker(config: dict[str, Any], port: int) -> subprocess.Popen[bytes]:
 
 
 def collect(queue: Any) -> dict[str, Any]:
-    """Wait for every task; return the times. Work Queue tells them in microseconds."""
+    """Wait for every task; return the times, which Work Queue reports in microseconds."""
     starts, ends, done, known = [], [], 0, 0.0
     while not queue.empty():
         task = queue.wait(1)

@@ -16,12 +16,12 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioRequest:
-    """What a scenario is asked for beyond its parameters.
+    """A scenario to measure: its parameters, and what only its command knows.
 
     Attributes:
-        parameters: checked.
-        say: prints a line of progress.
-        spot_partition, preempt_partition: on a real Slurm; "" looks for them.
+        parameters: already checked.
+        progress: prints a line of progress.
+        spot_partition, preempt_partition: on a real Slurm; "" chooses them.
     """
 
     parameters: Parameters
@@ -32,19 +32,26 @@ class ScenarioRequest:
 
 @dataclass(frozen=True)
 class Run:
-    """One run to be done: a case, a size, and how to do it."""
+    """One run of a case.
+
+    Attributes:
+        case, workload: what to run.
+        execute: runs it, given a name for the run and the number of the repeat.
+        is_optional: True for a tool that is not ours: if it fails, the document only notes that.
+        note: for readers of its figures.
+    """
 
     case: Case
     workload: Workload
-    execute: Callable[[str, int], RunResult]  # given a name for it, and the repeat
-    optional: bool = False  # somebody else's tool: that it fails is worth a note, no more
-    note: str = ""  # what a reader of its figures should know
+    execute: Callable[[str, int], RunResult]
+    is_optional: bool = False
+    note: str = ""
 
 
 def choose_runs(
     request: ScenarioRequest, cluster: BenchCluster, workloads: Sequence[Workload]
 ) -> tuple[list[Run], list[str]]:
-    """Return what to run in each repeat, and what is not installed."""
+    """Return the runs of each repeat, and how to install the baselines that are missing."""
     parameters = request.parameters
     if parameters.scenario == "spot":
         return _spot_runs(request, cluster, workloads), []
@@ -113,13 +120,13 @@ def _baseline_run(
     def execute(name: str, _repeat: int) -> RunResult:
         return run_baseline.run(baseline, case, workload, cluster.root / name, parameters.port)
 
-    return Run(case, workload, execute, optional=bool(baseline.install_hint), note=baseline.note)
+    return Run(case, workload, execute, is_optional=bool(baseline.install_hint), note=baseline.note)
 
 
 def _spot_runs(
     request: ScenarioRequest, cluster: BenchCluster, workloads: Sequence[Workload]
 ) -> list[Run]:
-    """Return each case undisturbed and reclaimed; both in the same partition."""
+    """Return each case twice, undisturbed and with reclaims, in the same partition."""
     if cluster.kind == "emulated":
         spot, preempt = request.spot_partition or "spot", ""
     else:
@@ -144,22 +151,19 @@ def _spot_run(
     partitions: tuple[str, str],
 ) -> Run:
     spot, preempt = partitions
-    between_s = parameters.life_s / case.workers
+    interval_s = parameters.life_s / case.workers
 
     def make_preempter(seed: int) -> preemptions.Preempter:
         if cluster.kind == "emulated":
-            return preemptions.EmulatedPreempter(3600 / between_s, parameters.grace_s, seed, spot)
-        return preemptions.SlurmPreempter(between_s, seed, preempt, cluster.root)
+            return preemptions.EmulatedPreempter(3600 / interval_s, parameters.grace_s, seed, spot)
+        return preemptions.SlurmPreempter(interval_s, seed, preempt, cluster.root)
 
     def execute(name: str, repeat: int) -> RunResult:
-        if case.undisturbed:
-            request = run_hpckit.RunRequest(cluster=cluster, name=name, partition=spot)
-            return run_hpckit.run(request, case, workload)
         request = run_hpckit.RunRequest(
             cluster=cluster,
             name=name,
             partition=spot,
-            preempter=make_preempter(parameters.seed + repeat),
+            preempter=None if case.undisturbed else make_preempter(parameters.seed + repeat),
         )
         return run_hpckit.run(request, case, workload)
 

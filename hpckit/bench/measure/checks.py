@@ -1,4 +1,4 @@
-"""Whether what was measured may be compared: equal outputs, of equal bags."""
+"""Checks that samples may be compared: equal outputs, from equal bags."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ def check(
 def unequal_outputs(samples: Iterable[Sample]) -> dict[int, list[str]]:
     """Return, by size, the cases whose outputs are not those of most samples.
 
-    Where no digest has a majority over every other, all cases are named: nobody knows who is
-    right.
+    If no digest is more frequent than all others, all cases are named: none is known to be right.
     """
     found: dict[int, list[str]] = {}
     for size, group in by_size(samples).items():
@@ -43,20 +42,20 @@ def unequal_bags(samples: Iterable[Sample]) -> dict[int, list[str]]:
     """Return, by size, how the bags of samples that would be compared are not alike."""
     found: dict[int, list[str]] = {}
     for size, group in by_size(samples).items():
-        words = []
+        differences = []
         for key in ("tasks", "tolerance", "cpus"):
             values = sorted({sample[key] for sample in group})
             if len(values) > 1:
-                words.append(f"{key}: {', '.join(map(str, values))}")
+                differences.append(f"{key}: {', '.join(map(str, values))}")
         slots: dict[int, set[int]] = {}
         for sample in group:
             slots.setdefault(sample["workers"], set()).add(sample["slots"])
-        words += [
+        differences += [
             f"slots of {workers} workers: {', '.join(map(str, sorted(values)))}"
             for workers, values in slots.items() if len(values) > 1
         ]  # fmt: skip
-        if words:
-            found[size] = words
+        if differences:
+            found[size] = differences
     return found
 
 
@@ -74,13 +73,15 @@ def check_correctness(samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], 
     checks = []
     for size in by_size(samples):
         odd = outputs.get(size, [])
-        who = f": not so {', '.join(odd)}" if odd else ""
+        differing = f": not so {', '.join(odd)}" if odd else ""
         checks.append(
-            check(f"size {size}: the outputs of all cases are the same{who}", len(odd), 0)
+            check(f"size {size}: the outputs of all cases are the same{differing}", len(odd), 0)
         )
-        words = bags.get(size, [])
-        how = f": {'; '.join(words)}" if words else ""
-        checks.append(check(f"size {size}: all cases had the same bag{how}", len(words), 0))
+        differences = bags.get(size, [])
+        listed = f": {'; '.join(differences)}" * bool(differences)
+        checks.append(
+            check(f"size {size}: all cases had the same bag{listed}", len(differences), 0)
+        )
     lost = sum(sample["tasks_lost"] for sample in samples)
     checks.append(check("tasks lost", lost, 0))
     twice = sum(sample["recorded_twice"] for sample in samples)

@@ -1,4 +1,4 @@
-"""Where hpckit's runs go: an emulated cluster of the benchmark's own, or the real Slurm."""
+"""The Slurm that is measured: an emulated cluster of the benchmark's own, or the real one."""
 
 from __future__ import annotations
 
@@ -48,11 +48,12 @@ kill_wait = "{kill_wait_s}s"
 
 @dataclass(frozen=True, kw_only=True)
 class EmulatedConfig:
-    """The emulated cluster to make.
+    """Nodes and limits of the emulated cluster.
 
     Attributes:
-        nodes, cpus: so many nodes of so many CPUs.
-        ports: the first and last that engines may use; (0, 0) is any.
+        nodes: how many.
+        cpus: of each node.
+        ports: the first and last port that engines may use; (0, 0) is any.
         kill_wait_s: between SIGTERM and SIGKILL.
     """
 
@@ -64,14 +65,14 @@ class EmulatedConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchCluster:
-    """One Slurm, and a directory there.
+    """A Slurm to measure on, and a directory there.
 
     Attributes:
         kind: emulated or slurm.
         version: of Slurm.
-        nodes, cpus_per_node: what it has.
-        site: what ``--site`` is given; "" leaves it to hpckit.
-        slurm_bin: where its commands are; "" is PATH.
+        nodes, cpus_per_node: its size.
+        site: the value of ``--site``; "" lets hpckit choose.
+        slurm_bin: directory of its commands; "" is PATH.
         root: a directory of the benchmark's own that all nodes see.
         env: the environment in which hpckit is called.
     """
@@ -86,21 +87,21 @@ class BenchCluster:
     env: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the document's `place`."""
+        """Return the `place` of the document."""
         names = ("kind", "version", "nodes", "cpus_per_node")
         return {name: getattr(self, name) for name in names}
 
     def slots(self, workers: int, cpus: int, machine_cpus: int) -> int:
-        """Return how many tasks can really run at a time.
+        """Return how many tasks can really run at the same time.
 
-        Emulated nodes share the CPUs of this machine, so that there can be no more than these.
+        Emulated nodes share the CPUs of this machine, which limit the number.
         """
         slots = workers * cpus
         return min(slots, machine_cpus) if self.kind == "emulated" else slots
 
 
 def is_slurm_reachable() -> bool:
-    """Whether a real Slurm answers here."""
+    """Return True if a real Slurm answers here."""
     try:
         return shutil.which("sbatch") is not None and reachable("")
     except SchedulerError:
@@ -109,18 +110,18 @@ def is_slurm_reachable() -> bool:
 
 @contextmanager
 def emulated_cluster(shape: EmulatedConfig) -> Iterator[BenchCluster]:
-    """Bring up an emulated cluster of our own; take it down, with all that it runs.
+    """Start an emulated cluster of the benchmark's own; stop it and all its jobs at the end.
 
-    When a run fails, its directory stays: the error names the logs in it.
+    After a failed run its directory stays, for the error names the logs in it.
 
     Raises:
-        InputError: another benchmark has it.
+        InputError: another benchmark uses it.
     """
     from hpckit.emulator import control, paths
     from hpckit.launch.emulated_cluster import bring_up
     from hpckit.model.site_files import load_site_file
 
-    # Short, for Unix sockets lie in it: see `node_tmp` in docs/engines.md.
+    # The path must be short, because it holds Unix sockets: see `node_tmp` in docs/engines.md.
     root = Path(tempfile.mkdtemp(prefix="hb-", dir="/tmp"))
     try:
         with _exclusive_lock(Path(paths.root())):
@@ -146,7 +147,7 @@ def emulated_cluster(shape: EmulatedConfig) -> Iterator[BenchCluster]:
 
 @contextmanager
 def _exclusive_lock(state: Path) -> Iterator[None]:
-    """Hold the benchmark's cluster: two at once would measure each other."""
+    """Lock the benchmark's cluster: two benchmarks at once would disturb each other."""
     from hpckit.emulator import control, paths
 
     paths.make_private(str(state))
@@ -154,19 +155,19 @@ def _exclusive_lock(state: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            taken = "another benchmark runs"
+            taken = "another benchmark is running"
         else:
             taken = "another benchmark was killed" if control.find(CLUSTER) else ""
         if taken:
             raise InputError(
-                f"the emulated cluster {CLUSTER!r} is taken: {taken}",
-                hint=f"Wait for it, or end it: hpckit emulate down --cluster {CLUSTER}",
+                f"the emulated cluster {CLUSTER!r} is in use: {taken}",
+                hint=f"Wait for it, or stop it: hpckit emulate down --cluster {CLUSTER}",
             )
         yield
 
 
 def _environment(root: Path, *, emulators: str) -> dict[str, str]:
-    """Return the environment of a user who has nothing but this root."""
+    """Return an environment without settings of this user, whose directories are in `root`."""
     prefixes = (*VARIABLES, "SLURM_", "SBATCH_", "HPCKIT_RUNS")
     env = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     env |= {"XDG_CONFIG_HOME": str(root / "c"), "XDG_STATE_HOME": str(root / "s")}
@@ -193,14 +194,14 @@ def real_cluster() -> Iterator[BenchCluster]:
     """Use the Slurm that answers here, and a directory beside the runs of this user.
 
     Raises:
-        SchedulerError: it does not say which nodes it has.
+        SchedulerError: it reports no nodes.
         InputError: hpckit cannot submit there.
     """
     runs = _run_root()
     runs.mkdir(parents=True, exist_ok=True)
     nodes = show_nodes(slurm_bin="")
     if not nodes:
-        raise SchedulerError("Slurm answers, but names no nodes")
+        raise SchedulerError("Slurm answers, but `scontrol show node` reports no nodes")
     root = Path(tempfile.mkdtemp(prefix="bench-", dir=runs))
     try:
         yield BenchCluster(
@@ -213,16 +214,16 @@ def real_cluster() -> Iterator[BenchCluster]:
 
 
 def _run_root() -> Path:
-    """Return where this user's runs go, as a dry run tells it."""
+    """Return the directory of this user's runs, as a dry run reports it."""
     words = ["submit", "--dry-run", "--json", "--range", "1-1", "--", "true"]
-    return Path(hpckit(words, dict(os.environ), Path.cwd())["plan"]["run_dir"]).parent
+    return Path(call_hpckit(words, dict(os.environ), Path.cwd())["plan"]["run_dir"]).parent
 
 
-def hpckit(words: list[str], env: dict[str, str], cwd: Path) -> dict[str, Any]:
-    """Run a command of hpckit that prints a JSON document, and return that.
+def call_hpckit(words: list[str], env: dict[str, str], cwd: Path) -> dict[str, Any]:
+    """Run a command of hpckit that prints a JSON document; return the document.
 
     Raises:
-        SchedulerError: it failed; what it said is in the message.
+        SchedulerError: it failed; its own message is included.
     """
     argv = [sys.executable, "-m", "hpckit.cli", *words]
     try:
@@ -232,7 +233,7 @@ def hpckit(words: list[str], env: dict[str, str], cwd: Path) -> dict[str, Any]:
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise SchedulerError(
-            f"`hpckit {' '.join(words)}` has no answer after {_SUBMIT_S:.0f} s",
+            f"`hpckit {' '.join(words)}` has not answered after {_SUBMIT_S:.0f} s",
             hint="Does the scheduler answer? Try squeue.",
         ) from error
     with contextlib.suppress(ValueError):
@@ -246,5 +247,5 @@ def hpckit(words: list[str], env: dict[str, str], cwd: Path) -> dict[str, Any]:
 
 
 def _slurm_version(slurm_bin: str) -> str:
-    """Return Slurm's version, which all its commands tell."""
+    """Return Slurm's version, which all its commands report."""
     return run_slurm("sinfo", ["--version"], slurm_bin=slurm_bin).split()[-1]

@@ -18,29 +18,36 @@ from hpckit.bench.measure.statistics import figures
 from hpckit.bench.measure.workload import Workload
 from hpckit.bench.report.load_results import SCHEMA
 
-_SLOWDOWN: Final = 1.3  # of a task among others over one alone: from here on it is worth a word
+_SLOWDOWN: Final = 1.3  # a note is made from this ratio on: task among others by task alone
 
 
 @dataclass
 class Measurements:
-    """All that was measured."""
+    """All measurements of one scenario.
+
+    Attributes:
+        runs: with the number of the repeat.
+        alone: times of a task by itself, by size.
+        busy: CPUs that others kept busy, before and after.
+        failed: messages of baselines that failed, by case.
+    """
 
     runs: list[tuple[Run, int, RunResult]] = field(default_factory=list)
-    alone: dict[int, list[float]] = field(default_factory=dict)  # a task by itself, by size
+    alone: dict[int, list[float]] = field(default_factory=dict)
     busy: list[float] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)  # others' tools that failed, by case
+    failed: dict[str, str] = field(default_factory=dict)
 
     def task_s(self, size: int) -> float:
-        """Return what a task of a size takes by itself."""
+        """Return how long a task of a size takes by itself."""
         return statistics.median(self.alone[size])
 
-    def fail(self, case: str, words: str) -> None:
-        """Note that a case failed; what it did before is not compared with the others."""
-        self.failed[case] = words
+    def fail(self, case: str, message: str) -> None:
+        """Note that a case failed; its earlier runs are dropped and not compared."""
+        self.failed[case] = message
         self.runs = [each for each in self.runs if each[0].case.name != case]
 
     def notes(self) -> list[str]:
-        """Return what the cases themselves want to be known, and which of them failed."""
+        """Return the notes of the cases, and which of them failed."""
         of_cases = dict.fromkeys(run.note for run, _, _ in self.runs if run.note)
         return [*of_cases, *self.failed.values()]
 
@@ -52,6 +59,7 @@ def make_document(
     measured: Measurements,
     missing: Sequence[str],
 ) -> dict[str, Any]:
+    """Return the document of a scenario."""
     samples = [
         sample(
             run.case, run.workload, result, repeat=repeat, task_s=measured.task_s(run.workload.size)
@@ -61,9 +69,9 @@ def make_document(
     checks, incomparable = check_correctness(samples)
     if parameters.scenario == "spot":
         taken = sum(one["reclaimed"] for one in samples)
-        hint = "Nothing was taken away in time: give more --tasks, or a shorter --life."
+        hint = "No worker was reclaimed in time: give more --tasks, or a shorter --life."
         checks.append(check("workers reclaimed, at least", taken, 1, passed=taken >= 1, hint=hint))
-    words = machine.noise(measured.busy, measured.alone)
+    noise = machine.noise(measured.busy, measured.alone)
     return {
         "schema": SCHEMA,
         "scenario": parameters.scenario,
@@ -73,7 +81,7 @@ def make_document(
         ),
         "machine": {
             **machine.describe(), "busy_before": round(measured.busy[0], 2),
-            "busy_after": round(measured.busy[1], 2), "noisy": bool(words), "noise": words,
+            "busy_after": round(measured.busy[1], 2), "noisy": bool(noise), "noise": noise,
         },
         "versions": machine.versions(workloads[0]),
         "parameters": parameters.to_dict(),
@@ -92,12 +100,12 @@ def make_document(
 def _notes(
     parameters: Parameters, cluster: BenchCluster, samples: Sequence[dict[str, Any]]
 ) -> list[str]:
-    """Return what a reader of the figures should know."""
+    """Return notes for readers of the figures."""
     notes = []
     if parameters.scenario == "spot" and cluster.kind == "emulated":
         notes.append(
             f"{parameters.grace_s + parameters.kill_wait_s:g} s after a reclaim's warning, what "
-            "still runs is killed; Slurm's own KillWait is 30 s, in which shorter tasks end well"
+            "still runs is killed; Slurm's default KillWait is 30 s, in which shorter tasks can end"
         )
     if cluster.nodes == 1 and cluster.kind == "emulated":
         notes.append("the emulated node has one CPU more than the workers take: for the head")
@@ -119,7 +127,7 @@ def _notes(
 
 
 def _timelines(scenario: str, measured: Measurements) -> list[dict[str, Any]]:
-    """Return one run's timeline for each case: of the most workers, and the most reclaims."""
+    """Return a timeline per case: of the run with the most workers, then the most reclaims."""
     if scenario == "baseline":
         return []
     best: dict[tuple[str, bool], tuple[Run, RunResult]] = {}

@@ -1,8 +1,8 @@
-"""What passes through the loopback interface, over which everything on one machine talks.
+"""Bytes through the loopback interface, which all communication on one machine uses.
 
-It counts what engine and hpckit send, orders and results, with all that the protocols add, alike
-for each; and whatever else talks there meanwhile, which on a quiet machine is little. Unix
-sockets and shared memory are not in it.
+The count contains what engine and hpckit send, tasks and results, with all that the protocols add,
+and whatever other programs send at that time, which is little on a quiet machine. Unix sockets and
+shared memory are not in it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 def bytes_received() -> int:
     """Return how many bytes have passed since the machine started."""
-    return parse(Path("/proc/net/dev").read_text())
+    return parse_net_dev(Path("/proc/net/dev").read_text())
 
 
-def parse(text: str) -> int:
+def parse_net_dev(text: str) -> int:
     """Read ``/proc/net/dev``: the first number of ``lo`` is the bytes received; proc(5)."""
     for line in text.splitlines():
         name, _, numbers = line.partition(":")

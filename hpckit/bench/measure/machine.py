@@ -1,4 +1,4 @@
-"""This machine: what it is, what is installed, and whether somebody else is busy on it."""
+"""This machine: its hardware, installed versions, and how busy other programs keep it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import psutil
 from hpckit.bench.measure.statistics import interquartile
 from hpckit.bench.measure.workload import Workload
 
-#: From this part of the machine on, others keep it too busy to measure on.
+#: If others use this part of the CPUs or more, the machine is too busy to measure on.
 BUSY_SHARE: Final = 0.5
-#: From this part of the median on, the quartiles of a lone task's times lie too far apart to hold
-#: others against them. Tasks of some ms vary by a fifth on a quiet machine (ran: a virtual one).
+#: Interquartile range of a lone task's times, as a part of their median, above which they are no
+#: basis for a comparison. Tasks of some ms vary by a fifth on a quiet machine (ran: a virtual one).
 DRIFT: Final = 0.3
 _POLL_S: Final = 1.0
 
@@ -32,15 +32,15 @@ def cpu_count() -> int:
 
 
 def busy_cpus() -> float:
-    """Return how many CPUs others keep busy, watched for a second in which we do nothing.
+    """Return how many CPUs other programs keep busy, measured for a second.
 
-    The load average would still tell of the scenario before this one.
+    The load average would still contain the scenario before this one.
     """
     return float(psutil.cpu_percent(_POLL_S)) / 100 * (os.cpu_count() or 1)
 
 
 def describe() -> dict[str, Any]:
-    """Return what the machine is."""
+    """Return hardware, kernel and Python of this machine."""
     return {
         "cpus": cpu_count(),
         "memory_mib": psutil.virtual_memory().total // 2**20,
@@ -60,11 +60,11 @@ def _model() -> str:
 
 
 def noise(busy: Sequence[float], alone: Mapping[int, Sequence[float]]) -> list[str]:
-    """Return, in words, why the figures may be disturbed.
+    """Return a sentence for each reason to doubt the figures.
 
     Args:
-        busy: CPUs that others kept busy before and after.
-        alone: all times of a task by itself, by its size.
+        busy: CPUs that others kept busy, before and after.
+        alone: all times of a task by itself, by size.
     """
     words = []
     most = BUSY_SHARE * cpu_count()
@@ -82,7 +82,7 @@ def noise(busy: Sequence[float], alone: Mapping[int, Sequence[float]]) -> list[s
 
 
 def versions(workload: Workload) -> dict[str, str | None]:
-    """Return the versions of all that takes part; None for what is not installed."""
+    """Return the versions of all programs that take part; None for one that is not installed."""
     return {
         "hpckit": _package_version("hpckit"),
         "ray": _package_version("ray"),

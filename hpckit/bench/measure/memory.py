@@ -1,8 +1,8 @@
-"""How much memory head and workers take: the peak of the PSS of their processes.
+"""The peak memory of head and workers: the PSS of their processes.
 
-PSS counts a page that n processes share as a nth for each, so that it can be summed up. The
-tasks are left out. Looked at is every process of this machine, also one in a container or
-another network namespace; what runs elsewhere is not seen, and stays unknown.
+PSS counts a page that n processes share as 1/n for each, so that it can be summed up. Tasks are
+left out. All processes of this machine are looked at, also those in a container or another network
+namespace. The memory of processes on other machines stays unknown.
 """
 
 from __future__ import annotations
@@ -19,32 +19,34 @@ from typing import Final, Literal
 import psutil
 
 Role = Literal["head", "worker", ""]
-#: Given name and command line, whether a process begins a head's or a worker's tree.
+#: Returns the role of a process tree, given name and command line of its root; "" is no root.
 Roles = Callable[[str, Sequence[str]], Role]
-_INTERVALS_S: Final = (0.25, 0.25, 0.5)  # the last goes on
-_INTERVAL_PER_COST: Final = 50  # a look costs up to 2 ms for each process: at most 2 % of a CPU
+_INTERVALS_S: Final = (0.25, 0.25, 0.5)  # the last one repeats
+_INTERVAL_PER_COST: Final = 50  # a sample costs up to 2 ms per process: at most 2 % of a CPU
 _TASK: Final = "compress_task"
-_JUST_FORKED_S: Final = 3.0  # a process that was only just forked may still look like its parent
+_JUST_FORKED_S: Final = (
+    3.0  # the command line of a process just forked may still be that of its parent
+)
 
 
 class MemoryWatcher:
-    """Watches from a thread while the block runs; then `head_mib` and `worker_mib` are known.
+    """Samples memory in a thread while the block runs.
 
     Attributes:
-        head_mib: the peak of all heads' trees together; None if there was none.
-        worker_mib: the peak of the largest worker's tree; None likewise.
-        seen: every process of these trees, so that what is left of them can be ended.
+        head_mib: peak of the trees of all heads together; None if there was none.
+        worker_mib: peak of the largest tree of a worker; None if there was none.
+        seen: every process of these trees, so that those left over can be killed.
     """
 
     def __init__(self, roles: Roles, *, workers_in_head: bool = False) -> None:
-        """Watch.
+        """Prepare to watch; the block starts the thread.
 
         Args:
-            roles: what begins a tree.
-            nested: whether a worker counts only below a head.
+            roles: recognizes the roots of trees.
+            workers_in_head: count a worker only below a head.
         """
         self._roles = roles
-        self._nested = workers_in_head
+        self._workers_in_head = workers_in_head
         self._known: dict[psutil.Process, Role] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -70,10 +72,10 @@ class MemoryWatcher:
         took_s = 0.0
         while not self._stop.wait(max(next(pauses), _INTERVAL_PER_COST * took_s)):
             began = time.thread_time()
-            self.look()
+            self.take_sample()
             took_s = time.thread_time() - began
 
-    def look(self) -> None:
+    def take_sample(self) -> None:
         """Take one sample."""
         sums: dict[tuple[Role, int], float] = defaultdict(float)
         for process, role, root in self._trees():
@@ -87,7 +89,7 @@ class MemoryWatcher:
             self.worker_mib = max(self.worker_mib or 0.0, *workers)
 
     def _trees(self) -> list[tuple[psutil.Process, Role, int]]:
-        """Return every process in a head's or worker's tree, with the tree's role and root."""
+        """Return each process in a tree of a head or worker, with role and root of the tree."""
         parents: dict[int, int] = {}
         roles: dict[int, Role] = {}
         processes: dict[int, psutil.Process] = {}
@@ -109,13 +111,13 @@ class MemoryWatcher:
         return found
 
     def _is_counted(self, root: int, parents: dict[int, int], roles: dict[int, Role]) -> bool:
-        if roles[root] == "head" or not self._nested:
+        if roles[root] == "head" or not self._workers_in_head:
             return True
         above = _root(parents.get(root, 0), parents, roles)
         return bool(above) and self._is_counted(above, parents, roles)
 
     def _role(self, process: psutil.Process) -> Role | None:
-        """Return what a process begins; None for a task."""
+        """Return the role of the tree that a process is the root of; None for a task."""
         if process.name() == _TASK:
             return None
         known = self._known.get(process)
@@ -125,7 +127,7 @@ class MemoryWatcher:
 
 
 def _root(pid: int, parents: dict[int, int], roles: dict[int, Role]) -> int:
-    """Return the nearest process, from `pid` upwards, that begins a tree; 0 if there is none."""
+    """Return the nearest root of a tree, from `pid` upwards; 0 if there is none."""
     while pid and pid not in roles:
         pid = parents.get(pid, 0)
     return pid
@@ -134,14 +136,14 @@ def _root(pid: int, parents: dict[int, int], roles: dict[int, Role]) -> int:
 def _pss_mib(process: psutil.Process) -> float:
     try:
         text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-    except OSError:  # it has gone, or belongs to somebody else
+    except OSError:  # it has ended, or belongs to another user
         return 0.0
     line = next((row for row in text.splitlines() if row.startswith("Pss:")), "Pss: 0 kB")
     return int(line.split()[1]) / 1024
 
 
 def roles_of_run(run_dir: str) -> Roles:
-    """Return how the processes of one of hpckit's runs are told apart."""
+    """Return the function that recognizes head and workers of one run of hpckit."""
 
     def role(_name: str, argv: Sequence[str]) -> Role:
         if run_dir not in argv:
@@ -154,10 +156,10 @@ def roles_of_run(run_dir: str) -> Roles:
 
 
 def roles_of_script(config: str) -> Roles:
-    """Return how the processes of a script are told apart that has this argument.
+    """Return the function that recognizes a baseline script with this argument, and its workers.
 
-    Workers are Work Queue's own, and Ray's raylet with all that it holds; the rest is the head.
-    Use it with `workers_in_head`.
+    Workers are those of Work Queue, and Ray's raylet with its children; the rest is the head. Use
+    it with `workers_in_head`.
     """
 
     def role(name: str, argv: Sequence[str]) -> Role:

@@ -1,4 +1,4 @@
-"""What a scenario is run with, refused before anything is created."""
+"""The parameters of a scenario, checked before anything is created."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hpckit.engines.registry import ENGINES
 from hpckit.errors import InputError, did_you_mean
 from hpckit.model.task import Backend
 
-#: The array is a cube: of 8 values along an axis there is nothing to measure, and with 512
-#: it takes 1 GiB.
+#: The array is a cube: below 8 values along an axis there is nothing to measure, and one of 512
+#: takes 1 GiB.
 SIZES: Final = (8, 512)
 MAX_SLOTS: Final = 256
 MAX_TASKS: Final = 100_000
-PORTS: Final = 100  # that are taken from `port` on
+PORTS: Final = 100  # so many are used from `port` on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +27,18 @@ class Parameters:
     Attributes:
         scenario: baseline, slurm or spot.
         tasks: how many, for each size.
-        sizes: values along each axis of the array that a task compresses: its length.
+        sizes: values along each axis of the array that a task compresses.
         tolerance: of the compression.
         workers: the numbers of workers.
-        cpus: cores of each worker; a task takes one.
-        port: the first of 100 ports that engines may listen at; 0 is any free one.
+        cpus: cores of each worker; a task uses one.
+        port: the first of 100 ports that engines may listen on; 0 is any free one.
         repeats: how often each case is run.
         seed: of the arrays, the order of the cases and the reclaims.
         backends: hpckit's engines.
-        life_s: spot: after how many seconds a worker is reclaimed on average.
-        grace_s: spot: between a reclaim's warning and its end (emulated).
-        kill_wait_s: spot: from then until what still runs is killed (emulated). Slurm's 30 s would
-            let every task of less end well, so that no reclaim could cost work.
+        life_s: spot: average time until a worker is reclaimed.
+        grace_s: spot: time from the warning of a reclaim to SIGTERM (emulated).
+        kill_wait_s: spot: time from SIGTERM to SIGKILL (emulated). With Slurm's default of 30 s,
+            every shorter task would end well, and no reclaim could cost work.
     """
 
     scenario: str
@@ -60,7 +60,7 @@ class Parameters:
         return self.tasks[self.sizes.index(size)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the document's `parameters`."""
+        """Return the `parameters` of the document."""
         body = asdict(self)
         body["size"] = list(body.pop("sizes"))
         body["tasks"] = self.tasks[0]
@@ -68,8 +68,8 @@ class Parameters:
         return {key: list(v) if isinstance(v, tuple) else v for key, v in body.items()}
 
 
-#: What each scenario takes unless it is told otherwise. On two quiet cores they end within
-#: three minutes each. Tasks of the spot scenario are longer, so that a reclaim cuts some.
+#: The defaults of each scenario. On two quiet cores, each ends within three minutes. Tasks of the
+#: spot scenario are longer, so that reclaims interrupt some of them.
 DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "baseline": {"tasks": (400, 30), "sizes": (16, 128), "workers": (1,), "repeats": 3},
     "slurm": {"tasks": (60,), "sizes": (128,), "workers": (1, 2, 4), "cpus": 1, "repeats": 3},
@@ -84,12 +84,12 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
 
 
 def make_parameters(scenario: str, asked: dict[str, Any], *, cpus: int) -> Parameters:
-    """Return the parameters: what was asked for (None: nothing was), else the defaults.
+    """Return the parameters: values that were given (not None), else the defaults.
 
     Args:
         scenario: baseline, slurm or spot.
-        asked: by the names of `Parameters`.
-        cpus: of this machine.
+        asked: given values, by the names of `Parameters`.
+        cpus: number of CPUs of this machine.
 
     Raises:
         InputError: a value cannot be used.
@@ -98,8 +98,8 @@ def make_parameters(scenario: str, asked: dict[str, Any], *, cpus: int) -> Param
         "cpus": cpus, "tolerance": 1e-3, "port": 0, "seed": 1, "backends": (),
         **DEFAULTS[scenario], **{key: v for key, v in asked.items() if v is not None},
     }  # fmt: skip
-    chosen = asked.get("sizes") is not None and asked.get("tasks") is None
-    if chosen or len(values["tasks"]) != len(values["sizes"]):
+    only_sizes_given = asked.get("sizes") is not None and asked.get("tasks") is None
+    if only_sizes_given or len(values["tasks"]) != len(values["sizes"]):
         values["tasks"] = _tasks_for_each_size(values, given=asked.get("tasks") is not None)
     found = Parameters(scenario=scenario, **values)
     _check(found)
@@ -107,9 +107,9 @@ def make_parameters(scenario: str, asked: dict[str, Any], *, cpus: int) -> Param
 
 
 def _tasks_for_each_size(values: dict[str, Any], *, given: bool) -> tuple[int, ...]:
-    """Return one number of tasks for each size, where there are not as many of both.
+    """Return one number of tasks for each size, if there are not as many of both.
 
-    Of the defaults, the least: sizes that somebody asks for may be large ones.
+    Of the defaults, the smallest is used, because the given sizes may be large.
     """
     tasks, sizes = values["tasks"], values["sizes"]
     if given and len(tasks) != 1:
@@ -145,10 +145,10 @@ def _check(found: Parameters) -> None:
             "slots of the workers",
             hint="Every slot should have one task at least: give more --tasks.",
         )
-    alone = [name for name in found.backends if not ENGINES[name].joins]
-    if alone and found.scenario != "baseline":
+    single_node = [name for name in found.backends if not ENGINES[name].joins]
+    if single_node and found.scenario != "baseline":
         raise InputError(
-            f"{', '.join(alone)} works on one node: only `hpckit bench baseline` measures it",
+            f"{', '.join(single_node)} works on one node: only `hpckit bench baseline` measures it",
             hint="Leave it out of --backends.",
         )
     if not (math.isfinite(found.life_s) and found.life_s >= 1):
@@ -159,12 +159,12 @@ def _check(found: Parameters) -> None:
 
 
 def _require_within(name: str, values: Sequence[int], bounds: tuple[int, int]) -> None:
-    least, most = bounds
+    low, high = bounds
     if not values:
-        raise InputError(f"{name} is empty", hint=f"Give a number within {least} and {most}.")
+        raise InputError(f"{name} is empty", hint=f"Give a number within {low} and {high}.")
     for value in values:
-        if not least <= value <= most:
-            raise InputError(f"{name} is {value}, but must be within {least} and {most}")
+        if not low <= value <= high:
+            raise InputError(f"{name} is {value}, but must be within {low} and {high}")
 
 
 def _require_distinct(name: str, values: Sequence[object]) -> None:
@@ -174,10 +174,10 @@ def _require_distinct(name: str, values: Sequence[object]) -> None:
 
 
 def choose_backends(asked: Sequence[str], installed: Sequence[Backend]) -> tuple[Backend, ...]:
-    """Return the engines to measure: those asked for, else all that take workers.
+    """Return the engines to measure: those that are given, else all that workers can join.
 
     Raises:
-        InputError: one is not known or not installed; or there is none.
+        InputError: an engine is unknown or not installed; or there is none.
     """
     for name in asked:
         if name not in ENGINES:

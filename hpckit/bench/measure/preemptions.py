@@ -1,4 +1,4 @@
-"""Capacity that is taken back: by the emulator, or by jobs that go before ours."""
+"""Reclaiming of workers: by the emulator, or by jobs that preempt them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ from hpckit.slurm.sbatch import sbatch, scancel
 from hpckit.slurm.scontrol import parse_pairs, show_nodes
 from hpckit.slurm.states import JobState
 
-_HOLD_NODE_S: Final = 3  # how long a job that goes before ours keeps its node
+_HOLD_NODE_S: Final = 3  # how long a preempting job keeps its node
 _RETRY_S: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """A partition, as far as preemption goes."""
+    """A partition, with the settings that preemption depends on.
+
+    Attributes:
+        preempted: True if jobs of a higher tier requeue its jobs.
+    """
 
     name: str
     tier: int
-    preempted: bool  # whether its jobs are requeued by those of a higher tier
+    preempted: bool
 
 
 def parse_partitions(text: str) -> list[Partition]:
@@ -46,14 +50,14 @@ def parse_partitions(text: str) -> list[Partition]:
 
 
 def choose_partitions(found: list[Partition], spot: str, preempt: str) -> tuple[str, str]:
-    """Return the workers' partition and the one that goes before it.
+    """Return the partition of the workers and one that preempts it.
 
     Args:
-        found: the cluster's partitions.
-        spot, preempt: what the user named, or "".
+        found: the partitions of the cluster.
+        spot, preempt: the names that the user gave, or "".
 
     Raises:
-        InputError: no two partitions are so.
+        InputError: there are no two such partitions.
     """
     pairs = [
         (low.name, high.name)
@@ -65,17 +69,17 @@ def choose_partitions(found: list[Partition], spot: str, preempt: str) -> tuple[
         known = ", ".join(f"{p.name} (tier {p.tier}{', requeue' * p.preempted})" for p in found)
         raise InputError(
             f"no partition's jobs are preempted by another's; found: {known or 'none'}",
-            hint="Wanted: PreemptMode=REQUEUE, and one with a higher PriorityTier. Name them with "
-            "--spot-partition and --preempt-partition, or measure without a Slurm.",
+            hint="Needed: one with PreemptMode=REQUEUE, and one with a higher PriorityTier. Name "
+            "them with --spot-partition and --preempt-partition, or measure without a Slurm.",
         )
     return pairs[0]
 
 
 def find_partitions(spot: str, preempt: str) -> tuple[str, str]:
-    """Return the same of the Slurm that answers here.
+    """Return the same for the Slurm that answers here.
 
     Raises:
-        InputError: no two partitions are so.
+        InputError: there are no two such partitions.
         SchedulerError: scontrol failed.
     """
     text = run_slurm("scontrol", ["--oneliner", "show", "partition"], slurm_bin="")
@@ -83,29 +87,29 @@ def find_partitions(spot: str, preempt: str) -> tuple[str, str]:
 
 
 class Preempter:
-    """Reclaims running workers of a run from its first running task on."""
+    """Reclaims running workers of a run, from its first running task on."""
 
-    def look(self, run_dir: RunDir, running: bool) -> None:
-        """Do what is due; called often."""
+    def poll(self, run_dir: RunDir, running: bool) -> None:
+        """Reclaim workers if it is time to; `running` says if a task runs."""
         raise NotImplementedError
 
-    def rest(self) -> None:
-        """Take back no more; what has begun goes on. Idempotent."""
-
     def stop(self) -> None:
-        """End all that is left of it; idempotent."""
-        self.rest()
+        """Start no more reclaims; those that have begun go on. Idempotent."""
+
+    def close(self) -> None:
+        """Stop, and cancel whatever is left. Idempotent."""
+        self.stop()
 
 
 @dataclass
 class EmulatedPreempter(Preempter):
-    """By the emulator: so many an hour, among the running jobs of a partition.
+    """Reclaims by the emulator: running jobs of a partition, at a given rate.
 
     Attributes:
-        per_hour: of the whole partition.
-        grace_s: between a warning and the end.
-        seed: of the times and the victims.
-        partition: the workers'.
+        per_hour: reclaims in the whole partition.
+        grace_s: time between warning and end.
+        seed: of the times and the choice of jobs.
+        partition: of the workers.
     """
 
     per_hour: float
@@ -114,8 +118,8 @@ class EmulatedPreempter(Preempter):
     partition: str
     _begun: bool = False
 
-    def look(self, run_dir: RunDir, running: bool) -> None:
-        """Begin once a task runs."""
+    def poll(self, run_dir: RunDir, running: bool) -> None:
+        """Begin when a task runs."""
         from hpckit.emulator import control
 
         if running and not self._begun:
@@ -125,8 +129,8 @@ class EmulatedPreempter(Preempter):
                 partition=self.partition, name=CLUSTER,
             )  # fmt: skip
 
-    def rest(self) -> None:
-        """Take back no more."""
+    def stop(self) -> None:
+        """Start no more reclaims."""
         from hpckit.emulator import control
 
         with contextlib.suppress(SchedulerError):
@@ -135,13 +139,13 @@ class EmulatedPreempter(Preempter):
 
 @dataclass
 class SlurmPreempter(Preempter):
-    """By short jobs of a partition that goes before the workers'; each wants one worker's node.
+    """Reclaims by short jobs of a preempting partition; each needs the node of one worker.
 
     Attributes:
-        mean_s: between two.
-        seed: of the times and the victims.
-        partition: that goes before.
-        directory: for the script.
+        mean_s: average time between two.
+        seed: of the times and the choice of jobs.
+        partition: of the preempting jobs.
+        directory: for their script.
     """
 
     mean_s: float
@@ -150,7 +154,7 @@ class SlurmPreempter(Preempter):
     directory: Path
     _random: random.Random = field(init=False)
     _next: float = 0.0
-    _jobs: dict[str, str] = field(default_factory=dict)  # and the node that each wants
+    _jobs: dict[str, str] = field(default_factory=dict)  # and the node that each needs
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -158,20 +162,20 @@ class SlurmPreempter(Preempter):
 
     @property
     def script(self) -> Path:
-        """What the jobs run."""
+        """Path of the script of the preempting jobs."""
         return self.directory / "reclaim.sh"
 
-    def look(self, run_dir: RunDir, running: bool) -> None:
-        """Submit a job when it is time for one."""
+    def poll(self, run_dir: RunDir, running: bool) -> None:
+        """Submit a preempting job if it is time for one."""
         now = time.monotonic()
         if not self._next:
             self._next = now + self._random.expovariate(1 / self.mean_s) if running else 0.0
         elif now >= self._next:
-            waits = self._random.expovariate(1 / self.mean_s)
-            self._next = now + (waits if self._preempt_one(run_dir) else _RETRY_S)
+            interval_s = self._random.expovariate(1 / self.mean_s)
+            self._next = now + (interval_s if self._preempt_one(run_dir) else _RETRY_S)
 
     def _preempt_one(self, run_dir: RunDir) -> bool:
-        """Submit a job that wants the node of a running worker; return whether there is one."""
+        """Submit a job that needs the node of a running worker; return False if none runs."""
         jobs = read_jobs(run_dir)
         states = job_states([*(job.job_id for job in jobs), *self._jobs], slurm_bin="")
         held = {self._jobs[key] for key, s in states.items() if key in self._jobs and _is_alive(s)}
@@ -190,9 +194,12 @@ class SlurmPreempter(Preempter):
         self._jobs[sbatch(self.script, slurm_bin="", args=words)] = node
         return True
 
-    def stop(self) -> None:
-        """Cancel what has not ended. While a job still waits for a node, Slurm has not yet taken
-        the worker there; without the job, it would count as one that ran out of time."""
+    def close(self) -> None:
+        """Cancel the jobs that have not ended.
+
+        While a job still waits for its node, Slurm has not reclaimed the worker there; without the
+        job, that worker would count as one that ran out of time.
+        """
         if self._jobs:
             with contextlib.suppress(SchedulerError):
                 scancel(list(self._jobs), slurm_bin="")

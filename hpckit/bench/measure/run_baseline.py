@@ -1,4 +1,4 @@
-"""A bag without hpckit: each engine as a plain user would use it, one task per call."""
+"""One run of a bag without hpckit: an engine as a user would use it, one task per call."""
 
 from __future__ import annotations
 
@@ -26,28 +26,27 @@ from hpckit.bench.measure.loopback import bytes_received
 from hpckit.bench.measure.memory import MemoryWatcher, roles_of_script
 from hpckit.bench.measure.parameters import PORTS
 from hpckit.bench.measure.sample import Case, Losses, RunResult
-from hpckit.bench.measure.workload import Workload, digest, make_directories
+from hpckit.bench.measure.workload import Workload, digest_outputs, make_directories
 from hpckit.engines.registry import VARIABLES
 from hpckit.errors import EngineError
 
 _MAX_RUN_S: Final = 900.0
-_TERMINATE_S: Final = 8.0  # that a script has to end what it has started
-_ALONE: Final = ("unshare", "--map-root-user", "--net", "--")
+_TERMINATE_S: Final = 8.0  # so long a script may take to end what it has started
+_OWN_NETWORK: Final = ("unshare", "--map-root-user", "--net", "--")
 _REMOVED_VARIABLES: Final = (*VARIABLES, "SLURM_", "HPCKIT_HEAD", "PARALLEL")
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """One way to do without hpckit.
+    """One way to run a bag without hpckit.
 
     Attributes:
-        case: its name in the results.
-        engine: likewise.
+        case, engine: its names in the results.
         script: in `hpckit.bench.baselines`.
-        here: whether it can be run on this machine.
-        get: how to get it; "" where hpckit itself knows whether it has it.
-        alone: whether it listens without a secret, and so gets a network of its own.
-        note: what a reader of its figures should know.
+        is_available: returns True if it can be run on this machine.
+        install_hint: how to install it; "" for the engines of hpckit itself.
+        needs_own_network: True if it listens without a secret.
+        note: for readers of its figures.
     """
 
     case: str
@@ -55,7 +54,7 @@ class Baseline:
     script: str
     is_available: Callable[[], bool] = lambda: True
     install_hint: str = ""
-    alone: bool = False
+    needs_own_network: bool = False
     note: str = ""
 
 
@@ -64,10 +63,10 @@ def _has_parallel() -> bool:
 
 
 def _has_hyperqueue() -> bool:
-    """Whether its package is here, and a user of this machine may make a network namespace."""
+    """Return True if its package is installed, and users may make network namespaces here."""
     if importlib.util.find_spec("hyperqueue") is None or shutil.which("unshare") is None:
         return False
-    return not subprocess.run([*_ALONE, "true"], capture_output=True, check=False).returncode
+    return not subprocess.run([*_OWN_NETWORK, "true"], capture_output=True, check=False).returncode
 
 
 BASELINES: Final = (
@@ -79,7 +78,7 @@ BASELINES: Final = (
     Baseline(
         "hyperqueue", "hyperqueue", "on_hyperqueue.py", _has_hyperqueue,
         f"HyperQueue, where users may make network namespaces: {how_to_install('bench')}",
-        alone=True,
+        needs_own_network=True,
         note="HyperQueue's Python package asks once a second whether the job is over: up to a "
         "second of its makespan is that",
     ),
@@ -87,7 +86,9 @@ BASELINES: Final = (
 
 
 def available(backends: Sequence[str]) -> tuple[list[Baseline], list[str]]:
-    """Return the ways that go here, and how to get the others that nobody left out on purpose."""
+    """Return the baselines for this machine, and how to install the missing ones.
+
+    Those of engines that are not measured are left out."""
     found, missing = [], []
     for baseline in BASELINES:
         if not baseline.install_hint:
@@ -116,19 +117,19 @@ def run(
         _running_script(argv, env, directory, memory) as process,
     ):
         out = _read_output(baseline, process)
-    said = _parse_output(baseline, process.returncode, out, directory)
+    answer = _parse_output(baseline, process.returncode, out, directory)
     result = RunResult(
         started_at=started_at,
-        first_task_at=said["first_start"],
-        last_task_end_at=said["last_end"],
-        results_known_at=said["known"],
-        done=said["done"],
-        mean_task_s=said.get("mean_task_s"),
-        digest=digest(workload, directory),
+        first_task_at=answer["first_start"],
+        last_task_end_at=answer["last_end"],
+        results_known_at=answer["known"],
+        done=answer["done"],
+        mean_task_s=answer.get("mean_task_s"),
+        digest=digest_outputs(workload, directory),
         head_mib=memory.head_mib,
         worker_mib=memory.worker_mib,
-        bytes_moved=None if baseline.alone else bytes_received() - before,
-        losses=Losses(tasks_lost=workload.tasks - said["done"]),
+        bytes_moved=None if baseline.needs_own_network else bytes_received() - before,
+        losses=Losses(tasks_lost=workload.tasks - answer["done"]),
     )
     shutil.rmtree(directory, ignore_errors=True)
     return result
@@ -139,7 +140,7 @@ def _read_output(baseline: Baseline, process: subprocess.Popen[str]) -> str:
         return process.communicate(timeout=_MAX_RUN_S)[0]
     except subprocess.TimeoutExpired as error:
         raise EngineError(
-            f"{baseline.case} is not over after {_MAX_RUN_S:.0f} s", hint="Give fewer --tasks."
+            f"{baseline.case} has not ended after {_MAX_RUN_S:.0f} s", hint="Give fewer --tasks."
         ) from error
 
 
@@ -157,7 +158,7 @@ def _parse_output(baseline: Baseline, code: int, out: str, directory: Path) -> M
 def _command(
     baseline: Baseline, case: Case, workload: Workload, directory: Path, port: int
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the script's command line, the configuration last, and its environment."""
+    """Return the command line of the script, with its configuration last, and its environment."""
     config: dict[str, Any] = {
         "commands": workload.commands(directory), "slots": case.workers * case.cpus,
         "directory": str(directory),
@@ -182,8 +183,8 @@ def _command(
         env |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
     path = directory / "config.json"
     path.write_text(json.dumps(config))
-    if baseline.alone:
-        python = [*_ALONE, *python]
+    if baseline.needs_own_network:
+        python = [*_OWN_NETWORK, *python]
     return [*python, str(Path(baselines.__file__).parent / baseline.script), str(path)], env
 
 
@@ -197,7 +198,7 @@ def _write_secret(path: Path) -> Path:
 def _running_script(
     argv: list[str], env: dict[str, str], directory: Path, memory: MemoryWatcher
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a script; nothing that it has started is left when the block is."""
+    """Start a script; at the end of the block, kill whatever it has started and left."""
     with (directory / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
             argv, env=env, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A bag through hpckit: submitted as a user does, followed by its journal, accounted for."""
+"""One run of a bag with hpckit: submitted as a user would, followed through its journal."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hpckit.bench.measure.cluster import BenchCluster, hpckit
+from hpckit.bench.measure.cluster import BenchCluster, call_hpckit
 from hpckit.bench.measure.loopback import bytes_received
 from hpckit.bench.measure.memory import MemoryWatcher, roles_of_run
 from hpckit.bench.measure.preemptions import Preempter
 from hpckit.bench.measure.sample import Case, Losses, RunResult
 from hpckit.bench.measure.wasted_work import count_wasted_work
-from hpckit.bench.measure.workload import Workload, digest, make_directories, read_starts
+from hpckit.bench.measure.workload import Workload, digest_outputs, make_directories, read_starts
 from hpckit.engines.registry import ENGINES
 from hpckit.errors import EngineError, HpckitError
 from hpckit.run.events import Lost, Returned, Row
@@ -31,28 +31,28 @@ from hpckit.slurm.jobs import job_history, job_states
 from hpckit.slurm.sbatch import scancel
 
 _POLL_S: Final = 0.1
-_POLL_REAL_S: Final = 1.0  # other people use a real controller
+_POLL_REAL_S: Final = 1.0  # other people use a real controller, too
 _STATUS_EVERY_S: Final = (
-    5.0  # between two questions to the scheduler, which the journal mostly answers
+    5.0  # between two questions to the scheduler; the journal answers most of them
 )
 _MAX_RUN_S: Final = 900.0
 _JOBS_END_S: Final = 30.0
 _WALLTIME: Final = "30m"
-#: How Slurm calls a job that was taken back. TIMEOUT is the end of its grace time, where the job
-#: that wanted its node found room there before (ran: 22.05); no run is as long as the walltime.
+#: States of reclaimed jobs. TIMEOUT is the end of a job's grace time, if the preempting job found
+#: free CPUs on the node before it (ran: 22.05). No run is as long as the walltime.
 _PREEMPTED_STATES: Final = ("PREEMPTED", "TIMEOUT")
 _ENGINES_WITH_WORKERS: Final = frozenset(name for name, facts in ENGINES.items() if facts.joins)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """How to submit.
+    """One run to submit.
 
     Attributes:
-        place: where.
+        cluster: the Slurm to submit to.
         name: of the run.
-        partition: of the workers; "" for the site's.
-        reclaims: takes its workers back while it runs.
+        partition: of the workers; "" for the default of the site.
+        preempter: reclaims its workers while it runs.
     """
 
     cluster: BenchCluster
@@ -73,18 +73,18 @@ def run(request: RunRequest, case: Case, workload: Workload) -> RunResult:
     before, started_at = bytes_received(), time.time()
     run_dir: RunDir | None = None
     try:
-        answer = hpckit(_submit_command(request, case, bag), request.cluster.env, directory)
+        answer = call_hpckit(_submit_command(request, case, bag), request.cluster.env, directory)
         run_dir = RunDir(Path(answer["plan"]["run_dir"]))
         with MemoryWatcher(roles_of_run(str(run_dir.root))) as memory:
             _follow(run_dir, workload.tasks, request.preempter)
         bytes_moved = bytes_received() - before if request.cluster.kind == "emulated" else None
         _wait_for_jobs_to_end(run_dir, request.cluster)
     except BaseException:
-        _end(request, run_dir)
+        _cancel(request, run_dir)
         raise
     finally:
         if request.preempter:
-            request.preempter.stop()
+            request.preempter.close()
     result = _make_result(
         run_dir, workload, directory, started_at=started_at, memory=memory, bytes_moved=bytes_moved
     )
@@ -108,12 +108,12 @@ def _submit_command(request: RunRequest, case: Case, bag: Path) -> list[str]:
 
 
 def _follow(run_dir: RunDir, tasks: int, preempter: Preempter | None) -> None:
-    """Return when the run has ended. It may wait in the queue for as long as that takes.
+    """Return when the run has ended. It may wait in the queue without a limit.
 
-    Nothing is reclaimed that only shuts down.
+    Workers that only shut down are not reclaimed.
 
     Raises:
-        EngineError: it stopped without an end, or takes too long once it has begun.
+        EngineError: it stopped before its end, or takes too long after it has begun.
     """
     ask_at = time.monotonic() + _STATUS_EVERY_S
     deadline = float("inf")
@@ -121,10 +121,10 @@ def _follow(run_dir: RunDir, tasks: int, preempter: Preempter | None) -> None:
         snapshot = read_snapshot(run_dir)
         counts = snapshot.counts if snapshot else None
         if preempter:
-            preempter.look(run_dir, bool(counts and counts.running))
+            preempter.poll(run_dir, bool(counts and counts.running))
         if counts and counts.waiting + counts.running == 0 and load_state(run_dir, tasks).ended:
             if preempter:
-                preempter.rest()
+                preempter.stop()
             return
         now = time.monotonic()
         if now >= ask_at:
@@ -144,9 +144,9 @@ def _follow(run_dir: RunDir, tasks: int, preempter: Preempter | None) -> None:
 
 
 def _wait_for_jobs_to_end(run_dir: RunDir, cluster: BenchCluster) -> None:
-    """Wait until no job of the run is left, so that the next finds the nodes free.
+    """Wait until all jobs of the run have ended, so that the nodes are free for the next run.
 
-    A worker that was reclaimed at the very end is requeued, and has nothing to come back for.
+    A worker that was reclaimed at the very end is requeued without need, and cancelled here.
     """
     deadline = time.monotonic() + _JOBS_END_S
     pause_s = _POLL_S if cluster.kind == "emulated" else _POLL_REAL_S
@@ -165,14 +165,16 @@ def _wait_for_jobs_to_end(run_dir: RunDir, cluster: BenchCluster) -> None:
         time.sleep(pause_s)
 
 
-def _end(request: RunRequest, run_dir: RunDir | None) -> None:
-    """End what an interrupted or failed run has left; an emulated cluster goes as a whole.
+def _cancel(request: RunRequest, run_dir: RunDir | None) -> None:
+    """Cancel the jobs of an interrupted or failed run; an emulated cluster is stopped as a whole.
 
-    The run directory stays, for whoever wants to know what failed.
+    The run directory stays, so that the user can find out what failed.
     """
     if request.cluster.kind == "slurm":
         with contextlib.suppress(HpckitError):
-            hpckit(["cancel", request.name, "--json"], request.cluster.env, request.cluster.root)
+            call_hpckit(
+                ["cancel", request.name, "--json"], request.cluster.env, request.cluster.root
+            )
             if run_dir is not None:
                 _wait_for_jobs_to_end(run_dir, request.cluster)
 
@@ -188,17 +190,20 @@ def _make_result(
 ) -> RunResult:
     state = load_state(run_dir, workload.tasks)
     rows = list(_rows(run_dir))
-    good = [row for _, row, _ in rows if row.kind == "ok"]
-    if not good:
-        raise EngineError(f"no task of run {run_dir.root.name} ended well")
+    succeeded = [row for _, row, _ in rows if row.kind == "ok"]
+    if not succeeded:
+        raise EngineError(
+            f"no task of run {run_dir.root.name} ended well",
+            hint=f"Its logs are in {run_dir.logs}.",
+        )
     return RunResult(
         started_at=started_at,
         first_task_at=min(row.started_at for _, row, _ in rows),
-        last_task_end_at=max(row.started_at + row.wall_s for row in good),
+        last_task_end_at=max(row.started_at + row.wall_s for row in succeeded),
         results_known_at=max(t for t, _, _ in rows),
         done=state.done,
-        mean_task_s=statistics.mean(row.wall_s for row in good),
-        digest=digest(workload, directory),
+        mean_task_s=statistics.mean(row.wall_s for row in succeeded),
+        digest=digest_outputs(workload, directory),
         head_mib=memory.head_mib,
         worker_mib=memory.worker_mib,
         bytes_moved=bytes_moved,
@@ -208,7 +213,7 @@ def _make_result(
 
 
 def _rows(run_dir: RunDir) -> Iterable[tuple[float, Row, str]]:
-    """Yield when a result was written down, the result, and its worker."""
+    """Yield each result in the journal: its time, the result, and its worker."""
     for entry in replay(run_dir):
         event = entry.event
         if isinstance(event, Returned | Lost):
@@ -221,12 +226,12 @@ def _losses(run_dir: RunDir, workload: Workload, directory: Path, state: RunStat
         return Losses(tasks_lost=workload.tasks - state.done, recorded_twice=state.duplicates)
     ids = [job.job_id for job in read_jobs(run_dir) if job.role == "workers"]
     lives = job_history(ids, slurm_bin=run_dir.read_plan().slurm_bin)
-    taken = [
+    reclaimed = [
         life for history in lives.values() for life in history if life.state in _PREEMPTED_STATES
     ]
     redone, wasted_s = count_wasted_work(list(read_starts(directory)), state, workload.seed)
     return Losses(
-        reclaimed=len(taken),
+        reclaimed=len(reclaimed),
         tasks_lost=workload.tasks - state.done,
         recorded_twice=state.duplicates,
         redone=redone,
@@ -237,7 +242,7 @@ def _losses(run_dir: RunDir, workload: Workload, directory: Path, state: RunStat
 def _timeline(
     state: RunState, rows: Iterable[tuple[float, Row, str]], started_at: float
 ) -> list[dict[str, Any]]:
-    """Return when each worker was there, and its tasks; seconds since the submission."""
+    """Return the time of each worker, and its tasks, in seconds since the submission."""
     tasks: dict[str, list[list[Any]]] = {}
     for _, row, worker in rows:
         entry = [round(row.started_at - started_at, 3), round(row.wall_s, 3), row.kind]

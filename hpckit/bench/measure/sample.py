@@ -1,4 +1,4 @@
-"""What is measured of one run, and what follows from it."""
+"""The measurements of one run, and the sample that follows from them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from hpckit.bench.measure.workload import Workload
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One way to run a bag."""
+    """One way to run a bag.
+
+    Attributes:
+        slots: tasks that can really run at the same time.
+    """
 
     name: str
     engine: str
     hpckit: bool
     workers: int
     cpus: int
-    slots: int  # tasks that can really run at a time
+    slots: int
     undisturbed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """What reclaims cost a run.
+    """The costs of reclaims in one run.
 
     Attributes:
-        reclaimed: lives of worker jobs that Slurm has taken back.
+        reclaimed: reclaims of worker jobs; a requeued job can be reclaimed again.
         tasks_lost: tasks that were not done in the end.
-        recorded_twice: results of tasks that had one already.
-        redone: starts of tasks beyond one each, as their own files tell.
-        wasted_core_s: seconds that these took.
+        recorded_twice: results of tasks that already had one.
+        redone: starts beyond one per task, counted from files that the tasks write.
+        wasted_core_s: core-seconds that these took.
     """
 
     reclaimed: int = 0
@@ -43,17 +47,18 @@ class Losses:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """One run. Times are Unix times in seconds.
+    """The result of one run. Times are Unix times in seconds.
 
     Attributes:
-        began: when the program was started that the user types.
-        first_start, last_end: of tasks.
-        known: when the last result was known to whom the user asks: the journal, or the script.
+        started_at: start of the command that the user types.
+        first_task_at, last_task_end_at: first start and last end of a task.
+        results_known_at: when the journal, or the baseline script, had the last result.
         done: tasks that ended well.
         digest: of the outputs.
-        mean_task_s: what a task took on average; None where nobody tells.
-        head_mib, worker_mib: peak memory; None where it was not seen.
-        moved: bytes through the loopback interface meanwhile; None where that says nothing.
+        mean_task_s: average time of a task; None if the tool does not report it.
+        head_mib, worker_mib: peak memory; None if it was not measured.
+        bytes_moved: bytes through the loopback interface; None if that means nothing.
+        workers: of the timeline.
     """
 
     started_at: float
@@ -67,13 +72,13 @@ class RunResult:
     worker_mib: float | None = None
     bytes_moved: int | None = None
     losses: Losses = field(default_factory=Losses)
-    workers: Sequence[dict[str, Any]] = ()  # of the timeline
+    workers: Sequence[dict[str, Any]] = ()
 
 
 def sample(
     case: Case, workload: Workload, result: RunResult, *, repeat: int, task_s: float
 ) -> dict[str, Any]:
-    """Return the document's sample of one run."""
+    """Return the sample of one run, as the document has it."""
     work_s = max(result.last_task_end_at - result.first_task_at, 1e-6)
     ideal_s = workload.tasks * task_s / case.slots
     overhead_s = (work_s * case.slots - workload.tasks * task_s) / workload.tasks
@@ -101,16 +106,16 @@ def sample(
 
 
 def _capacity_used(case: Case, result: RunResult) -> float | None:
-    """Return which part of the workers' core-seconds went into tasks that count.
+    """Return the part of the workers' core-seconds that went into tasks that count.
 
-    Workers count from when they joined until they left, or the last task ended. A task counts with
-    the time that it took there, which is longer than alone where CPUs are shared.
+    A worker counts from when it joined until it left, or the last task ended. A task counts with
+    the time that it took there, which is longer than alone if CPUs are shared.
     """
     last = result.last_task_end_at - result.started_at
-    there_s: float = sum(max(0.0, min(w["end_s"], last) - w["start_s"]) for w in result.workers)
-    if not there_s or result.mean_task_s is None:
+    workers_s: float = sum(max(0.0, min(w["end_s"], last) - w["start_s"]) for w in result.workers)
+    if not workers_s or result.mean_task_s is None:
         return None
-    return round(result.mean_task_s * result.done / (there_s * case.cpus), 4)
+    return round(result.mean_task_s * result.done / (workers_s * case.cpus), 4)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,14 +1,14 @@
-"""The three scenarios, each from its parameters to its document.
+"""The three scenarios: each takes parameters and returns a document.
 
-What is compared: the time from when the user's command starts until the last result is known to
-whom the user asks (hpckit's journal; the script, without hpckit), on the same executable, arrays,
-tolerance and slots. `hpckit submit` and the start of the script's Python are in it, the start of
-the emulated cluster is not: a cluster is there already.
+The makespan is compared: the time from the start of the user's command until the last result is
+known (in hpckit's journal, or in the script without hpckit), for the same executable, arrays,
+tolerance and slots. It contains `hpckit submit` or the start of the script's Python, but not the
+start of the emulated cluster: on a real site, the cluster is already there.
 
-An efficiency is held against `slots`: the tasks that can really run at a time. The nodes of an
-emulated cluster share the CPUs of this machine, so that four workers of one core on a machine of
-two CPUs have two slots: what scales beyond is start-up and orchestration, not the work. Tasks that
-merely wait would scale further, and say nothing about a bag of heavy ones.
+The efficiency is relative to `slots`, the tasks that can really run at the same time. The nodes of
+an emulated cluster share the CPUs of this machine: four workers of one core on a machine of two
+CPUs have two slots, and only start-up and orchestration scale beyond that. Tasks that merely sleep
+would scale further, but would say nothing about a bag of heavy ones.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from hpckit.errors import EngineError
 from hpckit.model.units import counted
 
 T = TypeVar("T")
-_ALONE: Final = 2  # measurements of a task by itself before each run of such tasks
+_SINGLE_TASKS: Final = 2  # measurements of a task by itself before each run of such tasks
 
 
 def measure(request: ScenarioRequest) -> dict[str, Any]:
     """Run a scenario; return its document.
 
     Raises:
-        InputError: the C++ task is not there, or a parameter cannot be used here.
+        InputError: the C++ task is not built, or a parameter cannot be used here.
         HpckitError: a run failed.
     """
     workloads = _loads(request.parameters)
@@ -44,7 +44,7 @@ def measure(request: ScenarioRequest) -> dict[str, Any]:
         request.progress(f"{request.parameters.scenario}: {_describe_cluster(cluster)}")
         runs, missing = choose_runs(request, cluster, workloads)
         for text in missing:
-            request.progress(f"not measured, for it is not installed: {text}")
+            request.progress(f"not measured, because not installed: {text}")
         measured = _measure(request, cluster, workloads, runs)
     return make_document(request.parameters, cluster, workloads, measured, missing)
 
@@ -65,7 +65,7 @@ def _provide_cluster(request: ScenarioRequest) -> Iterator[cluster.BenchCluster]
     parameters = request.parameters
     most, cpus = max(parameters.workers), parameters.cpus
     ports = (parameters.port, parameters.port + PORTS - 1) if parameters.port else (0, 0)
-    if parameters.scenario == "baseline":  # and a CPU for the head
+    if parameters.scenario == "baseline":  # one more CPU, for the head
         with cluster.emulated_cluster(
             cluster.EmulatedConfig(nodes=1, cpus=most * cpus + 1, ports=ports)
         ) as found:
@@ -104,7 +104,7 @@ def _measure(
         try:
             result = run.execute(name, repeat)
         except EngineError as error:
-            if not run.optional:
+            if not run.is_optional:
                 raise
             found.fail(run.case.name, f"{run.case.name} failed: {error.message}")
             request.progress(found.failed[run.case.name])
@@ -118,7 +118,7 @@ def _measure(
 
 
 def _progress_line(run: Run, repeat: int, result: RunResult, *, spot: bool) -> str:
-    """Return the line of progress of a run."""
+    """Return the line of progress about a run."""
     reclaimed = f", {result.losses.reclaimed} reclaimed"
     if run.case.undisturbed:
         reclaimed = ", undisturbed" if spot else ""
@@ -129,9 +129,9 @@ def _progress_line(run: Run, repeat: int, result: RunResult, *, spot: bool) -> s
 
 
 def shuffled(cases: Sequence[T], repeats: int, seed: int) -> Iterator[tuple[int, T]]:
-    """Yield repeat and case: every case once, in another order each time.
+    """Yield the number of the repeat and the case: all cases in each repeat, in a new order.
 
-    So a busy moment disturbs all cases alike, and none always follows the same other one.
+    Thus a busy moment disturbs all cases alike, and no case always follows the same other one.
     """
     for repeat in range(repeats):
         order = list(cases)
@@ -142,8 +142,8 @@ def shuffled(cases: Sequence[T], repeats: int, seed: int) -> Iterator[tuple[int,
 def _time_single_task(
     found: Measurements, cluster: cluster.BenchCluster, workload: Workload, number: int
 ) -> None:
-    """Measure a task by itself: between the runs, so that it sees the machine that they see."""
+    """Measure a task by itself, between the runs, so that all see the machine in the same state."""
     directory = cluster.root / f"alone-{workload.size}-{number}"
-    times = time_single_tasks(workload, directory, _ALONE)
+    times = time_single_tasks(workload, directory, _SINGLE_TASKS)
     found.alone.setdefault(workload.size, []).extend(times)
     shutil.rmtree(directory, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Medians with their confidence intervals, and the figures of a document's samples."""
+"""Medians with confidence intervals, and the figures of a document."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 CONFIDENCE: Final = 0.95
-#: What is summed up of the samples; what was not measured somewhere is null there.
+#: Measures that are summarized; one that no sample has is null.
 MEASURES: Final = (
     "makespan_s", "start_up_s", "work_s", "throughput_per_s", "overhead_per_task_ms", "ideal_s",
     "efficiency", "mean_task_s", "head_memory_mib", "worker_memory_mib", "bytes_moved", "reclaimed",
     "redone", "wasted_core_s", "capacity_used",
 )  # fmt: skip
-#: Samples that agree in these are repeats of one another.
+#: Samples that are equal in these are repeats of each other.
 GROUP_KEYS: Final = ("case", "size", "workers", "undisturbed")
 
 
 def interquartile(values: Sequence[float]) -> float:
-    """Return the distance between the quartiles, 0 for a single value."""
+    """Return the distance between the quartiles; 0 for a single value."""
     if len(values) < 2:
         return 0.0
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -27,15 +27,15 @@ def interquartile(values: Sequence[float]) -> float:
 
 
 def interval_ranks(n: int) -> tuple[int, float]:
-    """Return which value from both ends bounds the median of `n`, and with what confidence.
+    """Return the ranks that bound the median of `n` values, and the confidence.
 
-    The order statistics' interval: the median of all runs that could be lies below the least of
-    n values with a chance of 2**-n, and so on by the binomial distribution; nothing is assumed of
-    how they are spread. Below six values even the whole range falls short of 95 %: three have
-    75 %. (Conover, Practical Nonparametric Statistics, 3rd ed., section 3.2.)
+    The interval of order statistics: the true median lies below the smallest of n values with
+    probability 2**-n, and so on by the binomial distribution. Nothing is assumed about the
+    distribution of the values. Below six values even the whole range does not reach 95 %: three
+    have 75 %. (Conover, Practical Nonparametric Statistics, 3rd ed., section 3.2.)
 
     Returns:
-        The rank from each end, 1 for the least and the greatest, and the confidence.
+        The rank from each end (1: smallest and largest value), and the confidence.
     """
     rank, outside = 1, 0.5**n
     while rank < n // 2:
@@ -47,7 +47,7 @@ def interval_ranks(n: int) -> tuple[int, float]:
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the confidence interval of the median; `interval_ranks` tells of what confidence."""
+    """Return the confidence interval of the median; `interval_ranks` has its confidence."""
     rank, _ = interval_ranks(len(values))
     ordered = sorted(values)
     return ordered[rank - 1], ordered[-rank]
@@ -66,9 +66,9 @@ def summarize(values: Sequence[float]) -> dict[str, float]:
 
 
 def figures(samples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the figures of the samples: by size and workers, hpckit first, undisturbed first.
+    """Return the figures of samples, sorted by size, workers, hpckit first, undisturbed first.
 
-    `confidence` is that of the intervals, which follows from the number of repeats, `n`.
+    `confidence` of the intervals follows from the number of repeats, `n`.
     """
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for sample in samples:

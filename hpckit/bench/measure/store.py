@@ -1,4 +1,4 @@
-"""Where a scenario's results are kept: one JSON document and one text, whole or not at all."""
+"""Writes the results of a scenario, a JSON document and a text, each whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,22 +19,20 @@ _TEXTS: Final = {
     ("spot", "emulated"): "spot_sim_summary.txt",
     ("spot", "slurm"): "spot_real_summary.txt",
 }
-_MIN_FREE_BYTES: Final = (
-    256 * 1024
-)  # bytes that a scenario's files, and those beside them, may take
+_MIN_FREE_BYTES: Final = 256 * 1024  # more than the files of a scenario take
 
 
 def file_names(scenario: str, kind: str) -> tuple[str, str]:
-    """Return the names of document and text for a scenario on an ``emulated`` or real Slurm."""
+    """Return the names of document and text; `kind` is ``emulated`` or ``slurm``."""
     real = "-real" if kind == "slurm" else ""
     return f"bench-{scenario}{real}.json", _TEXTS[scenario, kind]
 
 
 def prepare_directory(out: Path) -> None:
-    """Make the directory, before anything is measured.
+    """Make the directory before anything is measured.
 
     Raises:
-        StorageError: it cannot be made or written.
+        StorageError: it cannot be made or written to.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -43,15 +41,16 @@ def prepare_directory(out: Path) -> None:
             probe.flush()
     except OSError as error:
         raise StorageError(
-            f"cannot write results to {out}: {error.strerror}", hint="Name another with --out."
+            f"cannot write results to {out}: {error.strerror}",
+            hint="Give another with --out.",
         ) from error
 
 
 def write(document: Mapping[str, Any], out: Path) -> list[Path]:
-    """Write both files, and return their paths.
+    """Write both files; return their paths.
 
     Raises:
-        StorageError: they cannot be written there; minutes of measuring are then kept elsewhere.
+        StorageError: `out` cannot be written to; the files are then in a temporary directory.
     """
     try:
         return _write(document, out)
@@ -59,10 +58,10 @@ def write(document: Mapping[str, Any], out: Path) -> list[Path]:
         try:
             kept = _write(document, Path(tempfile.mkdtemp(prefix="hpckit-bench-")))
         except (OSError, StorageError):
-            raise StorageError(error.message, hint="Make room, and measure again.") from error
+            raise StorageError(error.message, hint="Free some space, and measure again.") from error
         raise StorageError(
             error.message,
-            hint=f"It is kept in {kept[0].parent}: make room, and copy it to {out}.",
+            hint=f"The results are in {kept[0].parent}: free some space, and copy them to {out}.",
         ) from error
 
 

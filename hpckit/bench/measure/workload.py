@@ -1,4 +1,4 @@
-"""The work that is measured: one C++ executable, each task with an array of its own."""
+"""The bag that is measured: one C++ program, each task with an array of its own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Final
 from hpckit.assets import find_compress_task
 from hpckit.errors import InputError
 
-#: Leaves a file for every start of a task, which tells when it began, where, and (`end`, by the
-#: file's time) when it was through. Counting them needs nothing of hpckit. No braces: in a
+#: Writes a file for each start of a task: when it started, in which job, and (`end`; by the time
+#: of the file) when it ended. Counting them needs nothing of hpckit. It has no braces, for in a
 #: bag they would be placeholders.
 RECORD_START: Final = (
     'f=$(mktemp "$0.XXXXXX") && '
@@ -33,8 +33,8 @@ class Workload:
         size: values along each axis of a task's array.
         tasks: how many.
         tolerance: of the compression.
-        seed: of the first task's array; each has the next.
-        witnessed: whether every start leaves a file.
+        seed: of the array of the first task; each further task has the next one.
+        records_starts: True if each start of a task leaves a file.
     """
 
     program: Path
@@ -46,15 +46,15 @@ class Workload:
 
     @property
     def seeds(self) -> range:
-        """What each task is called: the seed of its array."""
+        """Names of the tasks: the seeds of their arrays."""
         return range(self.seed, self.seed + self.tasks)
 
     def commands(self, directory: Path) -> list[list[str]]:
-        """Return every task's command; outputs go to `directory`/out."""
+        """Return the command of each task; outputs go to `directory`/out."""
         return [self._command(directory, str(seed)) for seed in self.seeds]
 
     def bag(self, directory: Path) -> str:
-        """Return the same as a bag for hpckit."""
+        """Return the same tasks as a bag for hpckit."""
         command = json.dumps(self._command(directory, "{seed}"))
         seeds = f"{self.seeds[0]}-{self.seeds[-1]}"
         return f'[task]\ncommand = {command}\n[each]\nseed = {{ range = "{seeds}" }}\n'
@@ -68,7 +68,7 @@ class Workload:
 
 
 def find_program() -> Path:
-    """Return the C++ task.
+    """Return the path of the C++ task.
 
     Raises:
         InputError: it is not built.
@@ -84,17 +84,17 @@ def find_program() -> Path:
 
 
 def make_directories(directory: Path) -> Path:
-    """Make the directories of a run's outputs, and return `directory`."""
+    """Make the directories for the outputs of a run; return `directory`."""
     for name in ("out", "starts"):
         (directory / name).mkdir(parents=True)
     return directory
 
 
-def digest(workload: Workload, directory: Path) -> str:
-    """Return a hash over the outputs of all tasks: their names and contents.
+def digest_outputs(workload: Workload, directory: Path) -> str:
+    """Return a hash of the outputs of all tasks: of names and contents.
 
-    One that is missing counts as that. What a task that was killed has left half-written lies there
-    too, under a hidden name, and is nobody's output.
+    A missing output changes the hash, too. Half-written files of killed tasks, which have hidden
+    names, do not count.
     """
     found = hashlib.sha256()
     for seed in workload.seeds:
@@ -106,7 +106,7 @@ def digest(workload: Workload, directory: Path) -> str:
 
 
 def time_single_tasks(workload: Workload, directory: Path, times: int) -> list[float]:
-    """Return how long a task takes by itself, start to exit: so many measurements.
+    """Return how long a task takes by itself, from start to exit, measured so many times.
 
     Raises:
         InputError: the task fails.
@@ -127,16 +127,16 @@ def time_single_tasks(workload: Workload, directory: Path, times: int) -> list[f
 
 @dataclass(frozen=True)
 class TaskStart:
-    """One start of a task, as its file tells; `ended_at` is 0 if it was cut short."""
+    """One start of a task, read from its file; `ended_at` is 0 if it was interrupted."""
 
     task: str
-    at: float
+    started_at: float
     job: str
     ended_at: float
 
 
 def read_starts(directory: Path) -> Iterator[TaskStart]:
-    """Yield every start of every task. One whose file is still empty has run nothing."""
+    """Yield every start of every task. One with an empty file has not run the program."""
     for path in sorted((directory / "starts").iterdir()):
         first, _, rest = path.read_text().partition("\n")
         at, _, job = first.partition(" ")

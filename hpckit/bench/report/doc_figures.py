@@ -1,7 +1,7 @@
-"""Measured figures in the documents: filled in by a command, never typed.
+"""Measured figures in the documents: a command fills them in, nobody types them.
 
-A document holds comments that say what belongs between them; `write_documents` fills them from
-the JSON in `results/`, and `check_documents` tells where both disagree. The forms are::
+A document contains comments that name a figure; `write_documents` fills in the figures from the
+JSON in `results/`, and `check_documents` reports where both disagree. The forms are::
 
     <!-- figure: baseline hpckit-ray size=16 workers=2 makespan_s.median -->4.2 s<!-- /figure -->
     <!-- figure: reclaim check="ray: makespan by the ideal" -->1.44<!-- /figure -->
@@ -12,12 +12,12 @@ the JSON in `results/`, and `check_documents` tells where both disagree. The for
     <!-- claim: slurm hpckit-workqueue start_up_s < slurm hpckit-ray start_up_s -->
 
 The first word names the file: `results/bench-NAME.json`, else `results/NAME.json`. A size is a
-number, `least` or `most`; so are workers, and `fair`: the most that have a CPU for each slot.
-`reclaimed` means the disturbed runs, and `limit` behind a check what it was held against. A
+number, `least` or `most`; so are workers, and also `fair`: the most that have a CPU for each slot.
+`reclaimed` selects the disturbed runs, and `limit` after a check its limit instead of its value. A
 statistic is median, low, high, spread, interval or full. Two figures with ` / ` between them are
-their ratio. A claim shows nothing: it fails the check when it does not hold, so that words beside
-figures cannot go stale either. Of two measured medians it holds only where the intervals are
-apart: the first one's high below the other's low.
+their ratio. A claim shows nothing. It fails the check when it does not hold, so that sentences
+beside figures cannot become wrong unnoticed. For two measured medians it holds only if the
+intervals are apart: the high of the first below the low of the second.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ _PICTURES: Final = {
 
 @dataclass
 class CheckResult:
-    """What a look at the documents came to.
+    """The result of comparing the documents with the results.
 
     Attributes:
-        marks: how many markers and claims there are.
-        unmeasured: a line for each that waits for a measurement.
+        marks: number of markers and claims.
+        unmeasured: a line for each that needs a measurement.
         faults: a line for each that is wrong: stale, unknown, or a claim that does not hold.
     """
 
@@ -85,20 +85,20 @@ def find_documents(results: Path) -> list[Path]:
 
 
 def write_documents(results: Path) -> list[str]:
-    """Fill every marker; copy the pictures that are shown; return a line for each file changed.
+    """Fill every marker and copy the pictures; return a line for each changed file.
 
-    Claims are not looked at: `check_documents` does, on what was written.
+    `check_documents` checks the claims afterwards.
 
     Raises:
-        InputError: a marker names something that is not there.
+        InputError: a marker names something that does not exist.
         StorageError: a document cannot be written.
     """
     pages = find_documents(results)
     filled = [(path, path.read_text(), Page(path, results)) for path in pages]
-    texts = [(path, before, page.filled(before)) for path, before, page in filled]
+    texts = [(path, before, page.fill(before)) for path, before, page in filled]
     faults = [fault for _, _, page in filled for fault in page.result.faults]
     if faults:
-        raise InputError("\n".join(faults), hint="Nothing was written. Mend the documents first.")
+        raise InputError("\n".join(faults), hint="Nothing was written. Correct them first.")
     lines = []
     for path, before, after in texts:
         if after != before:
@@ -118,7 +118,7 @@ def check_documents(results: Path) -> CheckResult:
     for path in find_documents(results):
         page = Page(path, results)
         before = path.read_text()
-        page.filled(before, stale_is_wrong=True)
+        page.fill(before, stale_is_wrong=True)
         page.check_pictures()
         whole.marks += page.result.marks
         whole.unmeasured += page.result.unmeasured
@@ -127,7 +127,7 @@ def check_documents(results: Path) -> CheckResult:
 
 
 class Page:
-    """One document, and what it takes from the results.
+    """A document, and the results that it shows.
 
     Args:
         path: of the document; messages name it.
@@ -140,46 +140,45 @@ class Page:
         self.result = CheckResult()
         self._shown: list[tuple[BenchResult, str]] = []
 
-    def filled(self, text: str, *, stale_is_wrong: bool = False) -> str:
-        """Return the text with every marker filled; note what is wrong with it.
+    def fill(self, text: str, *, stale_is_wrong: bool = False) -> str:
+        """Return the text with every marker filled; note the faults.
 
-        With `stale_is_wrong`, figures that differ are wrong, and so are claims that do not hold.
+        With `stale_is_wrong`, figures that differ and claims that do not hold are faults.
         """
 
-        def fill(found: re.Match[str]) -> str:
-            what = " ".join(found["what"].split())
-            body = self._body(found["kind"], what)
+        def fill_marker(found: re.Match[str]) -> str:
+            reference = " ".join(found["what"].split())
+            body = self._body(found["kind"], reference)
             if body is None:
                 return found[0]
             if stale_is_wrong and body != found["body"]:
                 self._add_fault(
-                    what, f"says {_short(found['body'])!r}, measured is {_short(body)!r}"
+                    reference, f"says {_short(found['body'])!r}, measured is {_short(body)!r}"
                 )
             return f"<!-- {found['kind']}: {found['what']} -->{body}<!-- /{found['kind']} -->"
 
-        after = _MARK.sub(fill, text)
+        after = _MARK.sub(fill_marker, text)
         for found in _CLAIM.finditer(text) if stale_is_wrong else ():
             self._check_claim(" ".join(found["one"].split()), " ".join(found["other"].split()))
         left = _ANY.search(_CLAIM.sub("", _MARK.sub("", text)))
         if left:
-            line = "a marker without its other half, or misspelt"
-            self._add_fault(left[0], line)
+            self._add_fault(left[0], "a marker without its other half, or misspelt")
         return after
 
-    def _body(self, kind: str, what: str) -> str | None:
+    def _body(self, kind: str, reference: str) -> str | None:
         self.result.marks += 1
         try:
             if kind == "figure":
-                return self.source.value(what).text
-            lines = self._table(what) if kind == "table" else self._picture(what)
+                return self.source.value(reference).text
+            lines = self._table(reference) if kind == "table" else self._picture(reference)
             return "\n" + "\n".join(lines) + "\n"
         except NotMeasured as reason:
-            self.result.unmeasured.append(f"{self.path.name}: {what}: {reason}")
+            self.result.unmeasured.append(f"{self.path.name}: {reference}: {reason}")
             if kind == "figure":
                 return NOT_MEASURED
             return f"\n*{NOT_MEASURED[0].upper()}{NOT_MEASURED[1:]}: {reason}.*\n"
         except InputError as error:
-            self._add_fault(what, error.message)
+            self._add_fault(reference, error.message)
             return None
 
     def _check_claim(self, one: str, other: str) -> None:
@@ -196,15 +195,15 @@ class Page:
                 texts = (value.whole or value.text for value in (low, high))
                 self._add_fault(f"claim {one} < {other}", f"is not so: {', '.join(texts)}")
 
-    def _add_fault(self, what: str, words: str) -> None:
-        self.result.faults.append(f"{self.path.name}: {what}: {words}")
+    def _add_fault(self, reference: str, fault: str) -> None:
+        self.result.faults.append(f"{self.path.name}: {reference}: {fault}")
 
-    def _table(self, what: str) -> list[str]:
-        name, *words = split_words(what)
+    def _table(self, reference: str) -> list[str]:
+        name, *words = split_words(reference)
         return table(self.source.bench(name), words)
 
-    def _picture(self, what: str) -> list[str]:
-        name, *words = split_words(what)
+    def _picture(self, reference: str) -> list[str]:
+        name, *words = split_words(reference)
         kind = " ".join(words)
         if kind not in _PICTURES:
             raise InputError(f"no picture {kind!r};{did_you_mean(kind, _PICTURES)}")
@@ -217,22 +216,22 @@ class Page:
         return [f"![{name}: {_PICTURES[kind]}](pictures/{file})"]
 
     def copy_pictures(self) -> list[str]:
-        """Copy what was drawn and the page shows to `pictures/` beside it, where it changed."""
+        """Copy the pictures that the page shows to `pictures/` beside it, if they changed."""
         lines = []
         for bench, file in self._shown:
             drawn = bench.path.parent / "pictures" / file
             target = self.path.parent / "pictures" / file
             target.parent.mkdir(exist_ok=True)
-            fresh = drawn.is_file() and not (
+            has_changed = drawn.is_file() and not (
                 target.is_file() and target.read_bytes() == drawn.read_bytes()
             )
-            if fresh:
+            if has_changed:
                 shutil.copyfile(drawn, target)
                 lines.append(f"copied {file} to {target.parent}")
         return lines
 
     def check_pictures(self) -> None:
-        """Note each picture that is missing, or was drawn from another document."""
+        """Note each picture that is missing or was drawn from other results."""
         from hpckit.bench.report.plot_style import stamp
 
         for bench, file in self._shown:

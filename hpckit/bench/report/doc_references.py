@@ -1,6 +1,6 @@
-"""The measured figure that a few words name: `baseline hpckit-ray size=least makespan_s.median`.
+"""Find the figure that a reference names: `baseline hpckit-ray size=least makespan_s.median`.
 
-`hpckit.bench.report.doc_figures` says how such words stand in documents.
+`hpckit.bench.report.doc_figures` explains references and how they stand in documents.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from hpckit.errors import InputError, did_you_mean
 from hpckit.model.units import human_bytes, human_duration
 
 _STATISTICS: Final = ("median", "low", "high", "spread", "interval", "full")
-#: How a measure is written: by its name, else by how its name ends.
+#: The format of a measure, by its name, else by the end of its name.
 _UNITS: Final[Mapping[str, Unit]] = {
     "efficiency": percent,
     "capacity_used": percent,
@@ -57,17 +57,17 @@ _COMMANDS: Final[Mapping[str, str]] = {
 
 
 class NotMeasured(Exception):
-    """What a marker asks for has not been measured; the message says how it is."""
+    """The figure has not been measured; the message is the command that measures it."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A figure: its number, and how it is written.
+    """A figure and its text.
 
     Attributes:
-        number: None where it is no number.
+        number: None if it is not a number.
         text: the number with its unit.
-        interval: of a median that was measured; `whole` is then the text with both.
+        interval: of a measured median; `whole` is then the text with the interval.
     """
 
     number: float | None
@@ -76,10 +76,10 @@ class Value:
     whole: str = ""
 
     def is_below(self, other: Value) -> bool:
-        """Whether this is less, told from the intervals where both have one.
+        """Return True if this is less than `other`: of intervals, if both have one.
 
         Raises:
-            InputError: one of both is no number.
+            InputError: one of the two is not a number.
         """
         if self.interval and other.interval:
             return self.interval.high < other.interval.low
@@ -89,7 +89,7 @@ class Value:
 
 
 def split_words(what: str) -> list[str]:
-    """Return the words of a marker, of which some may stand in quotes.
+    """Return the words of a reference; some may be quoted.
 
     Raises:
         InputError: there are none, or a quote is not closed.
@@ -104,7 +104,7 @@ def split_words(what: str) -> list[str]:
 
 
 class Results:
-    """The results, read when they are asked for.
+    """The results; each file is read when it is needed.
 
     Args:
         results: the directory of the JSON.
@@ -130,7 +130,10 @@ class Results:
         return Value(ratio, three_digits(ratio))
 
     def bench(self, name: str) -> BenchResult:
-        """Return a scenario's document."""
+        """Return the document of a scenario.
+
+        Raises:
+            NotMeasured, InputError: as `value`."""
         if name not in COMMANDS:
             raise InputError(f"no scenario {name!r};{did_you_mean(name, COMMANDS)}")
         found = load_result(self._results, name)
@@ -167,7 +170,11 @@ class Results:
 
 
 def selectors(words: Sequence[str]) -> dict[str, str]:
-    """Return `size`, `workers` and whether disturbed runs are meant; others are refused."""
+    """Return the selectors among the words; `reclaimed` becomes ``{"reclaimed": "yes"}``.
+
+    Raises:
+        InputError: one is unknown.
+    """
     chosen = {"reclaimed": "yes"} if "reclaimed" in words else {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -179,7 +186,7 @@ def selectors(words: Sequence[str]) -> dict[str, str]:
 
 
 def _document_value(bench: BenchResult, key: str, chosen: Mapping[str, str]) -> Value:
-    """Return what the document says of itself: `versions.ray`, `place.nodes`, `task_s`."""
+    """Return a value from the document itself: `versions.ray`, `place.nodes`, `task_s`."""
     if key == "task_s":
         task_s = bench.task_s(choose_size(bench, list(bench.figures), chosen.get("size", "least")))
         if task_s is None:
@@ -226,7 +233,7 @@ def format_statistic(interval: Interval, statistic: str, unit: Unit) -> Value:
 
 
 def unit_of(measure: str) -> Unit:
-    """Return how a measure of that name is written."""
+    """Return the formatter of a measure."""
     if measure in _UNITS:
         return _UNITS[measure]
     return next((unit for end, unit in _UNITS.items() if measure.endswith(end)), count)
@@ -246,12 +253,12 @@ def _figure(bench: BenchResult, case: str, chosen: Mapping[str, str]) -> Figure:
 
 
 def choose_size(bench: BenchResult, figures: Sequence[Figure], wanted: str) -> int:
-    """Return the size that is meant by a number, `least` or `most`."""
+    """Return the size that `wanted` names: a number, `least` or `most`."""
     return _choose(bench, "size", {f.size for f in figures}, wanted)
 
 
 def choose_workers(bench: BenchResult, figures: Sequence[Figure], wanted: str) -> int:
-    """Return the number of workers that is meant by a number, `least`, `most` or `fair`."""
+    """Return the number of workers that `wanted` names: a number, `least`, `most` or `fair`."""
     if wanted == "fair" and figures:
         return bench.fair_workers(figures)
     return _choose(bench, "workers", {f.workers for f in figures}, wanted)

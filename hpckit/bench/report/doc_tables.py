@@ -24,7 +24,7 @@ from hpckit.model.units import counted
 
 
 def table(bench: BenchResult, words: Sequence[str]) -> list[str]:
-    """Return the lines of the table that `words` name: its kind, then its selectors.
+    """Return the lines of the table that `words` name: its kind, then selectors.
 
     Raises:
         InputError: there is no such table, or not for this scenario.
@@ -55,7 +55,7 @@ _COLUMNS: Final = (
 
 
 def _cases(bench: BenchResult, chosen: Mapping[str, str]) -> list[str]:
-    """Return a row for each case, at one task length and one number of workers."""
+    """Return a row per case, for one task length and one number of workers."""
     figures = [f for f in bench.figures if f.undisturbed]
     size = choose_size(bench, figures, chosen.get("size", "least"))
     figures = [f for f in figures if f.size == size]
@@ -71,7 +71,7 @@ def _cases(bench: BenchResult, chosen: Mapping[str, str]) -> list[str]:
         f"{bench.tasks(size)} tasks of {task_length(bench, size)} on "
         f"{counted(workers, 'worker')}, {bench.slots(workers)} at a time; "
         f"{describe_medians(n, confidence, 'makespan and overhead with')}.",
-        *_warnings(bench, is_oversubscribed=bench.is_oversubscribed(workers)),
+        *_warnings(bench, oversubscribed=bench.is_oversubscribed(workers)),
     ]
     return [*table, "", " ".join(words)]
 
@@ -81,13 +81,13 @@ def _cell(interval: Interval | None, measure: str) -> str:
     return (format_full if whole else format_median)(interval, unit_of(measure))
 
 
-def _warnings(bench: BenchResult, *, is_oversubscribed: bool) -> list[str]:
+def _warnings(bench: BenchResult, *, oversubscribed: bool) -> list[str]:
     words = [f"**Noisy:** {reason}." for reason in noise_reasons(bench)]
-    return [*words, f"Mind: {describe_oversubscription(bench)}."] if is_oversubscribed else words
+    return [*words, f"Mind: {describe_oversubscription(bench)}."] if oversubscribed else words
 
 
 def _scaling(bench: BenchResult, chosen: Mapping[str, str]) -> list[str]:
-    """Return a row for each case and a column for each number of workers."""
+    """Return a row per case and a column per number of workers."""
     measure = chosen.get("measure", "throughput_per_s")
     figures = [f for f in bench.figures if f.undisturbed]
     size = choose_size(bench, figures, chosen.get("size", "most"))
@@ -100,7 +100,7 @@ def _scaling(bench: BenchResult, chosen: Mapping[str, str]) -> list[str]:
         if any((case, n) in at for n in numbers)
     ]
     head = ("case", *(f">{counted(n, 'worker')}" for n in numbers))
-    warned = _warnings(bench, is_oversubscribed=any(bench.is_oversubscribed(n) for n in numbers))
+    warned = _warnings(bench, oversubscribed=any(bench.is_oversubscribed(n) for n in numbers))
     words = f"`{measure}`, {bench.tasks(size)} tasks of {task_length(bench, size)}."
     return [*_markdown(head, rows), "", " ".join([words, *warned])]
 
@@ -110,15 +110,15 @@ def _at(figure: Figure | None, measure: str) -> str:
 
 
 def _reclaimed(bench: BenchResult, _: Mapping[str, str]) -> list[str]:
-    """Return what it came to that workers were taken away, beside the undisturbed run."""
+    """Return the runs with reclaims beside the undisturbed ones."""
     rows = loss_rows(bench)
     if not rows:
-        raise InputError(f"{bench.path.name} has no disturbed runs")
+        raise InputError(f"{bench.path.name} has no runs with reclaims")
     return [*_markdown(LOSS_HEAD, rows), *_warnings_below(bench)]
 
 
 def _added(bench: BenchResult, _: Mapping[str, str]) -> list[str]:
-    """Return the overhead per task of each engine alone and with hpckit."""
+    """Return the overhead per task of each engine, alone and with hpckit."""
     rows = overhead_rows(bench)
     if not rows:
         raise InputError(f"{bench.path.name} has no engine both alone and with hpckit")
@@ -126,12 +126,12 @@ def _added(bench: BenchResult, _: Mapping[str, str]) -> list[str]:
 
 
 def _warnings_below(bench: BenchResult) -> list[str]:
-    words = _warnings(bench, is_oversubscribed=False)
+    words = _warnings(bench, oversubscribed=False)
     return ["", *words] if words else []
 
 
 def _machine(bench: BenchResult, _: Mapping[str, str]) -> list[str]:
-    """Return where and when it was measured, and with which versions."""
+    """Return a line that says where, when and with which versions it was measured."""
     return [f"Measured {bench.body.when} on {describe_machine(bench)}."]
 
 

@@ -1,7 +1,7 @@
-"""What the scenarios left in `results/`, read back and held against each other.
+"""The documents of the scenarios in `results/`, read back and checked against each other.
 
-The form is `hpckit.bench/1`. Whatever was measured with other parameters, on another machine
-or with other versions is refused by name: a table of unequal things misleads.
+Their schema is `hpckit.bench/1`. A document that was measured with other parameters, on another
+machine or with other versions is refused, because a table of unequal measurements misleads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hpckit.errors import InputError, StorageError
 from hpckit.model.units import counted
 
 SCHEMA: Final = "hpckit.bench/1"
-#: What can be there, each `results/bench-NAME.json`, and the command that makes it.
+#: Names of the documents, each `results/bench-NAME.json`, with the command that writes it.
 COMMANDS: Final[Mapping[str, str]] = {
     "baseline": "hpckit bench baseline",
     "slurm": "hpckit bench slurm",
@@ -28,7 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "spot": "hpckit bench spot",
     "spot-real": "hpckit bench spot",
 }
-#: In the order in which tables and pictures show them.
+#: The cases in the order of tables and pictures.
 CASES: Final = (
     "hpckit-workqueue",
     "plain-workqueue",
@@ -39,13 +39,13 @@ CASES: Final = (
     "hyperqueue",
 )
 _EQUAL_ALWAYS: Final = ("tolerance",)
-#: What emulated and real runs of one scenario must have in common besides.
-#: The time from SIGTERM to SIGKILL may differ: on a real Slurm it is the site's.
+#: What emulated and real runs of the same scenario must have in common, too. The time from SIGTERM
+#: to SIGKILL may differ, for on a real Slurm the site sets it.
 _EQUAL_IN_SCENARIO: Final = (
     "seed", "tasks", "tasks_by_size", "size", "workers", "cpus", "backends", "life_s", "grace_s",
 )  # fmt: skip
 _EQUAL_MACHINE: Final = ("cpus", "memory_mib", "model")
-#: What a figure is of, and what its intervals are worth.
+#: Keys of a figure that are not measures.
 _FIGURE_KEYS: Final = (
     "case",
     "engine",
@@ -59,7 +59,7 @@ _FIGURE_KEYS: Final = (
 
 
 class ClusterInfo(msgspec.Struct, frozen=True):
-    """Where the tasks ran. `kind` is emulated or slurm, or what a baseline calls itself."""
+    """The cluster of the tasks. `kind` is emulated or slurm."""
 
     kind: str
     version: str | None = None
@@ -68,7 +68,7 @@ class ClusterInfo(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """The computer that measured; `noise` says in words what else was going on."""
+    """The computer that measured; `noise` has a sentence for each disturbance."""
 
     cpus: int
     memory_mib: float | None = None
@@ -78,7 +78,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that has to hold."""
+    """One condition that must hold."""
 
     name: str
     value: Any
@@ -87,9 +87,9 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What of one measured run is needed here; times are seconds.
+    """The part of a sample that is needed here; times are in seconds.
 
-    `slots` are the tasks that can really run at a time, fewer than workers times cpus where
+    `slots` are the tasks that can really run at the same time: fewer than workers times cpus if
     the nodes share CPUs.
     """
 
@@ -107,7 +107,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class WorkerLine(msgspec.Struct, frozen=True):
-    """The life of one worker: when it was there, why it went, (start_s, duration_s, kind) tasks."""
+    """One worker: its time, its last state, and its tasks as (start_s, duration_s, kind)."""
 
     name: str
     start_s: float
@@ -147,20 +147,20 @@ class Interval:
     spread: float = 0.0
 
     def overlaps(self, other: Interval) -> bool:
-        """Whether both hold a value in common, so that their medians are not told apart."""
+        """Return True if both have a value in common, so that the medians may be equal."""
         return self.low <= other.high and other.low <= self.high
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """The repeats of one thing: equal case, size, workers and undisturbed.
+    """The repeats of equal case, size, workers and undisturbed.
 
     Attributes:
-        case: its name; `engine` is what it runs on, and `hpckit` whether that is with hpckit.
+        case: its name; `engine` is the engine, and `hpckit` is True if hpckit runs it.
         size: of the tasks.
-        workers: how many.
-        undisturbed: no worker was taken away.
-        n: how many repeats.
+        workers: number of workers.
+        undisturbed: True if no worker was reclaimed.
+        n: number of repeats.
         confidence: of the intervals in `measures`, from 0 to 1.
         measures: by their names in the document.
     """
@@ -176,14 +176,14 @@ class Figure:
     measures: Mapping[str, Interval]
 
     def median(self, measure: str) -> float | None:
-        """Return the median of a measure, or None where it was not taken."""
+        """Return the median of a measure, or None if it was not measured."""
         found = self.measures.get(measure)
         return found.median if found else None
 
 
 @dataclass(frozen=True)
 class BenchResult:
-    """One document, with the name that the documentation knows it by."""
+    """One document, with its name in `COMMANDS`."""
 
     name: str
     path: Path
@@ -202,7 +202,7 @@ class BenchResult:
         return next((s.tasks for s in self.body.samples if s.size == size), None)
 
     def slots(self, workers: int) -> int | None:
-        """Return how many tasks run at a time on so many workers."""
+        """Return how many tasks run at the same time on so many workers."""
         found = {s.slots for s in self.body.samples if s.workers == workers}
         return max(found) if found else None
 
@@ -211,23 +211,23 @@ class BenchResult:
         return max((s.cpus for s in self.body.samples if s.workers == workers), default=1)
 
     def engine(self, case: str) -> str:
-        """Return what a case runs on: ``hpckit-ray`` and ``plain-ray`` both on ``ray``."""
+        """Return the engine of a case: ``ray`` for ``hpckit-ray`` and ``plain-ray``."""
         return next((s.engine for s in self.body.samples if s.case == case), case)
 
     def is_oversubscribed(self, workers: int) -> bool:
-        """Whether so many workers share CPUs: fewer slots than they have cores together."""
+        """Return True if so many workers have more cores together than slots."""
         return any(
             sample.workers == workers and sample.slots < workers * sample.cpus
             for sample in self.body.samples
         )
 
     def fair_workers(self, figures: Iterable[Figure] | None = None) -> int:
-        """Return the largest number of workers that is not crowded, else the smallest."""
+        """Return the largest number of workers that is not oversubscribed, else the smallest."""
         numbers = {figure.workers for figure in (figures or self.figures)}
         return max((n for n in numbers if not self.is_oversubscribed(n)), default=min(numbers))
 
     def total(self, figure: Figure, loss: str) -> int:
-        """Return the sum over a figure's runs of `tasks_lost` or `recorded_twice`."""
+        """Return the sum of `tasks_lost` or `recorded_twice` over the runs of a figure."""
         group = (figure.case, figure.size, figure.workers, figure.undisturbed)
         return sum(
             getattr(sample, loss)
@@ -241,43 +241,43 @@ class BenchResult:
 
     @property
     def measured_on(self) -> str:
-        """The place in words: ``"emulated Slurm 22.05.8, 4 nodes of 2 CPUs, on a machine of…"``."""
+        """Cluster and machine: ``"emulated Slurm 22.05, 4 nodes of 2 CPUs, on a machine of…"``."""
         machine = f"a machine of {counted(self.body.machine.cpus, 'CPU')}"
-        place = self.body.place
-        if place is None:
+        cluster = self.body.place
+        if cluster is None:
             return machine
-        on = "on" if place.kind == "emulated" else "asked from"
-        return f"{describe_slurm(place, self.body.machine.cpus)}, {on} {machine}"
+        on = "on" if cluster.kind == "emulated" else "asked from"
+        return f"{describe_slurm(cluster, self.body.machine.cpus)}, {on} {machine}"
 
 
-def describe_slurm(place: ClusterInfo, cpus: int) -> str:
-    """Return a Slurm in words: its kind, version and nodes.
+def describe_slurm(cluster: ClusterInfo, cpus: int) -> str:
+    """Return kind, version and nodes of a Slurm.
 
     Args:
-        place: that Slurm.
-        cpus: of the machine that measures. An emulated node has one more than its workers take.
+        cluster: that Slurm.
+        cpus: of the machine that measures. An emulated node has one more than its workers use.
     """
-    kind = {"emulated": "emulated Slurm", "slurm": "Slurm"}.get(place.kind, place.kind)
-    words = f"{kind} {place.version or ''}".rstrip()
-    if not place.nodes or not place.cpus_per_node:
+    kind = {"emulated": "emulated Slurm", "slurm": "Slurm"}.get(cluster.kind, cluster.kind)
+    words = f"{kind} {cluster.version or ''}".rstrip()
+    if not cluster.nodes or not cluster.cpus_per_node:
         return words
-    words += f", {counted(place.nodes, 'node')} of {counted(place.cpus_per_node, 'CPU')}"
-    if place.kind == "emulated" and place.nodes == 1 and place.cpus_per_node > cpus:
+    words += f", {counted(cluster.nodes, 'node')} of {counted(cluster.cpus_per_node, 'CPU')}"
+    if cluster.kind == "emulated" and cluster.nodes == 1 and cluster.cpus_per_node > cpus:
         words += " (one of them for the head, emulated)"
     return words
 
 
 def sort_cases(cases: Iterable[str]) -> list[str]:
-    """Return cases without repeats: the known ones as `CASES` has them, others after them."""
+    """Return cases without repeats: the known ones in the order of `CASES`, then others."""
     found = set(cases)
     return [case for case in CASES if case in found] + sorted(found - set(CASES))
 
 
 def load_all(results: Path) -> list[BenchResult]:
-    """Read whatever scenarios are there, and refuse what cannot be compared.
+    """Return all documents in a directory; refuse those that cannot be compared.
 
     Raises:
-        InputError: a document is of another form, or of unequal measurements.
+        InputError: a document has another schema, or the measurements are not comparable.
         StorageError: a file cannot be read.
     """
     found = [bench for name in COMMANDS if (bench := load_result(results, name))]
@@ -289,10 +289,10 @@ def load_all(results: Path) -> list[BenchResult]:
 
 
 def load_result(results: Path, name: str) -> BenchResult | None:
-    """Return the document of that name, or None where there is none.
+    """Return the document of that name, or None if there is none.
 
     Raises:
-        InputError: it is no JSON, or of another form.
+        InputError: it is not JSON, or has another schema.
         StorageError: it cannot be read.
     """
     path = results / f"bench-{name}.json"
@@ -302,21 +302,21 @@ def load_result(results: Path, name: str) -> BenchResult | None:
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    again = f"Run again: {COMMANDS[name]}"
+    hint = f"Run again: {COMMANDS[name]}"
     try:
         raw = msgspec.json.decode(text)
         schema = raw.get("schema") if isinstance(raw, dict) else None
         if schema != SCHEMA:
-            raise InputError(f"{path} is of schema {schema!r}, not {SCHEMA!r}", hint=again)
+            raise InputError(f"{path} has schema {schema!r}, but needs {SCHEMA!r}", hint=hint)
         body = msgspec.convert(raw, _Body)
         figures = tuple(_figure(item) for item in body.figures)
     except (msgspec.MsgspecError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a whole {SCHEMA} document: {error}", hint=again) from error
+        raise InputError(f"{path} is not a whole {SCHEMA} document: {error}", hint=hint) from error
     return BenchResult(name, path, hashlib.sha256(text).hexdigest()[:12], raw, body, figures)
 
 
 def _figure(item: Mapping[str, Any]) -> Figure:
-    """Return a figure; a measure that was not taken (null, or a median of null) is left out."""
+    """Return a figure without the measures that are null or have a null median."""
     measures = {
         name: Interval(**{key: float(value[key]) for key in ("median", "low", "high", "spread")})
         for name, value in item.items()
@@ -326,30 +326,30 @@ def _figure(item: Mapping[str, Any]) -> Figure:
 
 
 def refuse_mixed(bench: BenchResult) -> None:
-    """Refuse a document whose cases were given different numbers of tasks of one size.
+    """Refuse a document whose cases had different numbers of tasks of the same size.
 
     Raises:
-        InputError: they were.
+        InputError: they had.
     """
     first: dict[tuple[int, bool], Sample] = {}
     for sample in bench.body.samples:
         other = first.setdefault((sample.size, sample.undisturbed), sample)
         if other.tasks != sample.tasks:
             raise InputError(
-                f"{bench.path} compares unequal things: of size {sample.size}, {other.case} was "
+                f"{bench.path} cannot be compared: of size {sample.size}, {other.case} was "
                 f"given {other.tasks} tasks and {sample.case} {sample.tasks}",
                 hint=f"Run again: {COMMANDS[bench.name]}",
             )
 
 
 def refuse_unequal(one: BenchResult, other: BenchResult) -> None:
-    """Compare what was measured with what; name the first thing that differs.
+    """Refuse two documents that are not comparable; name the first difference.
 
-    Scenarios may differ in seed, tasks, sizes, workers, engines and repeats: every row of a table
-    names its own. The emulated and the real run of one scenario may not.
+    Scenarios may differ in seed, tasks, sizes, workers, engines and repeats, because each row of a
+    table has its own. The emulated and the real run of one scenario may not.
 
     Raises:
-        InputError: they are not to be compared.
+        InputError: they are not comparable.
     """
     same = one.body.scenario == other.body.scenario
     keys = _EQUAL_ALWAYS + (_EQUAL_IN_SCENARIO if same else ())
@@ -362,7 +362,7 @@ def refuse_unequal(one: BenchResult, other: BenchResult) -> None:
         if here is not None and there is not None and here != there:
             older = min(one, other, key=lambda bench: bench.body.when)
             raise InputError(
-                f"{one.path} and {other.path} are not to be compared: "
+                f"{one.path} and {other.path} cannot be compared: "
                 f"{what} is {here!r} in the first and {there!r} in the second",
                 hint=f"Run the older one again, as the other: {COMMANDS[older.name]}",
             )
@@ -379,7 +379,7 @@ def _pairs(
 
 
 def list_missing(found: Iterable[BenchResult]) -> dict[str, str]:
-    """Return what is not there, and how it is made; a real Slurm is asked for in words."""
+    """Return the documents that are missing, with the command that writes each."""
     names = {bench.name for bench in found}
     words = {
         name: command + (" (where a real Slurm can be reached)" if "-real" in name else "")

@@ -1,4 +1,4 @@
-"""How each kind of number is written, and how sure one is of it."""
+"""The format of each kind of number, and of its confidence interval."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hpckit.bench.report.load_results import Interval
 
 Unit = Callable[[float], str]
 NONE: Final = "-"
-_SURE: Final = 0.95  # the confidence that six runs reach
+_FULL_CONFIDENCE: Final = 0.95  # six runs reach it
 
 
 def seconds(value: float) -> str:
-    """Return ``"4.20 s"``: three digits, at least."""
+    """Return ``"4.20 s"``: at least three digits."""
     return f"{three_digits(value)} s"
 
 
@@ -43,7 +43,7 @@ def count(value: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Return a number with three digits, and no power of ten: 0.0123, 4.20, 71.4, 1234."""
+    """Return a number with three digits and no power of ten: 0.0123, 4.20, 71.4, 1234."""
     if value == 0:
         return "0"
     digits = max(0, 2 - _magnitude(abs(value)))
@@ -55,14 +55,14 @@ def _magnitude(value: float) -> int:
 
 
 def format_median(interval: Interval | None, unit: Unit) -> str:
-    """Return the median, or a dash where nothing was measured."""
+    """Return the median, or a dash if nothing was measured."""
     return unit(interval.median) if interval else NONE
 
 
 def format_full(interval: Interval | None, unit: Unit) -> str:
     """Return median and confidence interval: ``"4.20 s (4.00 to 4.50 s)"``.
 
-    An interval without any width, as a single run has, is left out.
+    An interval of zero width, as of a single run, is left out.
     """
     if interval is None:
         return NONE
@@ -72,27 +72,27 @@ def format_full(interval: Interval | None, unit: Unit) -> str:
 
 
 def format_interval(interval: Interval, unit: Unit) -> str:
-    """Return the confidence interval, its unit said once: ``"4.00 to 4.50 s"``."""
+    """Return the confidence interval with its unit once: ``"4.00 to 4.50 s"``."""
     low, high = unit(interval.low), unit(interval.high)
     number, _, tail = high.rpartition(" ")
     return f"{low.removesuffix(' ' + tail) if number else low} to {high}"
 
 
 def describe_medians(n: int, confidence: float, shown: str) -> str:
-    """Return what figures of `n` runs are, and what their intervals are worth.
+    """Explain figures of `n` runs and their intervals, the same everywhere.
 
-    The one place that says so: ``"medians of 3 runs; bars: their range, a 75 % confidence
-    interval"``. Below six runs an interval is the whole range, and not of 95 %.
+    ``"medians of 3 runs; bars: their range, a 75 % confidence interval"``. Below six runs an
+    interval is the whole range, and its confidence is less than 95 %.
 
     Args:
-        n: how many runs, at least.
-        confidence: of the intervals, as the document has it.
-        shown: where the intervals are: ``"bars:"``.
+        n: smallest number of runs.
+        confidence: of the intervals, from the document.
+        shown: what shows the intervals: ``"bars:"``.
     """
     if n == 1:
         return "one run each, so without intervals"
-    if confidence < _SURE:
-        what = f"their range, a {percent(confidence)} confidence interval"
+    if confidence < _FULL_CONFIDENCE:
+        interval = f"their range, a {percent(confidence)} confidence interval"
     else:
-        what = f"their {percent(_SURE)} confidence intervals"
-    return f"medians of {n} runs; {shown} {what}"
+        interval = f"their {percent(_FULL_CONFIDENCE)} confidence intervals"
+    return f"medians of {n} runs; {shown} {interval}"

@@ -1,7 +1,7 @@
-"""What all pictures share: colours, letters, and the words around them.
+"""The style that all pictures share: colors, fonts, titles and notes.
 
-The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people who do
-not see red or green apart tell from each other.
+The colors are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which colour-blind people
+can tell apart.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _STYLE: Final[dict[Any, Any]] = {
 
 @contextmanager
 def plot_context() -> Iterator[None]:
-    """Draw in the house's way while this lasts, and leave matplotlib as it was."""
+    """Use the style inside the block, and restore matplotlib's own afterwards."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):
@@ -54,12 +54,12 @@ def plot_context() -> Iterator[None]:
 
 
 def stamp(bench: BenchResult) -> str:
-    """Return the words in a picture's metadata that name the document it was drawn from."""
+    """Return the metadata of a picture that names the document it was drawn from."""
     return f"hpckit {bench.path.name} {bench.digest}"
 
 
 def engine_color(engine: str) -> str:
-    """Return an engine's colour."""
+    """Return the color of an engine."""
     return COLORS.get(engine, _OTHER)
 
 
@@ -69,7 +69,7 @@ def _title(bench: BenchResult, text: str) -> str:
 
 
 def new_canvas(bench: BenchResult, text: str, note: str, size: tuple[float, float]) -> Canvas:
-    """Return an empty picture with its title, and how to read it below; `size` is in inches."""
+    """Return an empty picture with a title, and a note below; `size` is in inches."""
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=size, layout="constrained")

@@ -1,4 +1,4 @@
-"""The picture of what each worker did, with those that were taken away marked."""
+"""The picture of what each worker did; reclaimed workers are marked."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-_LANE: Final = 0.8  # of a worker's row
-_TOP: Final = -1.0  # above the first row: when all was done
+_LANE: Final = 0.8  # of the row of a worker
+_TOP: Final = -1.0  # above the first row: for the makespan
 _MAX_WORDS: Final = 10
-_NEAR_THE_EDGE: Final = 0.85  # of the last end: from here on, words stand to the left
-_MAX_VECTOR_TASKS: Final = 3000  # from which bars are drawn as pixels inside the SVG
-#: States at which a worker did not leave by itself.
+_NEAR_THE_EDGE: Final = 0.85  # of the last end: from here on, text stands to the left
+_MAX_VECTOR_TASKS: Final = 3000  # for more, bars are drawn as pixels inside the SVG
+#: Last states of workers that did not leave by themselves.
 _PREEMPTED_STATES: Final = (
     "PREEMPTED",
     "NODE_FAIL",
@@ -59,10 +59,12 @@ def timelines(bench: BenchResult) -> Canvas | None:
 
 
 def _note(lines: Sequence[Timeline]) -> str:
-    """Return which runs are shown and how to read them; nothing of what is not drawn."""
+    """Explain which runs are shown and how to read them; leave out what is not drawn."""
     workers = [worker for line in lines for worker in line.workers]
-    taken = any(_was_preempted(worker) for worker in workers)
-    words = ["Of each case, the run with the most workers" + (" and reclaims." if taken else ".")]
+    preempted = any(_was_preempted(worker) for worker in workers)
+    words = [
+        "Of each case, the run with the most workers" + (" and reclaims." if preempted else ".")
+    ]
     words.append("A row is a worker: pale while it was there, a bar for each task.")
     if any(_REQUEUED.search(worker.name) for worker in workers):
         words.append(
@@ -71,7 +73,7 @@ def _note(lines: Sequence[Timeline]) -> str:
         )
     else:
         words.append("Its name is job_element-node.")
-    if taken:
+    if preempted:
         words.append("Cross: taken away, with Slurm's word for it.")
     if any(not _was_done(kind) for worker in workers for _, _, kind in worker.tasks):
         words.append("Yellow: a task that was lost.")
@@ -110,8 +112,8 @@ def _worker(axes: Axes, row: int, worker: WorkerLine, color: str, *, as_pixels: 
     lanes = in_lanes(worker.tasks)
     height = _LANE / max(1, len(lanes))
     for number, lane in enumerate(lanes):
-        colors = [_task_paint(kind, color, even=place % 2 == 0)
-                  for place, (_, _, kind) in enumerate(lane)]  # fmt: skip
+        colors = [_task_color(kind, color, even=number % 2 == 0)
+                  for number, (_, _, kind) in enumerate(lane)]  # fmt: skip
         axes.broken_barh(
             [(start, duration) for start, duration, _ in lane],
             (row - _LANE / 2 + number * height, height * 0.92),
@@ -120,12 +122,12 @@ def _worker(axes: Axes, row: int, worker: WorkerLine, color: str, *, as_pixels: 
 
 
 def _mark_preempted(axes: Axes, workers: Sequence[WorkerLine], last: float) -> None:
-    """Put a cross where a worker was taken away; say why, where there is room for words."""
-    taken = [(row, worker) for row, worker in enumerate(workers) if _was_preempted(worker)]
-    for row, worker in taken:
+    """Put a cross where a worker was reclaimed, with the reason if there is room."""
+    preempted = [(row, worker) for row, worker in enumerate(workers) if _was_preempted(worker)]
+    for row, worker in preempted:
         axes.plot([worker.end_s], [row], marker="X", markersize=8, color=INK,
                   markeredgecolor="white", zorder=4, clip_on=False)  # fmt: skip
-        if len(taken) <= _MAX_WORDS:
+        if len(preempted) <= _MAX_WORDS:
             left = worker.end_s > _NEAR_THE_EDGE * last
             axes.annotate(
                 worker.state.lower().replace("_", " "), (worker.end_s, row),
@@ -143,15 +145,15 @@ def _was_done(kind: str) -> bool:
     return kind in {"ok", "done"}
 
 
-def _task_paint(kind: str, color: str, *, even: bool) -> tuple[str, float]:
-    """Colour a task: two tints in turn, so that neighbours are told apart."""
+def _task_color(kind: str, color: str, *, even: bool) -> tuple[str, float]:
+    """Return color and opacity of a task; two tints alternate, to tell neighbors apart."""
     return (color, 1.0 if even else 0.62) if _was_done(kind) else (LOST, 1.0)
 
 
 def in_lanes(tasks: Sequence[tuple[float, float, str]]) -> list[list[tuple[float, float, str]]]:
-    """Share tasks that ran at the same time out into lanes, as few as will do.
+    """Distribute tasks to as few lanes as possible, so that none overlap.
 
-    Start and duration are rounded, and of two clocks: a few ms of both is one after the other.
+    Start and duration are rounded and from two clocks: an overlap of a few ms is none.
     """
     lanes: list[list[tuple[float, float, str]]] = []
     for task in sorted(tasks):

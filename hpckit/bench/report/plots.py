@@ -1,8 +1,8 @@
-"""The pictures of the comparison: by task length, by workers, and the workers' timelines.
+"""The pictures of the comparison: by task length, by workers, and the timelines of workers.
 
-matplotlib is imported only when something is drawn; without it the tables are still made.
-Every case has its name beside it, so that nothing is told by colour alone. An SVG drawn twice
-from the same document is the same file.
+matplotlib is imported only when something is drawn; without it there are still the tables. Every
+case has its name beside it, so that no information is in the color alone. An SVG that is drawn
+twice from the same document is the same file.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 _MAX_LENGTHS: Final = 4
 _RATE: Final = "throughput_per_s"
-_DODGE: Final = 0.012  # of the width of a panel, between cases, so that no bar hides another
+_OFFSET: Final = 0.012  # of the width of a panel, between cases, so that bars do not overlap
 
 
 def missing_library() -> str:
-    """Return what to say when nothing can be drawn, or an empty string."""
+    """Return the message if matplotlib is missing, else an empty string."""
     if find_spec("matplotlib"):
         return ""
     return f"no pictures: matplotlib is not installed; {how_to_install('bench')}"
 
 
 def draw(found: Sequence[BenchResult], directory: Path) -> list[Path]:
-    """Draw every picture that the documents have data for, as PNG and as SVG.
+    """Draw all pictures for which the documents have data, as PNG and as SVG.
 
     Returns:
         The files, in order: `bench-SCENARIO-lengths|scaling|timelines.png|svg`.
@@ -59,7 +59,7 @@ def draw(found: Sequence[BenchResult], directory: Path) -> list[Path]:
 
 
 def _save(canvas: Canvas, path: Path, bench: BenchResult) -> list[Path]:
-    """Write both files; each says from which document it was drawn."""
+    """Write both files, with the document they were drawn from as metadata."""
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     canvas.savefig(png, dpi=130, metadata={"Software": None, "Description": stamp(bench)})
     canvas.savefig(svg, metadata={"Date": None, "Creator": None, "Description": stamp(bench)})
@@ -71,7 +71,7 @@ def _length_name(bench: BenchResult, size: int) -> str:
 
 
 def _note(figures: Sequence[Figure], *more: str) -> str:
-    """Return how to read a picture of these figures."""
+    """Explain how to read a picture of these figures."""
     n, confidence = min((figure.n, figure.confidence) for figure in figures)
     words = [f"Dots: {describe_medians(n, confidence, 'bars:')}.", *more]
     if any(_hollow(figure) for figure in figures):
@@ -84,12 +84,12 @@ def _hollow(figure: Figure) -> bool:
 
 
 def lengths(bench: BenchResult) -> Canvas | None:
-    """Draw makespan and overhead per task of each case, a column for each task length."""
-    calm = [figure for figure in bench.figures if figure.undisturbed]
-    if not calm:
+    """Draw makespan and overhead per task of each case, a column per task length."""
+    undisturbed = [figure for figure in bench.figures if figure.undisturbed]
+    if not undisturbed:
         return None
-    workers = bench.fair_workers(calm)
-    chosen = [figure for figure in calm if figure.workers == workers]
+    workers = bench.fair_workers(undisturbed)
+    chosen = [figure for figure in undisturbed if figure.workers == workers]
     sizes = sorted({figure.size for figure in chosen})[:_MAX_LENGTHS]
     cases = sort_cases(figure.case for figure in chosen)
     text = f"makespan and overhead, {counted(workers, 'worker')}"
@@ -126,7 +126,7 @@ def _plot_dots(
     measure: str,
     unit: Unit,
 ) -> None:
-    """Draw a row for each case: the median, its interval, and the number beside it."""
+    """Draw a row per case: the median, its interval, and the number beside it."""
     for row, case in enumerate(cases):
         figure = figures.get(case)
         interval = figure.measures.get(measure) if figure else None
@@ -155,7 +155,7 @@ def _plot_dots(
 
 
 def _span(shown: Sequence[Interval]) -> tuple[float, float]:
-    """Return the range of an axis from 0, or below it, with room for the last number."""
+    """Return the range of an axis from 0 or below, with room for the last number."""
     top = max((interval.high for interval in shown), default=1.0)
     low = min(0.0, min((interval.low for interval in shown), default=0.0))
     width = max(top - low, 1e-9)
@@ -163,19 +163,19 @@ def _span(shown: Sequence[Interval]) -> tuple[float, float]:
 
 
 def scaling(bench: BenchResult) -> Canvas | None:
-    """Draw tasks per second by workers against the ideal, a column for each task length."""
-    calm = [figure for figure in bench.figures if figure.undisturbed]
+    """Draw tasks per second by workers, and the ideal, a column per task length."""
+    undisturbed = [figure for figure in bench.figures if figure.undisturbed]
     sizes = [
         size
-        for size in sorted({figure.size for figure in calm})
-        if len({figure.workers for figure in calm if figure.size == size}) > 1
+        for size in sorted({figure.size for figure in undisturbed})
+        if len({figure.workers for figure in undisturbed if figure.size == size}) > 1
     ][:_MAX_LENGTHS]
     if not sizes:
         return None
-    drawn = [figure for figure in calm if figure.size in sizes]
-    is_oversubscribed = any(bench.is_oversubscribed(figure.workers) for figure in drawn)
+    drawn = [figure for figure in undisturbed if figure.size in sizes]
+    oversubscribed = any(bench.is_oversubscribed(figure.workers) for figure in drawn)
     shaded = "Shaded: more workers than this machine has CPUs for, where none can gain."
-    note = _note(drawn, *([shaded] if is_oversubscribed else []))
+    note = _note(drawn, *([shaded] if oversubscribed else []))
     canvas = new_canvas(bench, "scaling by workers", note, (2.4 + 4.4 * len(sizes), 4.6))
     panels = canvas.subplots(1, len(sizes), squeeze=False)[0]
     for axes, size in zip(panels, sizes, strict=True):
@@ -191,9 +191,9 @@ def _scale(axes: Axes, bench: BenchResult, figures: Sequence[Figure]) -> None:
     ideal = _ideal_line(axes, bench, figures[0].size, workers)
     ends = [(ideal, "ideal", INK)] if ideal else []
     cases = sort_cases(figure.case for figure in figures)
-    for place, case in enumerate(cases):
-        apart = _DODGE * workers[-1] * (place - (len(cases) - 1) / 2)
-        last = _line(axes, [figure for figure in figures if figure.case == case], apart)
+    for number, case in enumerate(cases):
+        offset = _OFFSET * workers[-1] * (number - (len(cases) - 1) / 2)
+        last = _line(axes, [figure for figure in figures if figure.case == case], offset)
         if last is not None and last.workers == workers[-1]:
             ends.append((last.measures[_RATE].median, case, engine_color(last.engine)))
         elif last is not None:
@@ -211,8 +211,8 @@ def _scale(axes: Axes, bench: BenchResult, figures: Sequence[Figure]) -> None:
     axes.set_axisbelow(True)
 
 
-def _line(axes: Axes, figures: Sequence[Figure], apart: float) -> Figure | None:
-    """Draw the line of one case, moved to the right by `apart`; return its last point."""
+def _line(axes: Axes, figures: Sequence[Figure], offset: float) -> Figure | None:
+    """Draw the line of one case, moved to the right by `offset`; return its last point."""
     points = sorted((f for f in figures if _RATE in f.measures), key=lambda f: f.workers)
     if not points:
         return None
@@ -223,7 +223,7 @@ def _line(axes: Axes, figures: Sequence[Figure], apart: float) -> Figure | None:
         [rate.median - rate.low for rate in rates],
         [rate.high - rate.median for rate in rates],
     ]
-    axes.errorbar([figure.workers + apart for figure in points], [rate.median for rate in rates],
+    axes.errorbar([figure.workers + offset for figure in points], [rate.median for rate in rates],
                   yerr=errors, color=color, marker="o", markersize=6, linewidth=1.6,
                   markerfacecolor="white" if hollow else color,
                   linestyle=":" if hollow else "-", capsize=0, elinewidth=1.6)  # fmt: skip
@@ -231,16 +231,16 @@ def _line(axes: Axes, figures: Sequence[Figure], apart: float) -> Figure | None:
 
 
 def _ideal_line(axes: Axes, bench: BenchResult, size: int, workers: Sequence[int]) -> float:
-    """Draw what slots without any overhead would do; return its highest point.
+    """Draw the throughput of slots without overhead; return its highest point.
 
-    Nodes that share this machine's CPUs have no more slots than these: there the line is flat.
+    Nodes that share the CPUs of this machine have no more slots: there the line is flat.
     """
     task_s = bench.task_s(size)
     if not task_s:
         return 0.0
     most, own = workers[-1], bench.cpus(workers[-1])
     slots = bench.slots(most) or most * own
-    bend = slots / own  # the number of workers from which on they share
+    bend = slots / own  # the number of workers from which on they share CPUs
     xs = [0.0, *([bend] if bend < most else []), float(most)]
     ys = [min(x * own, slots) / task_s for x in xs]
     axes.plot(xs, ys, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
@@ -250,10 +250,10 @@ def _ideal_line(axes: Axes, bench: BenchResult, size: int, workers: Sequence[int
 
 
 def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], top: float) -> None:
-    """Name the lines to the right of the panel, far enough from each other to be read."""
+    """Name the lines to the right of the panel, far enough apart to be readable."""
     ends = sorted(ends)
-    places = spread_labels([y for y, _, _ in ends], apart=top * 0.066, top=top * 1.05)
-    for (y, case, color), at in zip(ends, places, strict=True):
+    positions = spread_labels([y for y, _, _ in ends], apart=top * 0.066, top=top * 1.05)
+    for (y, case, color), at in zip(ends, positions, strict=True):
         axes.annotate(
             case, (x, y), (x * 1.09, at), fontsize=8.5, color=color, va="center",
             annotation_clip=False, arrowprops={
@@ -263,13 +263,13 @@ def _label_ends(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], to
 
 
 def spread_labels(wanted: Sequence[float], *, apart: float, top: float) -> list[float]:
-    """Return places at least `apart`, in the same order, as near to `wanted` as one pass gets."""
-    places: list[float] = []
+    """Return positions at least `apart`, in the same order, near to `wanted`."""
+    positions: list[float] = []
     for y in wanted:
-        places.append(max(y, places[-1] + apart) if places else y)
-    if not places:
+        positions.append(max(y, positions[-1] + apart) if positions else y)
+    if not positions:
         return []
-    shift = (sum(places) - sum(wanted)) / len(places)
-    shift = max(shift, places[-1] - top)
-    shift = min(shift, places[0] - apart / 2)
-    return [place - shift for place in places]
+    shift = (sum(positions) - sum(wanted)) / len(positions)
+    shift = max(shift, positions[-1] - top)
+    shift = min(shift, positions[0] - apart / 2)
+    return [position - shift for position in positions]

@@ -1,4 +1,4 @@
-"""The rows of the tables that the summary and the documents share, and the words below them."""
+"""Rows of the tables that the summary and the documents share, and the notes below them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_TOLD_APART: Final = "not told apart"
 
 
 def describe_machine(bench: BenchResult) -> str:
-    """Return where it was measured and with which versions, in one line."""
+    """Return cluster, machine and versions in one line."""
     model = bench.body.machine.model
     known = [f"{name} {version}" for name, version in bench.body.versions.items() if version]
     measured_on = bench.measured_on + (f" ({model})" if model else "")
@@ -34,17 +34,15 @@ def describe_machine(bench: BenchResult) -> str:
 
 
 def noise_reasons(bench: BenchResult) -> list[str]:
-    """Return why the figures are to be doubted; nothing on a quiet machine."""
+    """Return the reasons to doubt the figures; none on a quiet machine."""
     machine = bench.body.machine
     return [*machine.noise] or ["the machine was busy"] if machine.noisy else []
 
 
 def describe_oversubscription(bench: BenchResult) -> str:
-    """Return what to think of workers that share CPUs."""
-    is_oversubscribed = {
-        figure.workers for figure in bench.figures if bench.is_oversubscribed(figure.workers)
-    }
-    slots = max((bench.slots(workers) or 0 for workers in is_oversubscribed), default=0)
+    """Explain the ideal of workers that share CPUs."""
+    shared = {figure.workers for figure in bench.figures if bench.is_oversubscribed(figure.workers)}
+    slots = max((bench.slots(workers) or 0 for workers in shared), default=0)
     return (
         f"these workers share the {counted(bench.body.machine.cpus, 'CPU')} of one machine: the "
         f"ideal counts {counted(slots, 'task')} at a time, and more workers can gain nothing here"
@@ -58,21 +56,21 @@ def task_length(bench: BenchResult, size: int) -> str:
 
 
 def sort_figures(figures: Iterable[Figure]) -> list[Figure]:
-    """Sort as tables show: by task length, workers, case; the undisturbed first."""
+    """Sort figures for a table: by task length, workers and case, undisturbed first."""
     figures = list(figures)
-    rank = {case: place for place, case in enumerate(sort_cases(f.case for f in figures))}
+    rank = {case: number for number, case in enumerate(sort_cases(f.case for f in figures))}
     return sorted(figures, key=lambda f: (f.size, f.workers, rank[f.case], not f.undisturbed))
 
 
 def overhead_rows(bench: BenchResult) -> list[list[str]]:
-    """Return rows of `ADDED_HEAD`: the overhead per task of an engine alone and with hpckit.
+    """Return rows of `ADDED_HEAD`: the overhead per task of an engine, alone and with hpckit.
 
-    Where the intervals of both overlap, there is no difference to tell of.
+    If both intervals overlap, no difference is given.
     """
-    calm = [figure for figure in bench.figures if figure.undisturbed]
-    alone = {(f.engine, f.size, f.workers): f for f in calm if not f.hpckit}
+    undisturbed = [figure for figure in bench.figures if figure.undisturbed]
+    alone = {(f.engine, f.size, f.workers): f for f in undisturbed if not f.hpckit}
     rows = []
-    for figure in sort_figures(figure for figure in calm if figure.hpckit):
+    for figure in sort_figures(figure for figure in undisturbed if figure.hpckit):
         other = alone.get((figure.engine, figure.size, figure.workers))
         if other is None or bench.is_oversubscribed(figure.workers):
             continue
@@ -90,10 +88,10 @@ def overhead_rows(bench: BenchResult) -> list[list[str]]:
 
 
 def loss_rows(bench: BenchResult) -> list[list[str]]:
-    """Return rows of `LOSS_HEAD`: what being disturbed came to, beside the undisturbed run."""
-    calm = {(f.case, f.size, f.workers): f for f in bench.figures if f.undisturbed}
+    """Return rows of `LOSS_HEAD`: runs with reclaims beside the undisturbed ones."""
+    undisturbed = {(f.case, f.size, f.workers): f for f in bench.figures if f.undisturbed}
     return [
-        _loss(bench, figure, calm.get((figure.case, figure.size, figure.workers)))
+        _loss(bench, figure, undisturbed.get((figure.case, figure.size, figure.workers)))
         for figure in sort_figures(bench.figures)
         if not figure.undisturbed
     ]

@@ -1,4 +1,4 @@
-"""All that was measured, as one text and as one document; `hpckit bench summary` shows them."""
+"""All results as one text and as one document, for `hpckit bench summary`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _HEAD: Final = (
 
 
 def render(found: Sequence[BenchResult]) -> str:
-    """Return the summary as text: a block for each scenario, what failed, what is missing."""
+    """Return the summary as text: a block per scenario, then failed checks and missing results."""
     blocks = ["\n".join(_block(bench)) for bench in found]
     failed = [
         f"  FAILED {bench.name}: {check.name}: {check.value}, limit {check.limit}"
@@ -49,9 +49,9 @@ def render(found: Sequence[BenchResult]) -> str:
     ]
     checks = sum(len(bench.body.checks) for bench in found)
     blocks.append("\n".join([f"Checks: {checks - len(failed)} of {checks} passed.", *failed]))
-    gaps = [f"  {name}: {how}" for name, how in list_missing(found).items()]
-    if gaps:
-        blocks.append("\n".join(["Not measured:", *gaps]))
+    not_measured = [f"  {name}: {how}" for name, how in list_missing(found).items()]
+    if not_measured:
+        blocks.append("\n".join(["Not measured:", *not_measured]))
     return "\n\n".join(blocks) + "\n"
 
 

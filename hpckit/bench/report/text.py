@@ -1,4 +1,4 @@
-"""A scenario's document as text: a table, and all that one should know of it."""
+"""The document of a scenario as text: tables, checks and notes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SPOT: Final[Sequence[Column]] = (
     ("done again", "redone", ".0f"),
     ("wasted core s", "wasted_core_s", ".2f"),
 )
-#: Shown with their confidence interval; the document has everybody's.
+#: Shown with their confidence interval; the document has all of them.
 _INTERVALS: Final = frozenset({"makespan_s", "overhead_per_task_ms", "wasted_core_s"})
 
 
@@ -50,7 +50,7 @@ def render(document: Document) -> str:
 
 
 def _legend(group: Sequence[Document]) -> str:
-    """Return how to read a cell of a table."""
+    """Explain a cell of the tables."""
     n, confidence = min((figure["n"], figure["confidence"]) for figure in group)
     spread = "; median ± interquartile range" if n > 1 else ""
     return describe_medians(n, confidence, "[in brackets]") + spread

@@ -22,7 +22,7 @@ def interval(value: float, share: float = 0.06) -> dict[str, float]:
 
 
 def a_run(case: str, size: int, workers: int, *, undisturbed: bool = True) -> dict[str, Any]:
-    """One sample: what a run of `case` came to on two cores that all workers share."""
+    """Return a sample of `case`, on two cores that all workers share."""
     task_s, tasks = TASK_S[size], 200
     slots = min(workers, 2)
     slower = (1.2 if workers > 2 else 1.0) * (1 if undisturbed else 1.4)
@@ -45,7 +45,7 @@ def a_run(case: str, size: int, workers: int, *, undisturbed: bool = True) -> di
 
 
 def a_figure(sample: dict[str, Any]) -> dict[str, Any]:
-    """The figure of three equal samples."""
+    """Return the figure of three equal samples."""
     group = {
         key: sample[key]
         for key in ("case", "size", "workers", "undisturbed", "engine", "hpckit", "tasks", "cpus",
@@ -61,7 +61,7 @@ def a_figure(sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def a_timeline(case: str, *, undisturbed: bool, workers: int = 4) -> dict[str, Any]:
-    """Workers that ran tasks one after the other; every other one is taken away when disturbed."""
+    """Return workers that run tasks one after the other; if disturbed, every other is reclaimed."""
     chance, lines, start_s = random.Random(case), [], START_S.get(case, 0.4)
     for number in range(workers if undisturbed else workers + 2):
         late = number >= workers
@@ -81,7 +81,7 @@ def a_timeline(case: str, *, undisturbed: bool, workers: int = 4) -> dict[str, A
 
 
 def a_document(scenario: str = "baseline", **changes: Any) -> dict[str, Any]:
-    """A whole document; `changes` replace its top keys."""
+    """Return a whole document; `changes` replace its top keys."""
     cases = list(OVERHEAD_MS) if scenario == "baseline" else ["hpckit-workqueue", "hpckit-ray"]
     samples = [a_run(case, size, n) for size in TASK_S for n in (1, 2, 4) for case in cases]
     lines = [a_timeline(case, undisturbed=True) for case in cases] if scenario != "baseline" else []
@@ -107,7 +107,7 @@ def a_document(scenario: str = "baseline", **changes: Any) -> dict[str, Any]:
 
 
 def write(results: Path, name: str, document: dict[str, Any]) -> Path:
-    """Write a document where the summary looks for it."""
+    """Write a document to the place where the summary reads it."""
     results.mkdir(parents=True, exist_ok=True)
     path = results / f"bench-{name}.json"
     path.write_text(json.dumps(document))

@@ -1,4 +1,4 @@
-"""Unequal things are not compared."""
+"""Samples of unequal bags or outputs are not compared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_case_with_other_outputs_is_named() -> None:
     assert incomparable == {16}
 
 
-def test_of_two_that_differ_nobody_knows_who_is_right() -> None:
+def test_of_two_cases_that_differ_both_are_named() -> None:
     assert unequal_outputs([make(), make("plain-ray", digest="d2")]) == {
         16: ["hpckit-workqueue", "plain-ray"]
     }
@@ -42,7 +42,7 @@ def test_unequal_slots_for_as_many_workers_are_named() -> None:
     assert unequal_bags([make(), make("plain-ray", slots=1)]) == {16: ["slots of 1 workers: 1, 2"]}
 
 
-def test_lost_tasks_and_double_records_fail() -> None:
+def test_lost_tasks_and_tasks_recorded_twice_fail() -> None:
     checks, _ = check_correctness([make(losses=Losses(tasks_lost=1, recorded_twice=2))])
     failed = {check["name"]: check["value"] for check in checks if not check["pass"]}
     assert failed == {"tasks lost": 1, "tasks recorded twice": 2}

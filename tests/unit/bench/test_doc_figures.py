@@ -1,4 +1,4 @@
-"""Measured figures in documents: filled in by command, compared, never stale unnoticed."""
+"""Measured figures in documents are filled in by a command, and stale ones are found."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_marker_gets_its_figure(results: Path, what: str, text: str) -> None:
         ('rekleim check="x"', "no results 'rekleim'"),
     ],
 )
-def test_a_marker_that_names_what_is_not_there_is_refused(
+def test_a_marker_that_names_something_unknown_is_refused(
     results: Path, what: str, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
@@ -93,7 +93,7 @@ def test_a_marker_that_names_what_is_not_there_is_refused(
     assert check_documents(results).faults
 
 
-def test_writing_twice_changes_nothing_and_the_check_is_content(results: Path) -> None:
+def test_writing_twice_changes_nothing_and_the_check_passes(results: Path) -> None:
     path = page(results, "<!-- table: baseline cases -->\n<!-- /table -->\n"
                          "<!-- table: baseline added -->\n<!-- /table -->\n"
                          "<!-- table: baseline scaling measure=work_s -->\n<!-- /table -->\n"
@@ -114,7 +114,7 @@ def test_a_figure_that_was_typed_or_has_become_stale_is_found(results: Path) -> 
     assert summary(results, "--check") == 1
 
 
-def test_what_waits_for_a_measurement_is_told_with_its_command_and_is_no_fault(
+def test_a_missing_measurement_is_named_with_its_command_and_is_no_fault(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = filled(results, "spot reclaimed", "table")
@@ -187,12 +187,12 @@ def test_a_claim_about_checks_compares_their_numbers(results: Path) -> None:
         ('<!-- claim: reclaim check="a < reclaim x -->', "a quote that is not closed"),
     ],
 )
-def test_words_that_cannot_be_read_are_a_fault(results: Path, marker: str, words: str) -> None:
+def test_a_marker_that_cannot_be_parsed_is_a_fault(results: Path, marker: str, words: str) -> None:
     page(results, marker)
     assert words in check_documents(results).faults[0]
 
 
-def test_a_table_says_what_its_intervals_are_worth(results: Path) -> None:
+def test_a_table_has_the_confidence_of_its_intervals(results: Path) -> None:
     text = filled(results, "baseline cases size=least", "table")
     assert (
         "200 tasks of 6 ms on 2 workers, 2 at a time; medians of 3 runs; makespan and overhead "

@@ -1,4 +1,4 @@
-"""The document that is written, and its text."""
+"""The document of a scenario, and its text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def document(found: Measurements, scenario: str = "slurm") -> dict[str, Any]:
     return make_document(parameters, cluster, [workload()], found, ["HyperQueue: get it"])
 
 
-def test_the_document_has_what_the_schema_says(tmp_path: Path) -> None:
+def test_the_document_has_the_keys_of_the_schema(tmp_path: Path) -> None:
     both = measured(("hpckit-workqueue", result(workers=WORKERS)), ("hpckit-ray", result()))
     paths = write(document(both), tmp_path)
     assert [path.name for path in paths] == ["bench-slurm.json", "slurm_sim_summary.txt"]
@@ -62,7 +62,7 @@ def test_the_document_has_what_the_schema_says(tmp_path: Path) -> None:
     assert not body["machine"]["noisy"]
 
 
-def test_the_text_tells_the_checks_and_what_was_not_there() -> None:
+def test_the_text_has_the_checks_and_the_missing_tools() -> None:
     text = render(document(measured(("hpckit-ray", result()))))
     assert "100 tasks of size 16, 50.0 ms each alone; n = 1" in text
     assert "one run each, so without intervals" in text
@@ -72,7 +72,7 @@ def test_the_text_tells_the_checks_and_what_was_not_there() -> None:
     assert "the machine was quiet" in text
 
 
-def test_the_text_says_what_its_intervals_are_worth() -> None:
+def test_the_text_has_the_confidence_of_its_intervals() -> None:
     text = render(document(measured(*[("hpckit-ray", result())] * 3)))
     legend = "medians of 3 runs; [in brackets] their range, a 75 % confidence interval"
     assert f"{legend}; median ± interquartile range" in text
@@ -89,7 +89,7 @@ def test_unequal_outputs_get_no_figures_and_are_named() -> None:
     assert "MISS size 16" in render(found)
 
 
-def test_a_noisy_machine_is_told() -> None:
+def test_a_noisy_machine_is_noted() -> None:
     runs = measured(("hpckit-ray", result()))
     runs.busy[0] = 900.0
     runs.alone[16] = [0.05, 0.07, 0.09, 0.05]
@@ -101,11 +101,11 @@ def test_a_noisy_machine_is_told() -> None:
     )
 
 
-def test_all_times_of_a_lone_task_are_kept() -> None:
+def test_all_times_of_a_task_by_itself_are_kept() -> None:
     assert document(measured(("hpckit-ray", result())))["alone"] == {"16": [0.05, 0.05]}
 
 
-def test_what_a_tool_did_before_it_failed_is_not_compared() -> None:
+def test_earlier_runs_of_a_tool_that_failed_are_not_compared() -> None:
     runs = measured(("parallel", result()), ("hpckit-ray", result()))
     runs.fail("parallel", "parallel failed: no more processes")
     found = document(runs)
@@ -113,7 +113,7 @@ def test_what_a_tool_did_before_it_failed_is_not_compared() -> None:
     assert found["notes"][-1] == "parallel failed: no more processes"
 
 
-def test_where_nothing_was_reclaimed_the_check_says_what_to_do() -> None:
+def test_a_check_without_any_reclaims_has_a_hint() -> None:
     checks = document(measured(("hpckit-ray", result())), "spot")["checks"]
     (check,) = [check for check in checks if "hint" in check]
     assert not check["pass"]
@@ -129,7 +129,7 @@ def test_where_nothing_was_reclaimed_the_check_says_what_to_do() -> None:
         ("spot", "slurm", ("bench-spot-real.json", "spot_real_summary.txt")),
     ],
 )
-def test_the_files_tell_scenario_and_slurm(
+def test_the_file_names_contain_scenario_and_kind_of_slurm(
     scenario: str, kind: str, names: tuple[str, str]
 ) -> None:
     assert file_names(scenario, kind) == names

@@ -1,4 +1,4 @@
-"""Whose memory is counted as the head's and the workers'."""
+"""The processes whose memory counts as that of the head and of the workers."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def start(processes: list[subprocess.Popen[str]], *words: str) -> subprocess.Pop
     return process
 
 
-def test_head_and_workers_of_a_run_are_told_apart(started: list[subprocess.Popen[str]]) -> None:
+def test_head_and_workers_of_a_run_are_recognized(started: list[subprocess.Popen[str]]) -> None:
     start(started, "hpckit.head", "/runs/mine")
     start(started, "hpckit.worker", "/runs/mine")
     start(started, "hpckit.worker", "/runs/others")
     memory = MemoryWatcher(roles_of_run("/runs/mine"))
-    memory.look()
+    memory.take_sample()
     assert memory.head_mib is not None and 40 < memory.head_mib < 80
     assert memory.worker_mib is not None and 40 < memory.worker_mib < 80
     assert len(memory.seen) == 2
@@ -48,17 +48,19 @@ def test_of_several_workers_the_largest_counts(started: list[subprocess.Popen[st
     for _ in range(2):
         start(started, "hpckit.worker", "/runs/mine")
     memory = MemoryWatcher(roles_of_run("/runs/mine"))
-    memory.look()
+    memory.take_sample()
     assert memory.worker_mib is not None and memory.worker_mib < 80
     assert memory.head_mib is None
 
 
-def test_a_scripts_tree_holds_nobody_elses_worker(started: list[subprocess.Popen[str]]) -> None:
+def test_the_tree_of_a_script_contains_no_worker_of_others(
+    started: list[subprocess.Popen[str]],
+) -> None:
     script = start(started, "/tmp/mine/config.json")
     memory = MemoryWatcher(
         lambda name, argv: roles_of_script("/tmp/mine/config.json")("raylet", argv),
         workers_in_head=True,
     )
-    memory.look()
+    memory.take_sample()
     assert {process.pid for process in memory.seen} == {script.pid}
     assert memory.worker_mib is None

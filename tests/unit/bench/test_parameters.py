@@ -15,12 +15,12 @@ def asked(scenario: str = "baseline", **values: Any) -> Parameters:
 
 
 @pytest.mark.parametrize("scenario", DEFAULTS)
-def test_the_defaults_are_well(scenario: str) -> None:
+def test_the_defaults_are_valid(scenario: str) -> None:
     found = asked(scenario)
     assert len(found.tasks) == len(found.sizes)
 
 
-def test_what_is_not_said_is_the_default() -> None:
+def test_a_value_that_is_not_given_is_the_default() -> None:
     assert asked(repeats=None).repeats == DEFAULTS["baseline"]["repeats"]
 
 
@@ -28,7 +28,7 @@ def test_one_number_of_tasks_serves_all_sizes() -> None:
     assert asked(tasks=(30,), sizes=(16, 32, 64)).tasks == (30, 30, 30)
 
 
-def test_sizes_without_numbers_of_tasks_get_the_least_default() -> None:
+def test_sizes_without_numbers_of_tasks_get_the_smallest_default() -> None:
     assert asked(sizes=(256, 384)).tasks == (30, 30)
 
 
@@ -56,7 +56,7 @@ def test_a_number_of_tasks_for_each_size() -> None:
         ({"kill_wait_s": 4000.0}, "--kill-wait is 4000"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(values: dict[str, Any], words: str) -> None:
+def test_an_invalid_value_is_refused_by_name(values: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError) as found:
         asked(**values)
     assert words in str(found.value)
@@ -70,15 +70,15 @@ def test_the_documents_parameters_have_the_names_of_the_schema() -> None:
     assert body["backends"] == ["workqueue", "ray"]
 
 
-def test_without_a_wish_all_engines_that_take_workers_are_measured() -> None:
+def test_by_default_all_engines_with_workers_are_measured() -> None:
     assert choose_backends((), ("workqueue", "ray", "pool")) == ("workqueue", "ray")
 
 
-def test_the_pool_is_measured_when_it_is_asked_for() -> None:
+def test_the_pool_is_measured_if_it_is_named() -> None:
     assert choose_backends(("pool", "ray"), ("ray", "pool")) == ("ray", "pool")
 
 
-def test_the_pool_is_refused_where_there_are_several_nodes() -> None:
+def test_the_pool_is_refused_on_several_nodes() -> None:
     with pytest.raises(InputError, match="pool works on one node"):
         asked("slurm", backends=("pool",))
 

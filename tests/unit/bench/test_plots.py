@@ -1,4 +1,4 @@
-"""The pictures: which are drawn, that they are whole and always the same."""
+"""Pictures: those with data are drawn, whole and always the same."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_each_picture_is_there_as_png_and_as_svg(tmp_path: Path) -> None:
     assert all(path.stat().st_size > 5000 for path in drawn)
 
 
-def test_an_svg_drawn_twice_is_the_same_file_and_says_from_what(tmp_path: Path) -> None:
+def test_an_svg_drawn_twice_is_the_same_file_and_names_its_document(tmp_path: Path) -> None:
     document = a_document(figures=[], timelines=[a_timeline("hpckit-ray", undisturbed=False)])
     bench = read(tmp_path, "baseline", document)
     once, again = (
@@ -47,7 +47,7 @@ def test_an_svg_drawn_twice_is_the_same_file_and_says_from_what(tmp_path: Path) 
 
 
 def split_words(path: Path) -> str:
-    """Return what is written in an SVG: matplotlib leaves each text as a comment."""
+    """Return the texts in an SVG, which matplotlib writes as comments."""
     return " ".join(re.findall(r"<!-- (.*?) -->", path.read_text(), re.DOTALL))
 
 
@@ -57,7 +57,9 @@ def drawn_words(tmp_path: Path, kind: str, document: dict[str, Any]) -> str:
     return split_words(next(path for path in paths if path.name == f"bench-{name}-{kind}.svg"))
 
 
-def test_a_picture_tells_the_confidence_and_only_what_is_drawn(tmp_path: Path) -> None:
+def test_the_note_of_a_picture_has_the_confidence_and_explains_only_what_is_drawn(
+    tmp_path: Path,
+) -> None:
     words = drawn_words(tmp_path, "scaling", a_document("slurm"))
     assert "medians of 3 runs; bars: their range, a 75 % confidence interval" in words
     assert "Hollow" not in words
@@ -65,7 +67,7 @@ def test_a_picture_tells_the_confidence_and_only_what_is_drawn(tmp_path: Path) -
     assert "Hollow" in drawn_words(tmp_path, "scaling", a_document("baseline"))
 
 
-def test_timelines_say_which_run_is_shown_and_what_a_row_is_called(tmp_path: Path) -> None:
+def test_timelines_name_the_run_and_explain_the_names_of_rows(tmp_path: Path) -> None:
     document = a_document("spot")
     words = drawn_words(tmp_path, "timelines", document)
     assert "Of each case, the run with the most workers and reclaims." in words
@@ -75,7 +77,9 @@ def test_timelines_say_which_run_is_shown_and_what_a_row_is_called(tmp_path: Pat
     assert "The gap before a row with r1 in its name: Slurm holds the requeued job back." in words
 
 
-def test_the_ideal_is_that_of_the_cores_also_where_all_workers_are_crowded(tmp_path: Path) -> None:
+def test_the_ideal_is_that_of_the_cores_also_if_all_workers_are_oversubscribed(
+    tmp_path: Path,
+) -> None:
     document = a_document("slurm")
     document["figures"] = [f for f in document["figures"] if f["workers"] > 1]
     for one in (*document["samples"], *document["figures"]):
@@ -86,7 +90,7 @@ def test_the_ideal_is_that_of_the_cores_also_where_all_workers_are_crowded(tmp_p
     assert list(map(float, ideal.get_xdata())) == [0.0, 1.0, 4.0]
 
 
-def test_the_words_at_a_cross_do_not_stand_on_the_makespan(tmp_path: Path) -> None:
+def test_the_label_of_a_cross_does_not_cover_the_makespan(tmp_path: Path) -> None:
     canvas = timelines(read(tmp_path, "spot", a_document("spot")))
     assert canvas
     rows = {text.get_text().strip(): text.xy[1] for axes in canvas.axes for text in axes.texts}
@@ -94,7 +98,7 @@ def test_the_words_at_a_cross_do_not_stand_on_the_makespan(tmp_path: Path) -> No
     assert all(row < 0 for name, row in rows.items() if name.endswith(" s"))
 
 
-def test_what_has_no_data_is_not_drawn(tmp_path: Path) -> None:
+def test_a_picture_without_data_is_not_drawn(tmp_path: Path) -> None:
     document = a_document()
     document["figures"] = [f for f in document["figures"] if f["workers"] == 2]
     drawn = draw([read(tmp_path, "baseline", document)], tmp_path)

@@ -1,10 +1,10 @@
-"""Which partitions preempt one another."""
+"""Partitions that preempt each other are found."""
 
 from __future__ import annotations
 
 import pytest
 
-from hpckit.bench.measure.loopback import parse
+from hpckit.bench.measure.loopback import parse_net_dev
 from hpckit.bench.measure.preemptions import Partition, choose_partitions, parse_partitions
 from hpckit.errors import InputError
 
@@ -15,11 +15,11 @@ PartitionName=low AllowGroups=ALL PriorityJobFactor=1 PriorityTier=1 PreemptMode
 """
 
 
-def test_the_partition_that_is_preempted_is_found_with_one_that_goes_before_it() -> None:
+def test_a_preempted_partition_is_found_with_one_that_preempts_it() -> None:
     assert choose_partitions(parse_partitions(TEXT), "", "") == ("low", "debug")
 
 
-def test_a_partition_that_is_named_has_to_be_one_of_these() -> None:
+def test_a_partition_that_is_named_must_be_one_of_these() -> None:
     with pytest.raises(InputError, match=r"found: debug \(tier 10\), low \(tier 1, requeue\)"):
         choose_partitions(parse_partitions(TEXT), "debug", "")
 
@@ -35,5 +35,5 @@ def test_the_bytes_of_the_loopback_interface_are_read() -> None:
         "Inter-|   Receive |  Transmit\n face |bytes packets|bytes\n"
         "  eth0: 5 1 0\n    lo: 4711 12 0 0 0 0 0 0 4711 12 0\n"
     )
-    assert parse(text) == 4711
-    assert parse("") == 0
+    assert parse_net_dev(text) == 4711
+    assert parse_net_dev("") == 0

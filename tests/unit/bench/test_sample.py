@@ -1,4 +1,4 @@
-"""What follows from a run's times."""
+"""The measures that follow from the times of a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_run_at_the_ideal_has_no_overhead() -> None:
     assert found["overhead_per_task_ms"] == 0.0
 
 
-def test_the_capacity_that_was_there_is_what_the_work_is_held_against() -> None:
+def test_the_used_capacity_is_relative_to_the_time_of_the_workers() -> None:
     # Two cores for 2 s, and for the last 1.5 s: 7 core-seconds, of which 100 x 0.06 were work.
     workers = [{"start_s": 1.0, "end_s": 3.0}, {"start_s": 4.5, "end_s": 9.0}]
     seen = result(workers=workers, mean_task_s=0.06)
@@ -36,11 +36,11 @@ def test_the_capacity_that_was_there_is_what_the_work_is_held_against() -> None:
     assert found["capacity_used"] == pytest.approx(6 / 7, abs=1e-4)
 
 
-def test_where_nobody_tells_of_workers_the_capacity_is_unknown() -> None:
+def test_without_times_of_workers_the_used_capacity_is_unknown() -> None:
     assert make("plain-ray")["capacity_used"] is None
 
 
-def test_the_schemas_keys_are_all_there() -> None:
+def test_a_sample_has_all_keys_of_the_schema() -> None:
     wanted = {
         "case", "engine", "hpckit", "repeat", "size", "task_s", "tasks", "workers", "cpus",
         "slots", "makespan_s", "start_up_s", "work_s", "throughput_per_s", "overhead_per_task_ms",

@@ -21,12 +21,12 @@ def test_the_interval_of_equal_values_is_that_value() -> None:
     assert median_interval([3.0, 3.0, 3.0]) == (3.0, 3.0)
 
 
-def test_of_a_few_values_the_interval_is_their_range_and_says_of_what_confidence() -> None:
+def test_of_few_values_the_interval_is_their_range_with_its_confidence() -> None:
     assert median_interval([4.2, 4.0, 4.9]) == (4.0, 4.9)
     assert [interval_ranks(n) for n in (1, 2, 3, 4)] == [(1, 0.0), (1, 0.5), (1, 0.75), (1, 0.875)]
 
 
-def test_of_many_values_the_outermost_are_left_out_as_far_as_95_percent_allow() -> None:
+def test_of_many_values_the_outermost_are_left_out_as_95_percent_allow() -> None:
     # Tables of the sign test: of 10 the second, of 25 the eighth from both ends.
     assert interval_ranks(10) == (2, pytest.approx(0.9785, abs=1e-4))
     assert interval_ranks(25) == (8, pytest.approx(0.9567, abs=1e-4))
@@ -70,17 +70,17 @@ def test_disturbed_and_undisturbed_runs_are_not_repeats_of_one_another() -> None
     assert [row["undisturbed"] for row in found] == [True, False]
 
 
-def test_figures_stand_in_the_same_order_whoever_was_run_first() -> None:
+def test_the_order_of_figures_does_not_depend_on_the_order_of_runs() -> None:
     samples = [make("plain-ray"), make("hpckit-ray", size=96), make("hpckit-ray")]
     assert [(row["size"], row["case"]) for row in figures(samples)] == [
         (16, "hpckit-ray"), (16, "plain-ray"), (96, "hpckit-ray"),
     ]  # fmt: skip
 
 
-def test_what_was_not_measured_is_null_in_the_figure() -> None:
+def test_a_measure_that_was_not_taken_is_null_in_the_figure() -> None:
     assert figures([make(), make()])[0]["head_memory_mib"] is None
 
 
-def test_what_was_measured_only_sometimes_is_summed_up_of_these_times() -> None:
+def test_a_measure_of_some_repeats_is_summarized_from_these() -> None:
     found = figures([make(), make(head_mib=80.0)])
     assert found[0]["head_memory_mib"]["median"] == 80.0

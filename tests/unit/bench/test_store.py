@@ -1,4 +1,4 @@
-"""Results are kept: before measuring there is room, and after it nothing is thrown away."""
+"""Space is checked before measuring, and no result is thrown away after it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ def test_both_files_are_written(tmp_path: Path) -> None:
     assert json.loads(paths[0].read_text()) == DOCUMENT
 
 
-def test_what_does_not_fit_is_kept_elsewhere(tmp_path: Path) -> None:
+def test_results_that_cannot_be_written_are_kept_elsewhere(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     with pytest.raises(StorageError) as found:
         store.write(DOCUMENT, gone)
     assert f"cannot write {gone}" in str(found.value)
     kept = next((tmp_path / "tmp").iterdir())
-    assert found.value.hint == f"It is kept in {kept}: make room, and copy it to {gone}."
+    assert (
+        found.value.hint == f"The results are in {kept}: free some space, and copy them to {gone}."
+    )
     assert len(list(kept.iterdir())) == 2
 
 

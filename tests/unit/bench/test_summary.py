@@ -1,4 +1,4 @@
-"""The summary: what it gathers, what it refuses, what it says."""
+"""`hpckit bench summary`: reads all results, refuses unequal ones, prints the rest."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read(results: Path, name: str, document: dict[str, Any]) -> BenchResult:
     return bench
 
 
-def test_all_scenarios_come_into_one_text_on_stdout_and_in_a_file(
+def test_all_scenarios_are_in_one_text_on_stdout_and_in_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("baseline", "slurm", "spot"):
@@ -56,7 +56,7 @@ def test_all_scenarios_come_into_one_text_on_stdout_and_in_a_file(
     assert "pip install '.[bench]'" in said.err
 
 
-def test_what_is_missing_is_named_with_the_command_that_makes_it(
+def test_missing_results_are_named_with_the_command_that_measures_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path, "baseline", a_document())
@@ -79,7 +79,7 @@ def test_json_is_one_document_with_a_version(
     assert document["failed"] == 0
 
 
-def test_a_failed_check_is_told_and_makes_the_exit_code_1(
+def test_a_failed_check_is_printed_and_makes_the_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failed = [{"name": "tasks recorded twice", "value": 2, "limit": 0, "pass": False}]
@@ -88,7 +88,7 @@ def test_a_failed_check_is_told_and_makes_the_exit_code_1(
     assert "FAILED spot: tasks recorded twice: 2, limit 0" in capsys.readouterr().out
 
 
-def test_nothing_measured_is_an_error_of_input_that_names_the_commands(
+def test_no_results_at_all_are_an_error_that_names_the_commands(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert summary(tmp_path) == 2
@@ -97,9 +97,9 @@ def test_nothing_measured_is_an_error_of_input_that_names_the_commands(
     assert "hpckit bench baseline" in said
 
 
-def test_a_document_of_another_form_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_document_of_another_schema_is_refused_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, "spot", a_document("spot", schema="hpckit.bench/7"))
-    with pytest.raises(InputError, match=r"bench-spot.json is of schema 'hpckit.bench/7'") as error:
+    with pytest.raises(InputError, match=r"bench-spot.json has schema 'hpckit.bench/7'") as error:
         load_all(tmp_path)
     assert error.value.hint == "Run again: hpckit bench spot"
     path.write_text("{")
@@ -120,7 +120,7 @@ def unequal(key: str, inner: str, value: Any) -> dict[str, Any]:
         ("versions", "ray", "2.59.0", "version of ray is '2.60.0' in the first and '2.59.0'"),
     ],
 )
-def test_unequal_things_are_not_compared_and_the_older_is_to_be_run_again(
+def test_unequal_results_are_refused_and_the_older_ones_named(
     tmp_path: Path, key: str, inner: str, value: object, words: str
 ) -> None:
     write(tmp_path, "baseline", a_document())
@@ -148,7 +148,7 @@ def test_cases_with_other_numbers_of_tasks_are_not_compared(tmp_path: Path) -> N
         load_all(tmp_path)
 
 
-def test_noise_and_workers_that_share_cpus_are_told(
+def test_noise_and_workers_that_share_cpus_are_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = a_document()
@@ -189,7 +189,7 @@ def test_a_node_with_more_cpus_than_the_machine_is_explained(tmp_path: Path) -> 
     assert real.measured_on == "Slurm 22.05.8, 1 node of 3 CPUs, asked from a machine of 2 CPUs"
 
 
-def test_a_difference_within_the_intervals_is_not_told(tmp_path: Path) -> None:
+def test_a_difference_within_the_intervals_is_not_given(tmp_path: Path) -> None:
     document = a_document()
     bench = read(tmp_path, "baseline", document)
     rows = [dict(zip(ADDED_HEAD, row, strict=True)) for row in overhead_rows(bench)]
@@ -200,7 +200,7 @@ def test_a_difference_within_the_intervals_is_not_told(tmp_path: Path) -> None:
     assert {row[-1] for row in overhead_rows(bench)} == {"not told apart"}
 
 
-def test_single_runs_are_never_told_apart(tmp_path: Path) -> None:
+def test_a_difference_of_single_runs_is_not_given(tmp_path: Path) -> None:
     document = a_document()
     for figure in document["figures"]:
         figure.update(n=1, confidence=0.0)
@@ -208,7 +208,7 @@ def test_single_runs_are_never_told_apart(tmp_path: Path) -> None:
     assert {row[-1] for row in overhead_rows(bench)} == {"not told apart"}
 
 
-def test_losses_stand_beside_the_undisturbed_run_with_task_and_range(tmp_path: Path) -> None:
+def test_losses_are_printed_beside_the_undisturbed_run(tmp_path: Path) -> None:
     bench = read(tmp_path, "spot", a_document("spot"))
     row = dict(zip(LOSS_HEAD, loss_rows(bench)[0], strict=True))
     assert row["case"] == "hpckit-workqueue"
@@ -227,7 +227,7 @@ def test_losses_stand_beside_the_undisturbed_run_with_task_and_range(tmp_path: P
         (6, 0.9688, "medians of 6 runs; bars: their 95 % confidence intervals"),
     ],
 )
-def test_an_interval_is_said_to_be_worth_what_it_is(n: int, confidence: float, words: str) -> None:
+def test_the_confidence_of_an_interval_is_printed(n: int, confidence: float, words: str) -> None:
     assert describe_medians(n, confidence, "bars:") == words
 
 
@@ -243,7 +243,7 @@ def test_a_number_without_an_interval_has_no_brackets() -> None:
     assert format_full(None, seconds) == "-"
 
 
-def test_options_that_do_nothing_on_that_slurm_are_told() -> None:
+def test_options_without_effect_on_this_kind_of_slurm_are_named() -> None:
     given = {"grace": 0.0, "kill_wait": 30.0, "preempt_partition": "urgent", "life": 40.0}
     assert [words.split()[0] for words in of_no_use("slurm", given)] == ["--grace", "--kill-wait"]
     assert [words.split()[0] for words in of_no_use("emulated", given)] == ["--preempt-partition"]
@@ -251,7 +251,7 @@ def test_options_that_do_nothing_on_that_slurm_are_told() -> None:
     assert of_no_use("slurm", nothing) == of_no_use("emulated", nothing) == []
 
 
-def test_a_failed_check_of_a_scenario_comes_with_what_to_do(
+def test_a_failed_check_of_a_scenario_has_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = {}

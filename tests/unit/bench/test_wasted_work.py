@@ -1,4 +1,4 @@
-"""Work done again is counted from what the tasks themselves leave."""
+"""Work done again is counted from the files that the tasks write."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_one_start_for_each_task_wastes_nothing() -> None:
     assert count_wasted_work(starts, state(done(0, 10.0), done(1, 11.0)), 1) == (0, 0.0)
 
 
-def test_a_start_that_was_cut_short_lasted_until_its_worker_left() -> None:
+def test_an_interrupted_start_lasted_until_its_worker_left() -> None:
     events = (
         joined("w1", "7_0"), joined("w2", "7_1"),
         Left(t=12.5, worker="w2", orderly=True, why=""),
@@ -48,13 +48,13 @@ def test_a_task_that_ended_twice_wasted_the_run_that_does_not_count() -> None:
     assert count_wasted_work(starts, state(done(1, 20.0)), 1) == (1, 1.5)
 
 
-def test_starts_are_read_from_the_tasks_own_files(tmp_path: Path) -> None:
+def test_starts_are_read_from_the_files_of_the_tasks(tmp_path: Path) -> None:
     starts = make_directories(tmp_path) / "starts"
     (starts / "5.aaaaaa").write_text("1000.5 7_0\nend\n")
     (starts / "5.bbbbbb").write_text("1001.5 7_1\n")
     (starts / "6.cccccc").write_text("")
     found = list(read_starts(tmp_path))
-    assert [(start.task, start.at, start.job) for start in found] == [
+    assert [(start.task, start.started_at, start.job) for start in found] == [
         ("5", 1000.5, "7_0"), ("5", 1001.5, "7_1"),
     ]  # fmt: skip
     assert found[0].ended_at == pytest.approx((starts / "5.aaaaaa").stat().st_mtime)

@@ -1,10 +1,10 @@
-"""The work that is measured, and what is compared of its outputs."""
+"""The bag that is measured, and the digest of its outputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from hpckit.bench.measure.workload import digest, make_directories
+from hpckit.bench.measure.workload import digest_outputs, make_directories
 
 from .samples import workload
 
@@ -16,10 +16,10 @@ def outputs(directory: Path, *names: str) -> Path:
     return directory
 
 
-def test_equal_outputs_have_one_digest_whatever_a_killed_task_left(tmp_path: Path) -> None:
+def test_equal_outputs_have_one_digest_also_beside_files_of_killed_tasks(tmp_path: Path) -> None:
     one = outputs(tmp_path / "one", "1", "2")
     other = outputs(tmp_path / "other", "1", "2", ".2.00001c97.tmp")
-    assert digest(workload(tasks=2), one) == digest(workload(tasks=2), other)
+    assert digest_outputs(workload(tasks=2), one) == digest_outputs(workload(tasks=2), other)
 
 
 def test_another_content_or_a_missing_output_has_another_digest(tmp_path: Path) -> None:
@@ -27,10 +27,10 @@ def test_another_content_or_a_missing_output_has_another_digest(tmp_path: Path) 
     short = outputs(tmp_path / "short", "1")
     wrong = outputs(tmp_path / "wrong", "1", "2")
     (wrong / "out" / "2").write_text("array 3")
-    assert len({digest(workload(tasks=2), place) for place in (whole, short, wrong)}) == 3
+    assert len({digest_outputs(workload(tasks=2), place) for place in (whole, short, wrong)}) == 3
 
 
-def test_a_bag_and_the_plain_commands_name_the_same_tasks(tmp_path: Path) -> None:
+def test_a_bag_and_the_baseline_commands_have_the_same_tasks(tmp_path: Path) -> None:
     assert 'range = "1-3"' in workload(tasks=3).bag(tmp_path)
     commands = workload(tasks=3).commands(tmp_path)
     assert [argv[argv.index("--generate") + 1] for argv in commands] == [
