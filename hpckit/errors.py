@@ -31,7 +31,7 @@ class HpckitError(Exception):
 
 
 class InputError(HpckitError):
-    """What the user gave cannot be used: a bag, a site, an option, a run's name."""
+    """A bag, a site, an option or a run's name that the user gave cannot be used."""
 
     exit_code = 2
 

@@ -1,1 +1,1 @@
-"""What is typed at the prompt. The only code that prints or exits."""
+"""The commands of the prompt. This is the only code that prints or exits."""

@@ -1,4 +1,4 @@
-"""How commands speak: documents and tables on stdout, messages on stderr."""
+"""The output of commands: documents and tables on stdout, messages on stderr."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def error(found: HpckitError) -> None:
 
 
 def on_terminal() -> bool:
-    """Whether a person reads stdout."""
+    """Return True if a person reads stdout."""
     return sys.stdout.isatty()
 
 

@@ -1,4 +1,4 @@
-"""What happens on Ctrl-C and SIGTERM: the exit code, and a word on what goes on without us."""
+"""Handle Ctrl-C and SIGTERM: choose the exit code, and say what goes on without this process."""
 
 from __future__ import annotations
 

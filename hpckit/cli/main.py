@@ -95,7 +95,7 @@ def _run_app(argv: Sequence[str]) -> int:
 
 
 def _here() -> bool:
-    """Whether the working directory exists."""
+    """Return True if the working directory exists."""
     try:
         return bool(Path.cwd())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How a run and a task read at the prompt."""
+"""Text that shows a run and a task to a person."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _pace(pace: Pace, *, idle: bool) -> str:
 
 
 def _deserted(found: RunStatus) -> bool:
-    """Whether workers have come, and all of them went."""
+    """Return True if workers have joined, and all of them have left."""
     records = found.record.workers.values()
     return bool(records) and all(record.left for record in records)
 

@@ -87,7 +87,7 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 @dataclass(frozen=True)
 class How:
-    """What is done with the plan."""
+    """The options of `submit` that say what to do with the plan."""
 
     dry_run: bool
     wait: bool

@@ -1,4 +1,4 @@
-"""What a worker says: one timestamped line a time on its standard output."""
+"""The log of a worker: one line at a time, with its time, on standard output."""
 
 from __future__ import annotations
 

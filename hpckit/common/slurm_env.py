@@ -1,4 +1,4 @@
-"""Who a worker is and how long it has, from what Slurm puts into its environment.
+"""The identity of a worker and the end of its job, from Slurm's environment variables.
 
 The variables: https://slurm.schedmd.com/srun.html (output environment variables).
 """

@@ -45,7 +45,7 @@ def _default_partitions() -> tuple[PartitionConfig, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterConfig:
-    """What `up` starts: ``nodes`` virtual nodes of ``cpus`` and ``memory_mib`` each.
+    """The cluster that `up` starts: ``nodes`` virtual nodes of ``cpus`` and ``memory_mib`` each.
 
     Attributes:
         name: of the cluster (``ClusterName``).

@@ -20,7 +20,7 @@ def boot_words(command: str, state_dir: str) -> list[str]:
 
 
 def locked(state_dir: str) -> bool:
-    """Whether a daemon holds the cluster's lock."""
+    """Return True if a daemon holds the cluster's lock."""
     try:
         lock = os.open(f"{state_dir}/lock", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -35,7 +35,8 @@ def locked(state_dir: str) -> bool:
 
 
 def inside_a_job() -> bool:
-    """Whether this process descends from a step's keeper, whose end a daemon must not share."""
+    """Return True if this process descends from a step daemon, whose end a daemon must not
+    share."""
     pid = os.getpid()
     while pid > 1:
         try:
@@ -83,7 +84,7 @@ def await_another(state_dir: str) -> None:
 
 
 def _comes_to_answer(state_dir: str, patience_s: float) -> bool:
-    """Whether somebody listens on the cluster's socket, now or within `patience_s`."""
+    """Return True if somebody listens on the cluster's socket, now or within `patience_s`."""
     deadline = time.monotonic() + patience_s
     pause = 0.005
     while not answers(state_dir):
@@ -104,7 +105,7 @@ def _close_from(first: int) -> None:
 
 
 def answers(state_dir: str) -> bool:
-    """Whether somebody listens on the cluster's socket."""
+    """Return True if somebody listens on the cluster's socket."""
     try:
         protocol.connect(paths.socket_path(state_dir)).close()
     except OSError:

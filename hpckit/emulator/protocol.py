@@ -111,7 +111,7 @@ class Inbox:
         return bool(data)
 
     def pending(self) -> bool:
-        """Whether bytes wait here that were read already."""
+        """True if bytes wait here that were read already."""
         return bool(self._data)
 
     def next(self) -> dict[str, Any] | None:

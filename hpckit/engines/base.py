@@ -1,4 +1,4 @@
-"""What an engine is: facts about it, what the head asks of it, and how its worker starts.
+"""The definition of an engine: its facts, what the head asks of it, and how its worker starts.
 
 An engine carries bundles to workers and results back. Which workers there are, and which have
 left, the head learns from its worker server (`hpckit.head.worker_server`), in the same way for
@@ -138,7 +138,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerStart:
-    """What an engine's worker is started from, on one node.
+    """The data from which an engine's worker is started on one node.
 
     Attributes:
         plan: the run's plan.
@@ -161,7 +161,7 @@ class WorkerStart:
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start an engine's worker; nothing secret is in it but paths of secrets."""
+    """The command line that starts an engine's worker; of secrets it holds only paths."""
 
     argv: list[str]
     env: dict[str, str] = field(default_factory=dict)  # added to the worker's own

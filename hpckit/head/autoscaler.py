@@ -82,7 +82,7 @@ class Autoscaler:
 
     @property
     def active(self) -> bool:
-        """Whether this run's workers are an array that may change."""
+        """True if this run's workers are an array that may change."""
         return self._plan.shape == "array"
 
     def look(

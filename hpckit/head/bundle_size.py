@@ -1,4 +1,4 @@
-"""How many tasks go into a bundle.
+"""Choose how many tasks go into a bundle.
 
 Engines cost milliseconds per task, so short tasks travel together: about a second of work in
 a bundle, fewer near the end, so that no worker idles while another works off a long bundle.

@@ -1,4 +1,4 @@
-"""What this head writes: its events into the journal, and the counts once a second."""
+"""The files that this head writes: events into the journal, and the counts once a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the loop says to its supervisor what came of it."""
+"""The exit codes by which the main loop tells its supervisor how it ended."""
 
 from typing import Final
 

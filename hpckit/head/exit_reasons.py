@@ -1,4 +1,4 @@
-"""Why workers went, in Slurm's words.
+"""Ask Slurm for the reasons why workers left.
 
 Slurm knows a moment later, or minutes later when a node died. It is asked by one batched
 question in a thread of its own, so that a slow controller does not hold up the loop; seldom,

@@ -130,7 +130,7 @@ class Head:
 
     @property
     def _leaves_for_next_head(self) -> bool:
-        """Whether another head is to go on with what is left."""
+        """True if another head is to go on with the tasks that are not done."""
         return self.told_to_go and not self._task_scheduler.finished
 
     def _early_end(self) -> str:

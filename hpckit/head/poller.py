@@ -49,12 +49,12 @@ class Poller(Generic[T]):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being asked, and no answer waits to be taken."""
+        """True if no question is being asked, and no answer waits to be taken."""
         return self._answer is None
 
     @property
     def due(self) -> bool:
-        """Whether it is time to ask, and nothing is being asked."""
+        """True if it is time to ask, and no question is being asked."""
         return self._answer is None and self._clock() >= self._next_at
 
     def poll_soon(self, within_s: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""How a new head takes a run over: it fences the one before, and knows what was done."""
+"""Recover a run in a new head: fence the head before it, and find out what is done."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HeadIdentity:
 
 @dataclass(frozen=True)
 class RecoveredRun:
-    """What a head has in its hands once it has taken over."""
+    """The parts of a run that a head holds after recovery."""
 
     journal: JournalWriter
     output: OutputWriter

@@ -1,4 +1,4 @@
-"""How many workers a run wants, and what to do about it. Pure."""
+"""Decide how many workers a run wants, and which to start or stop. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Bounds:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerCounts:
-    """What there is.
+    """The workers that there are.
 
     Attributes:
         here: workers that have joined and are not leaving.
@@ -33,7 +33,7 @@ class WorkerCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkLeft:
-    """What is left to do: tasks, how many a worker runs at once, and how long one takes
+    """The tasks that are not done: how many, how many a worker runs at once, and how long one takes
     (None before anything was measured)."""
 
     tasks: int

@@ -44,7 +44,7 @@ class StartupFailures:
 
     @property
     def should_pause(self) -> bool:
-        """Whether so many in a row were in vain that the next should wait."""
+        """True if so many jobs in a row failed at start-up that the next one should wait."""
         return self._failed_in_a_row > FREE
 
     def began(self, job_id: str) -> bool:
@@ -110,7 +110,7 @@ class StartupFailures:
 
 
 def _is_settled(state: JobState) -> bool:
-    """Whether a job has ended, and Slurm knows how; accounting lags behind the controller."""
+    """Return True if a job has ended and Slurm knows how; accounting lags behind the controller."""
     if state.state == "FAILED":
         return state.exit_code is not None or state.signal is not None
     return state.phase == "ended"

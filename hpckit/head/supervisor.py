@@ -53,7 +53,7 @@ _COUNTLESS: Final = 1_000_000  # walltimes that a run may outlive
 
 
 class Supervisor:
-    """What submitit runs. Its pickle holds only the run directory's path."""
+    """The function that submitit runs. Its pickle holds only the run directory's path."""
 
     def __init__(self, run_dir: str) -> None:
         self.run_dir = run_dir
@@ -100,8 +100,8 @@ class Supervisor:
         return DelayedSubmission(Supervisor(self.run_dir))
 
     def _has_ended(self) -> bool:
-        """Whether the journal has a last word. A loop that met a bug has left none, and an exit
-        code that means something else."""
+        """Return True if the journal has an end event. A loop that met a bug has written none, and
+        its exit code means something else."""
         run_dir = RunDir(Path(self.run_dir))
         try:
             return load_state(run_dir, run_dir.read_plan().tasks).ended is not None
@@ -110,7 +110,7 @@ class Supervisor:
             return True
 
     def _is_warned(self, wait_s: float) -> bool:
-        """Whether the job is to end; a signal to the loop alone does not say so."""
+        """Return True if the job is about to end; a signal to the loop alone does not say so."""
         deadline = time.monotonic() + wait_s
         while not (self._told_to_leave or self._dismissed) and time.monotonic() < deadline:
             time.sleep(0.05)

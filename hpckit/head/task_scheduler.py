@@ -77,17 +77,17 @@ class TaskScheduler:
 
     @property
     def finished(self) -> bool:
-        """Whether every task is done or has failed for good."""
+        """True if every task is done or has failed for good."""
         return self.state.left == 0
 
     @property
     def unsent(self) -> int:
-        """How many tasks no engine has."""
+        """Number of tasks that no engine has."""
         return self.state.left - sum(len(sent.ready) for sent in self.sent.values())
 
     @property
     def running(self) -> int:
-        """How many tasks run now: one in each bundle that a runner has begun."""
+        """Number of tasks that run now: one in each bundle that a runner has begun."""
         return sum(1 for sent in self.sent.values() if sent.worker)
 
     def next_bundle(self, slots: int) -> Bundle | None:
@@ -246,7 +246,7 @@ class TaskScheduler:
         return rows, [ready for ready in sent.ready if ready.task.index in missing]
 
     def _spent(self, result: TaskResult) -> bool:
-        """Whether the budget for this kind of failure is used up."""
+        """Return True if the budget for this kind of failure is used up."""
         return spent(self._plan.retries, self.state.used.get(result.index), result.kind)
 
     def _next_try(self, ready: ReadyTask, result: TaskResult) -> ReadyTask:
@@ -274,7 +274,7 @@ class TaskScheduler:
 
 
 def spent(retries: Retries, used: Counter[str] | None, kind: str) -> bool:
-    """Whether a task that has failed so often before has no retry left for this failure."""
+    """Return True if a task that has failed so often before has no retry left for this failure."""
     return (used[kind] if used else 0) >= getattr(retries, kind, 0)
 
 
@@ -329,7 +329,7 @@ def failures_unseen(state: RunState, spooled: Iterable[Spooled]) -> set[int]:
 
 
 def _is_news(state: RunState, spooled: Spooled) -> bool:
-    """Whether the journal does not know a spooled result yet.
+    """Return True if the journal does not know a spooled result yet.
 
     Spools hold what was delivered, too. A failure is news if it is of a later attempt than the
     last that was recorded, and began later: numbers of attempts alone are given again when Slurm

@@ -1,5 +1,5 @@
-"""How the supervisor notices that a loop lives and yet does nothing: a file system that does not
-answer holds a process where no signal reaches it, and an engine's library may block for ever.
+"""Notice that a main loop lives and yet does nothing: a file system that does not answer holds a
+process where no signal reaches it, and an engine's library may block for ever.
 
 The loop writes a byte into a pipe about once a second; nothing else is shared.
 """

@@ -132,7 +132,7 @@ class WorkerServer:
 
     @property
     def workers(self) -> dict[str, WorkerInfo]:
-        """Who is there, by name."""
+        """The workers that have joined, by name."""
         return {
             name: connection.worker
             for name, connection in self._connections.items()
@@ -141,11 +141,11 @@ class WorkerServer:
 
     @property
     def unauthenticated(self) -> int:
-        """How many connections have not proved yet that they know the run's key."""
+        """Number of connections that have not proved yet that they know the run's key."""
         return len(self._unauthenticated)
 
     def drains(self, worker: str) -> bool:
-        """Whether a worker has said that it is about to leave."""
+        """Return True if a worker has said that it is about to leave."""
         connection = self._connections.get(worker)
         return connection is not None and connection.draining
 

@@ -1,4 +1,4 @@
-"""Who works for this head, and what becomes of the bundles of those that go."""
+"""The workers of this head, and the bundles of those that leave."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Workers:
 
     @property
     def slots(self) -> int:
-        """How many bundles the workers that stay can run at a time."""
+        """Number of bundles that the workers that stay can run at a time."""
         settings = self._plan.task_settings
         return sum(
             slots_for(worker.cores, worker.memory_mib, worker.gpus, settings)
@@ -91,12 +91,12 @@ class Workers:
 
     @property
     def slots_coming(self) -> int:
-        """How many slots the run's workers have as planned, beyond those that are here."""
+        """Number of slots that the run's planned workers have beyond those that are here."""
         return max(0, self._plan.workers * self._plan.slots - self.slots)
 
     @property
     def any_here(self) -> bool:
-        """Whether a worker is still here."""
+        """True if a worker is still here."""
         return bool(self._door.workers)
 
     def poll_workers(self, timeout_s: float) -> None:

@@ -26,7 +26,7 @@ _HINT = "Make room, or choose another place with run_root or $HPCKIT_RUNS."
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What is written into a run directory; each text is one JSON document."""
+    """The texts that are written into a run directory; each is one JSON document."""
 
     plan: Plan
     scripts: tuple[Script, ...]

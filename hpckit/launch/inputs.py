@@ -56,7 +56,7 @@ class MissingInputs:
 
     @property
     def note(self) -> str:
-        """What to tell the user; ``""`` when all is there."""
+        """The note for the user; ``""`` when all inputs are there."""
         if not self.tasks:
             return ""
         whose = "1 task has an input" if self.tasks == 1 else f"{self.tasks} tasks have inputs"

@@ -1,4 +1,5 @@
-"""What a run will need that is not to be seen from here: told at once, since nodes may have it."""
+"""Check what a run will need and this machine does not show. These are notes, since nodes may have
+it."""
 
 from __future__ import annotations
 

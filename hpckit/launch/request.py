@@ -1,4 +1,4 @@
-"""What the person at the prompt asked for, beyond bag and site."""
+"""The request of the person at the prompt, beyond bag and site."""
 
 from __future__ import annotations
 

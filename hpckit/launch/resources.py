@@ -1,4 +1,4 @@
-"""How large head and workers are, and how many workers. Pure.
+"""Choose the size of head and workers, and the number of workers. Pure.
 
 What a bag would like is cut to what the partition has, and each cut is noted in words. All
 memory is in MiB, all times are seconds.
@@ -29,7 +29,7 @@ DEFAULT_MEMORY_PER_CORE_MIB: Final = 1000  # where neither bag nor site says any
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What is asked of Slurm.
+    """The sizes that are asked of Slurm.
 
     Attributes:
         head: of the head's job; in the allocation shape, the part of its node that it takes.
@@ -60,7 +60,7 @@ class _Case:
 
     @property
     def limits(self) -> Partition:
-        """What a node has for a worker: all, unless the head sits on the only one."""
+        """The resources that a node has for a worker: all, unless the head sits on the only one."""
         limits, shape = self.place.limits, self.site.emulated
         if self.shape == "array" and self.site.scheduler == "emulated" and shape.nodes == 1:
             cores, memory = shape.cpus - HEAD_CORES, shape.memory_mib - HEAD_MEMORY_MIB
@@ -69,16 +69,16 @@ class _Case:
 
     @property
     def walltime_wish_s(self) -> int | None:
-        """What flag or bag would like."""
+        """The walltime that flag or bag would like."""
         return self.request.walltime_s or self.bag.workers.walltime_s
 
     @property
     def beside_mib(self) -> int:
-        """What the head takes of each worker's memory."""
+        """The memory that the head takes of each worker's."""
         return HEAD_MEMORY_MIB if self.shape == "allocation" else 0
 
     def engine_mib(self, slots: int) -> int:
-        """What the engine takes, for so many tasks at a time."""
+        """Return the memory that the engine takes, for so many tasks at a time."""
         facts = ENGINES[self.backend]
         return facts.base_mib + facts.slot_mib * slots
 
@@ -157,7 +157,7 @@ def _way_out(case: _Case) -> str:
 
 
 def _differs(entry: Partition, limits: Partition) -> bool:
-    """Whether a partition has other nodes, as far as is known."""
+    """Return True if a partition has other nodes, as far as is known."""
     return (entry.cores, entry.memory_mib, entry.gpus) != (
         limits.cores, limits.memory_mib, limits.gpus,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is done to a run that exists: cancel it, go on with it."""
+"""Cancel a run that exists, or go on with it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def cancel_run(run_dir: RunDir) -> None:
 
 @dataclass(frozen=True)
 class Resumed:
-    """What `resume_run` did, with words for the user."""
+    """The jobs that `resume_run` submitted, with notes for the user."""
 
     jobs: tuple[SubmittedJob, ...]
     notes: tuple[str, ...]

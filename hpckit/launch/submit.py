@@ -29,7 +29,7 @@ from hpckit.slurm.sbatch import scancel
 
 @dataclass(frozen=True)
 class Submitted:
-    """What has been submitted: the run's files, its jobs in their order, words for the user."""
+    """The jobs that were submitted, in their order, with the run's files and notes for the user."""
 
     run_dir: RunDir
     jobs: tuple[SubmittedJob, ...]

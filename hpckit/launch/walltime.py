@@ -1,4 +1,4 @@
-"""How long the jobs may run, and when the head is warned. Pure; all times are seconds."""
+"""Choose how long the jobs may run, and when the head is warned. Pure; all times are seconds."""
 
 from __future__ import annotations
 

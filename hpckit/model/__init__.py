@@ -1,1 +1,1 @@
-"""What is asked for, as frozen data: bag, task, site, resources, units."""
+"""The request of a run, as frozen data: bag, task, site, resources, units."""

@@ -41,7 +41,7 @@ from hpckit.model.validate import error_of, validated
 
 
 class Resources(Frozen):
-    """What one task needs."""
+    """The resources that one task needs."""
 
     cores: Count = Field(default=1, description=POSITIVE)
     memory_mib: Mebibytes = Field(default=0, alias="memory", description=MEMORY)  # 0: not declared
@@ -74,7 +74,7 @@ class TaskSpec(Frozen):
 
 
 class MemoryRetries(Frozen):
-    """How a task that ran out of memory is tried again."""
+    """The retries of a task that ran out of memory."""
 
     times: CountOrNone = Field(default=1, description=NATURAL)
     grow: float = Field(
@@ -90,7 +90,7 @@ def _memory_retries(value: Any) -> Any:
 
 
 class RetryBudget(Frozen):
-    """How often each kind of failure is tried again."""
+    """The number of retries for each kind of failure."""
 
     error: CountOrNone = Field(default=0, description=NATURAL)
     signal: CountOrNone = Field(default=0, description=NATURAL)
@@ -103,7 +103,7 @@ class RetryBudget(Frozen):
 
 
 class Environment(Frozen):
-    """What is set up around the tasks."""
+    """The environment that is set up for the tasks."""
 
     modules: Words = Field(default=(), description=f"{WORDS}, modules to load")
     setup: Words = Field(default=(), description=f"{WORDS}, shell lines of each job")
@@ -114,7 +114,7 @@ class Environment(Frozen):
 
 
 class WorkersWish(Frozen):
-    """What the bag would like of its workers; site and flags may say otherwise."""
+    """The workers that the bag would like; site and flags may override them."""
 
     count: Count | None = Field(default=None, description=POSITIVE)
     cores: Count | None = Field(default=None, description=POSITIVE)

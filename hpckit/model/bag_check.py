@@ -1,4 +1,4 @@
-"""What is wrong with a bag beyond the types of its values, found before anything is made."""
+"""Find the faults of a bag beyond the types of its values, before anything is made."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _atomic_faults(bag: Bag) -> Iterator[Fault]:
 
 
 def _is_given(output: str, bag: Bag) -> bool:
-    """Whether the runner finds this output's path in what the task is given (ADR 0006)."""
+    """Return True if the runner finds this output's path in what the task is given (ADR 0006)."""
     task = bag.task
     kwargs = [text for _, text in _nested(task.kwargs or {}, ())]
     if output in task.command or (output in kwargs and absolute("/", output) == output):

@@ -72,7 +72,7 @@ def _module_file(module: str, python_path: Sequence[str]) -> Path | None:
 
 
 def _makes_more(names: Collection[str]) -> bool:
-    """Whether importing a module defines names that its text does not show."""
+    """Return True if importing a module defines names that its text does not show."""
     return "*" in names or "__getattr__" in names
 
 

@@ -23,7 +23,7 @@ _MAX_DOUBLINGS: Final = 40  # of a task's memory by its retries: more than any n
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What the head, or the tasks of one worker, may use.
+    """The resources that the head, or the tasks of one worker, may use.
 
     A job asks Slurm for more memory than that: what the engine takes is beside it.
     """
@@ -36,7 +36,7 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """How often a task is tried again, by kind of failure; `lost` is not limited here."""
+    """The number of retries of a task, by kind of failure; `lost` is not limited here."""
 
     error: int = 0
     signal: int = 0
@@ -99,7 +99,7 @@ class Plan:
 
     @property
     def slots(self) -> int:
-        """How many tasks a worker of the planned size runs at a time."""
+        """Number of tasks that a worker of the planned size runs at a time."""
         size = self.worker
         return slots_for(size.cores, size.memory_mib, size.gpus, self.task_settings)
 

@@ -43,7 +43,7 @@ _OPTIONS = 'a list of sbatch\'s long options: ["--exclusive"]'
 
 
 class Match(Frozen):
-    """How to recognise a site: each kind that is given must fit, by one of its entries.
+    """The rules to recognise a site: each kind that is given must fit, by one of its entries.
 
     Of `environment` all variables must fit. Without any kind nothing fits.
     """
@@ -76,14 +76,14 @@ class Partition(Frozen):
 
 
 class Directives(Frozen):
-    """What to change in the directives that hpckit writes."""
+    """The changes to the directives that hpckit writes."""
 
     add: Options = Field(default=(), description=_OPTIONS)
     suppress: Options = Field(default=(), description='a list of option names: ["--mem"]')
 
 
 class SiteEnvironment(Frozen):
-    """What jobs need before hpckit can start."""
+    """The environment that jobs need before hpckit can start."""
 
     modules: Words = Field(default=(), description=f"{WORDS}, modules to load")
     setup: Words = Field(default=(), description=f"{WORDS}, shell lines of each job")

@@ -1,4 +1,4 @@
-"""What a bag runs over: each entry of ``[each]`` is one axis of the product."""
+"""The parameter sweep of a bag: each entry of ``[each]`` is one axis of the product."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Elements:
 
     @property
     def distinct(self) -> bool:
-        """Whether no element comes twice; files of lines count as if one might."""
+        """True if no element comes twice; files of lines count as if one might."""
         if isinstance(self.axis, Values):
             return len(set(self.axis.texts or self.axis.items)) == len(self.axis.items)
         return not isinstance(self.axis, Lines)

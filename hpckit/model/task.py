@@ -39,7 +39,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSettings:
-    """What is the same for all tasks of a run, on every engine."""
+    """The settings that are the same for all tasks of a run, on every engine."""
 
     run: str  # the run's name, HPCKIT_RUN
     cwd: str = ""  # working directory; "" means a private scratch directory for each task

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Recipe:
-    """How the tasks of a bag are made. The bag is known to have no faults.
+    """The template from which the tasks of a bag are made. The bag is known to have no faults.
 
     A name that stands alone in ``inputs`` or ``outputs`` is a path, and so is a word of the
     command that is written exactly as one of them: both become absolute wherever they are

@@ -1,4 +1,4 @@
-"""What a worker says of itself when it joins. Standard library only."""
+"""The description that a worker gives of itself when it joins. Standard library only."""
 
 from __future__ import annotations
 

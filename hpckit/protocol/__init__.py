@@ -1,4 +1,4 @@
-"""What head and workers say to each other: messages, proofs, bundles and results.
+"""The protocol between head and workers: messages, proofs, bundles and results.
 
 Standard library only: workers and the tasks' own interpreters start in milliseconds.
 """

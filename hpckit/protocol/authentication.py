@@ -1,4 +1,4 @@
-"""How head and workers prove to each other that they know the run's key.
+"""Prove between head and workers that each knows the run's key.
 
 Proofs are HMAC-SHA256 in hexadecimal; the key is the text of ``secrets/door.key``.
 """

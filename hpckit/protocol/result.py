@@ -13,7 +13,7 @@ OK: Final = "ok"
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """What came of one attempt at one task."""
+    """The result of one attempt at one task."""
 
     index: int
     attempt: int
@@ -40,13 +40,13 @@ class TaskResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the task did all that was asked of it."""
+        """True if the task did all that was asked of it."""
         return self.kind == OK
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundleResult:
-    """What a runner returns for a bundle, whole or part done."""
+    """The result that a runner returns for a bundle, with all or only some of its tasks done."""
 
     bundle: str
     worker: str
@@ -56,7 +56,8 @@ class BundleResult:
 
     @property
     def why_undone(self) -> str:
-        """Why tasks come back undone, ``""`` when none does: they were handed back, or are lost."""
+        """The reason why tasks come back undone, ``""`` when none does: they were handed back, or
+        are lost."""
         lost = (result.message for result in self.results if result.kind == "lost")
         return self.reason or next(lost, "")
 

@@ -1,1 +1,1 @@
-"""What a run came to, as tables and words."""
+"""The outcome of a run, as tables and text."""

@@ -1,4 +1,4 @@
-"""Why a run, or one of its tasks, is not running: in words.
+"""Explain in text why a run, or one of its tasks, is not running.
 
 Pure, but for reading the run directory: what is said follows from the status and the journal.
 """

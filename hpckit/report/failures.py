@@ -40,7 +40,7 @@ class Failure:
 
     @property
     def words(self) -> str:
-        """What says most: the last line of the task's stderr, or hpckit's words.
+        """The most telling text: the last line of the task's stderr, or hpckit's message.
 
         Of a task that exited or was ended by a signal, hpckit knows no more than the code.
         """

@@ -1,4 +1,4 @@
-"""How fast a run gets on, and when it will be through."""
+"""Measure how fast a run proceeds, and when it will end."""
 
 from __future__ import annotations
 

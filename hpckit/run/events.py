@@ -17,7 +17,7 @@ NO_OUTPUT: Final = -1
 
 
 class Row(msgspec.Struct, array_like=True, frozen=True):
-    """What came of one attempt at one task; an array in the file, to keep lines short."""
+    """The result of one attempt at one task; an array in the file, to keep lines short."""
 
     index: int
     attempt: int
@@ -96,7 +96,7 @@ class Left(msgspec.Struct, frozen=True, tag_field="e", tag="left", kw_only=True)
 
 
 class Explained(msgspec.Struct, frozen=True, tag_field="e", tag="explained", kw_only=True):
-    """What Slurm says of a worker that went: its word, such as PREEMPTED or NODE_FAIL."""
+    """Slurm's reason for a worker that left, such as PREEMPTED or NODE_FAIL."""
 
     t: float
     worker: str

@@ -37,7 +37,7 @@ class FencedError(StorageError):
 
 
 class _First(msgspec.Struct):
-    """What is looked at of a first line before it is taken for ours."""
+    """The part of a first line that is checked before the file is taken for a journal of ours."""
 
     schema: str = JOURNAL_SCHEMA
 

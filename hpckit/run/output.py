@@ -1,4 +1,4 @@
-"""What the tasks printed: one indexed file per head incarnation.
+"""The output that the tasks printed: one indexed file per head incarnation.
 
 A record is one JSON line; the journal's row of the attempt names its byte offset. The record
 is written before the row, so that a row never points at nothing.

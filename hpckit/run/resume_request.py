@@ -1,4 +1,4 @@
-"""What a `resume` asks a new head to run again, until one has carried it out."""
+"""The tasks that a `resume` asks a new head to run again, until one has carried it out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hpckit.run.state import DONE, FAILED, RunState
 
 
 class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `hpckit resume` asked for (``resume.json``); each is carried out once."""
+    """The request of `hpckit resume` (``resume.json``); each is carried out once."""
 
     id: str
     failed: bool = False  # run the tasks again that have failed for good

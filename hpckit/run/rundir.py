@@ -73,7 +73,7 @@ class RunDir:
 
     @property
     def journal(self) -> Path:
-        """What happened: a file per head incarnation (`hpckit.run.journal`)."""
+        """The events of the run: a file per head incarnation (`hpckit.run.journal`)."""
         return self.root / "journal"
 
     @property
@@ -88,17 +88,18 @@ class RunDir:
 
     @property
     def spool(self) -> Path:
-        """What each worker's runner finished, so that a lost worker's work counts."""
+        """The results that each worker's runner finished, so that a lost worker's work counts."""
         return self.root / "spool"
 
     @property
     def logs(self) -> Path:
-        """What the jobs printed, captured by Slurm; and what they started (`log_file`)."""
+        """The output of the jobs, captured by Slurm, and of what they started (`log_file`)."""
         return self.root / "logs"
 
     @property
     def submitit(self) -> Path:
-        """What submitit keeps of the head's jobs; mode 0700 (`hpckit.head.supervisor`)."""
+        """The files that submitit keeps of the head's jobs; mode 0700
+        (`hpckit.head.supervisor`)."""
         return self.root / "submitit"
 
     @property
@@ -113,7 +114,7 @@ class RunDir:
 
     @property
     def resume(self) -> Path:
-        """What the newest `hpckit resume` asked for."""
+        """The request of the newest `hpckit resume`."""
         return self.root / "resume.json"
 
     def script(self, role: str) -> Path:

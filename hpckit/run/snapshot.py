@@ -15,7 +15,7 @@ SNAPSHOT_SCHEMA = "hpckit.snapshot/1"
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many tasks are in which state; they add up to the run's tasks."""
+    """The number of tasks in each state; they add up to the run's tasks."""
 
     done: int = 0
     failed: int = 0

@@ -1,4 +1,4 @@
-"""What a run's journal comes to: the state of every task, by replaying events.
+"""Replay a run's journal into the state of every task.
 
 Pure: events in, state out. The head keeps one and applies each event that it writes, so that
 what it knows and what a reader finds cannot differ.
@@ -77,17 +77,17 @@ class RunState:
 
     @property
     def done(self) -> int:
-        """How many tasks are done."""
+        """Number of tasks that are done."""
         return self.status.count(DONE)
 
     @property
     def failed(self) -> int:
-        """How many tasks have failed for good."""
+        """Number of tasks that have failed for good."""
         return self.status.count(FAILED)
 
     @property
     def left(self) -> int:
-        """How many tasks are neither done nor failed."""
+        """Number of tasks that are neither done nor failed."""
         return self.tasks - self.done - self.failed
 
     def apply(self, event: Event, incarnation: int) -> None:

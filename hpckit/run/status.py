@@ -1,4 +1,4 @@
-"""What a run comes to at this moment: the journal, held against what Slurm says of its jobs."""
+"""The status of a run at this moment: the journal, compared with what Slurm says of its jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an emulated cluster was ended, and its jobs with it.
+"""Find out that an emulated cluster was ended, and its jobs with it.
 
 A controller that does not answer may come back with all its jobs; so may an emulated one that
 was killed: the next command starts it again. One that was ended (`hpckit emulate down`) has
@@ -11,6 +11,7 @@ from pathlib import Path
 
 
 def cluster_ended(slurm_bin: str) -> bool:
-    """Whether the emulated cluster with these commands was ended or removed; starts nothing."""
+    """Return True if the emulated cluster with these commands was ended or removed; start
+    nothing."""
     state_dir = Path(slurm_bin).parent
     return (state_dir / "down").exists() or not state_dir.exists()

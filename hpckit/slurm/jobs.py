@@ -66,7 +66,7 @@ def job_history(job_ids: Sequence[str], *, slurm_bin: str) -> dict[str, tuple[Jo
 
 
 def reachable(slurm_bin: str) -> bool:
-    """Whether this is a machine with a Slurm; its controller has five seconds to answer.
+    """Return True if this is a machine with a Slurm; its controller has five seconds to answer.
 
     Raises:
         SchedulerError: Slurm's client is configured here, but no controller answers.
@@ -86,7 +86,8 @@ def reachable(slurm_bin: str) -> bool:
 
 
 def _unsettled(job_id: str, found: dict[str, JobState]) -> bool:
-    """Whether squeue left a question: unknown, ended (how?), or an array with lost elements."""
+    """Return True if squeue left a question: unknown, ended (how?), or an array with lost
+    elements."""
     state = found.get(job_id)
     return state is None or state.phase in ("ended", "unknown")
 

@@ -84,7 +84,7 @@ def _job(pairs: dict[str, str]) -> JobState:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeState:
-    """What the controller says of a node. Memory is in MiB."""
+    """The state of a node, as the controller has it. Memory is in MiB."""
 
     name: str
     state: str  # "IDLE", "MIXED+DRAIN", … in Slurm's words

@@ -1,4 +1,4 @@
-"""What Slurm says of a job: its state, in Slurm's words, and what it means to us."""
+"""The state of a job in Slurm's words, and what it means for hpckit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NO_REASON: Final = frozenset({"", "None", "(null)", "N/A"})
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """What Slurm says of one job, or of one element of an array.
+    """The state of one job, or of one element of an array, as Slurm has it.
 
     Attributes:
         job_id: as squeue prints it, ``57`` or ``57_3``.
@@ -72,12 +72,14 @@ class JobState:
 
     @property
     def phase(self) -> Phase:
-        """Whether it waits, runs or has ended; a state that we do not know is ``unknown``."""
+        """Return ``waiting``, ``running`` or ``ended``; a state that is not known here is
+        ``unknown``."""
         return _PHASE.get(self.state, "unknown")
 
     @property
     def end_reason(self) -> str:
-        """Why it ended, in Slurm's words, such as ``TIMEOUT`` or ``FAILED (NonZeroExitCode)``."""
+        """Return the reason why it ended, in Slurm's words: ``TIMEOUT``, ``FAILED
+        (NonZeroExitCode)``."""
         if self.phase != "ended":
             return ""
         if self.reason and self.reason.upper() != self.state and self.state == "FAILED":

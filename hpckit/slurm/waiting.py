@@ -1,4 +1,4 @@
-"""Why one job waits. Apart from `hpckit.slurm.squeue`, so that worker nodes can import it."""
+"""Ask why one job waits. Apart from `hpckit.slurm.squeue`, so that worker nodes can import it."""
 
 from __future__ import annotations
 

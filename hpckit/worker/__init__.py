@@ -1,1 +1,1 @@
-"""What runs on worker nodes: find the head, run bundles, leave in order. Standard library only."""
+"""The code on worker nodes: find the head, run bundles, leave in order. Standard library only."""

@@ -1,4 +1,4 @@
-"""What can cut running tasks short: their client leaves, or the worker's time is over."""
+"""The reasons to end running tasks early: their client leaves, or the worker's time is over."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SlurmWarning:
         self.signal = 0
 
     def near(self, started_at: float, ended_at: float) -> bool:
-        """Whether the warning came while the task ran, or within seconds of its end."""
+        """Return True if the warning came while the task ran, or within seconds of its end."""
         return bool(self.at) and started_at - NEAR_S <= self.at <= ended_at + NEAR_S
 
     def wait_near(self, started_at: float, ended_at: float, limit_s: float) -> bool:

@@ -36,7 +36,7 @@ class NothingToJoin(Exception):
 
 
 class HeadWait(Protocol):
-    """What a worker does about a head that does not come."""
+    """The actions of a worker while no head comes."""
 
     def served(self, incarnation: int) -> None:
         """Note that the head of this incarnation was there until now."""

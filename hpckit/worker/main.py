@@ -182,7 +182,8 @@ class Worker:
                 self.session.joined.send({"started": bundle})
 
     def _outlives_client(self) -> bool:
-        """Whether a task whose engine has gone may finish: see `hpckit.worker.head_client`."""
+        """Return True if a task whose engine has ended may finish: see
+        `hpckit.protocol.messages`."""
         session = self.session
         if session is None or not session.joined.holds_lost:
             return False

@@ -38,7 +38,7 @@ _SYNC_S: Final = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerSettings:
-    """What a runner is made from."""
+    """The settings from which a runner is made."""
 
     worker: str  # the worker's name
     socket: Path
@@ -74,7 +74,7 @@ class ResidentRunner:
 
     @property
     def busy(self) -> int:
-        """How many bundles are running."""
+        """Number of bundles that are running."""
         return len(self._running)
 
     @property

@@ -23,8 +23,8 @@ _PAUSE_S: Final = (0.3, 30.0)
 
 
 class StartPauses:
-    """How long a slot rests that could not start a task: a node that can start nothing would
-    be handed the same tasks again at once, and for ever."""
+    """The pauses of a slot that could not start a task: a node that can start nothing would be
+    handed the same tasks again at once, and for ever."""
 
     def __init__(self) -> None:
         self.why = ""

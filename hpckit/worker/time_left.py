@@ -1,4 +1,4 @@
-"""How long this worker has, and whether it takes work."""
+"""The time that is left for this worker, and the decision to take work."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ class TimeLeft:
         )
 
     def is_over(self) -> bool:
-        """Whether it is time to leave because of the walltime."""
+        """Return True if it is time to leave because of the walltime."""
         return self.left_s() < MARGIN_S

@@ -1,4 +1,4 @@
-"""What all emulated commands share: asking the daemon, and Slurm's way of saying no."""
+"""Code that all emulated commands share: requests to the daemon, and errors in Slurm's form."""
 
 from __future__ import annotations
 

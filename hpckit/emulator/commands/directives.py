@@ -56,5 +56,5 @@ def split(text: str) -> list[str]:
 
 
 def _special(char: str, current: str | None) -> bool:
-    """Whether a character outside quotes is more than itself: quote, white space, comment."""
+    """Return True if a character outside quotes has a meaning: quote, white space or comment."""
     return char in "\"'" or char.isspace() or (char == "#" and current is None)

@@ -16,7 +16,7 @@ class UsageError(Exception):
 
     @property
     def exit_code(self) -> int:
-        """What sbatch and srun exit with: 255 where their option table says no, else 1."""
+        """The exit code of sbatch and srun: 255 for an error in their option table, else 1."""
         text = str(self)
         table = text.startswith("error: Invalid --") or "Invalid directive" in text
         return 255 if table or not text.startswith(("error", "fatal")) else 1

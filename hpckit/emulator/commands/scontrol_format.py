@@ -1,4 +1,4 @@
-"""What ``scontrol show`` prints for jobs, steps, nodes, partitions and the configuration.
+"""The text that ``scontrol show`` prints for jobs, steps, nodes, partitions and the configuration.
 
 Field order and words are those of 22.05.
 """

@@ -1,4 +1,4 @@
-"""What users and operators do to jobs and nodes: scancel, and scontrol's changes.
+"""Changes that users and operators make to jobs and nodes: scancel and scontrol.
 
 Sources: scancel(1), scontrol(1).
 """
@@ -109,7 +109,8 @@ def _cancel_one(machine: Machine, text: str, message: dict[str, Any], now: float
 
 
 def _ends(message: dict[str, Any]) -> bool:
-    """Whether a signal means the end of a whole job, as SIGKILL does unless for the shell alone."""
+    """Return True if a signal ends a whole job, as SIGKILL does unless it is for the shell
+    alone."""
     return message["signal"] == 0 or (
         message["signal"] == int(signal.SIGKILL) and not message.get("batch")
     )

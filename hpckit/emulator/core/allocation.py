@@ -1,4 +1,4 @@
-"""What a job holds of its nodes, and for how long it may: booked, and given back."""
+"""The share of its nodes that a job holds: allocate it and give it back."""
 
 from __future__ import annotations
 

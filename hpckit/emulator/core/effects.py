@@ -1,4 +1,4 @@
-"""What the state machine wants done: the process layer carries these out, in order."""
+"""The actions that the state machine asks for; the process layer carries them out in order."""
 
 from __future__ import annotations
 

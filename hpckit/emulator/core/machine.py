@@ -135,7 +135,8 @@ class Machine:
             raise Refusal("impossible")
 
     def _possible(self, request: Request, partition: PartitionConfig) -> bool:
-        """Whether a partition could ever hold it; too many nodes only make it wait (22.05)."""
+        """Return True if a partition could ever hold it; too many nodes only make it wait
+        (22.05)."""
         nodes = self.candidates(request, partition)
         need = placement.need_of(request)
         if len(nodes) < need.min_nodes or self.too_large(need, partition):
@@ -144,7 +145,7 @@ class Machine:
         return placement.place(request, frees, self.default_memory_per_cpu_mib) is not None
 
     def too_large(self, need: placement.Need, partition: PartitionConfig) -> bool:
-        """Whether a request takes more nodes or CPUs than a partition has."""
+        """Return True if a request takes more nodes or CPUs than a partition has."""
         names = self.partition_nodes(partition)
         cpus = sum(self.nodes[name].cpus for name in names)
         return need.min_nodes > len(names) or need.tasks * need.cpus_per_task > cpus

@@ -1,4 +1,4 @@
-"""What the state machine knows: nodes, jobs, their steps, and what each was asked for.
+"""The data of the state machine: nodes, jobs, their steps, and the request of each.
 
 States and their meaning: squeue(1) *JOB STATE CODES*, sacct(1) *JOB STATE CODES*.
 """
@@ -24,7 +24,7 @@ OOM_EXIT = (0, 125)  # what Slurm records for a job whose memory ran out
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a job was submitted with, checked. Times in seconds or minutes, memory in MiB."""
+    """The checked request of a job. Times in seconds or minutes, memory in MiB."""
 
     name: str
     user: str
@@ -110,13 +110,13 @@ class Node:
 
     @property
     def usable(self) -> bool:
-        """Whether new work may start here."""
+        """True if new work may start here."""
         return not (self.down or self.drain or self.dead)
 
 
 @dataclass(slots=True)
 class Share:
-    """What one job holds of one node."""
+    """The share of one node that one job holds."""
 
     node: str
     cpus: int
@@ -127,7 +127,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRequest:
-    """What one srun wants of its job's nodes."""
+    """The part of its job's nodes that one srun asks for."""
 
     name: str
     ntasks: int = 0
@@ -256,7 +256,7 @@ class Job:
 
     @property
     def is_array(self) -> bool:
-        """Whether it is, or waits to become, tasks of an array."""
+        """True if it is, or waits to become, tasks of an array."""
         return self.array_job_id != 0
 
     @property

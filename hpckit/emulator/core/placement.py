@@ -15,7 +15,7 @@ from hpckit.emulator.core.model import Node, Request, Share
 
 @dataclass(slots=True)
 class Free:
-    """What is left of one node."""
+    """The free resources of one node."""
 
     name: str
     cpus: int
@@ -28,7 +28,7 @@ class Free:
 
     @classmethod
     def now(cls, node: Node) -> Free:
-        """What is left at this moment."""
+        """The free resources at this moment."""
         left = tuple(g for g in range(node.gpus) if g not in node.used_gpus)
         return cls(
             node.name, node.cpus - node.used_cpus, node.memory_mib - node.used_memory_mib, left,

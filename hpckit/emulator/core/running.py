@@ -1,4 +1,4 @@
-"""What happens to a job from its start to its end: limits, warnings, preemption, requeues.
+"""The life of a job from its start to its end: limits, warnings, preemption, requeues.
 
 Who hears which signal (found on a real 22.05):
 
@@ -394,5 +394,5 @@ def _lose_step(machine: Machine, job: Job, step: Step, name: str, now: float) ->
 
 
 def is_over(job: Job) -> bool:
-    """Whether a job has reached its last state."""
+    """Return True if a job has reached its last state."""
     return job.state in FINAL

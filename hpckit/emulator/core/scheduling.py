@@ -1,4 +1,4 @@
-"""Who starts where: order, reasons, backfill and preemption.
+"""Decide which job starts on which nodes: order, reasons, backfill and preemption.
 
 Order: partition's priority tier, then priority (which falls with each submission). A job that
 does not fit gets the earliest time at which it will; later jobs go ahead of it only when they

@@ -142,7 +142,7 @@ def _fill(room: list[int], ntasks: int, *, cyclic: bool) -> list[int]:
 
 
 def _is_cyclic(request: StepRequest, layout: list[int]) -> bool:
-    """Whether tasks go round the nodes: when asked for, or when there is one for each."""
+    """Return True if tasks go round the nodes: when asked for, or when there is one for each."""
     used = sum(1 for count in layout if count)
     return request.distribution.startswith("cyclic") or (
         sum(layout) <= used and not request.distribution.startswith("block")

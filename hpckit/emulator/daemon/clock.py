@@ -27,5 +27,5 @@ class Clock:
 
     @property
     def offset(self) -> float:
-        """How far the cluster's clock is ahead of the machine's, in seconds."""
+        """Seconds by which the cluster's clock is ahead of the machine's."""
         return self.now() - time.time()

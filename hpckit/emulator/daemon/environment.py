@@ -35,7 +35,8 @@ def exported(mode: str, given: dict[str, str]) -> dict[str, str]:
 
 
 def wants_login(mode: str) -> bool:
-    """Whether the user's login environment is loaded as well: unless all, or nil, is exported."""
+    """Return True if the user's login environment is loaded too: unless all, or nil, is
+    exported."""
     return mode not in ("", "ALL") and "ALL" not in _split(mode)
 
 

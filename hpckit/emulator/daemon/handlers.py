@@ -1,4 +1,4 @@
-"""What each command asks of the daemon: one function per request, by its name.
+"""The requests of the commands: one function of the daemon per request, by its name.
 
 A function takes the server, the client and the message, and replies; a `Refusal` becomes an
 error reply with Slurm's words.

@@ -35,7 +35,7 @@ class Handle:
 
 @dataclass(slots=True)
 class StepPlan:
-    """What srun gave for a step: command, surroundings, descriptors."""
+    """The data that srun gave for a step: command, environment, descriptors."""
 
     argv: list[str]
     env: dict[str, str]

@@ -57,7 +57,7 @@ def _enter_user_namespace() -> None:
 
 
 def allowed() -> bool:
-    """Whether `enter` works here; tried in a child process."""
+    """Return True if `enter` works here; tried in a child process."""
     pid = os.fork()
     if pid == 0:
         try:

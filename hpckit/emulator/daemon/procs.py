@@ -83,7 +83,7 @@ def kill_family(root: int, *, patience_s: float = 0.5) -> None:
 
 
 def is_zombie(pid: int) -> bool:
-    """Whether a process has ended, and nobody has asked how."""
+    """Return True if a process has ended and nobody has waited for it."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

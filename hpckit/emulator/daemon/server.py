@@ -111,7 +111,7 @@ class Server:
             self.timers.append((deadline, self._give_up_on_orphans))
 
     def _give_up_on_orphans(self) -> None:
-        """What no keeper answers for was lost with the former daemon."""
+        """Give up steps for which no step daemon answers: they were lost with the former daemon."""
         now = self.clock.now()
         self.launcher.owed = None
         for job_id in sorted(self.machine.active):
@@ -137,7 +137,7 @@ class Server:
         ]  # fmt: skip
 
     def awaits_keepers(self, name: str) -> bool:
-        """Whether steps on a node may live of which this daemon has not heard yet."""
+        """Return True if steps may run on a node of which this daemon has not heard yet."""
         if self.launcher.owed is None:
             return False
         jobs = (self.machine.jobs[job_id] for job_id in self.machine.nodes[name].jobs)

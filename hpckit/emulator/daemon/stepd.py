@@ -34,7 +34,7 @@ _DEFAULTS = [
 
 @dataclass(slots=True)
 class Orders:
-    """What a keeper is to start, complete: it asks nobody anything."""
+    """The complete instructions for a step daemon: it asks nobody anything."""
 
     job_id: int
     restart: int

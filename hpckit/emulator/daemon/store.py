@@ -1,4 +1,4 @@
-"""What survives the daemon: every job's record, for recovery and for sacct.
+"""The records that survive the daemon: every job, for recovery and for sacct.
 
 One SQLite file per cluster. The daemon writes; sacct reads it directly, as it would ask
 slurmdbd: accounting answers even while the controller does not.

@@ -1,4 +1,4 @@
-"""What sbatch (or srun outside a job) sent, turned into a request.
+"""Turn what sbatch (or srun outside a job) sent into a request.
 
 The command has checked the form of each option; here they are put together, with Slurm's
 defaults. Source: sbatch(1).

@@ -1,4 +1,4 @@
-"""What the commands are told about jobs, nodes and partitions: plain data, not yet formatted."""
+"""The data that commands get about jobs, nodes and partitions, not yet formatted."""
 
 from __future__ import annotations
 

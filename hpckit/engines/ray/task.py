@@ -1,4 +1,4 @@
-"""What Ray runs for each bundle, on whichever node it chose."""
+"""The function that Ray runs for each bundle, on the node that it chose."""
 
 from __future__ import annotations
 

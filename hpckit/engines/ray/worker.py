@@ -1,4 +1,4 @@
-"""How a node of a run's Ray is started."""
+"""Start a node of a run's Ray."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _PORTS_TRIED: Final = 500
 
 
 def binding_found() -> bool:
-    """Whether some Python here loads Work Queue's binding."""
+    """Return True if some Python here loads Work Queue's binding."""
     try:
         find_binding(os.environ)
     except EngineError:

@@ -113,7 +113,7 @@ class Manager:
         return events
 
     def _was_lost(self, number: int, task: Any) -> bool:
-        """Whether a task has lost its worker; it may have started on another since."""
+        """Return True if a task has lost its worker; it may have started on another since."""
         starts = int(task._task.try_count)  # `total_submissions` is broken in 9.9
         if starts == 1 and self._queue.task_state(number) == _RUNNING:
             # A bundle is sent once. Should its worker go and the queue choose another within

@@ -1,4 +1,4 @@
-"""How Work Queue's worker is started on a node.
+"""Start Work Queue's worker on a node.
 
 The program: https://cctools.readthedocs.io/en/latest/man_pages/work_queue_worker/ .
 """

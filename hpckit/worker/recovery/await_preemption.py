@@ -26,7 +26,7 @@ _LOOK_S: Final = 1.0
 
 
 def should_await_preemption(plan: Plan, warning: SlurmWarning, job_id: str) -> bool:
-    """Whether Slurm may be preempting this worker's own job."""
+    """Return True if Slurm may be preempting this worker's own job."""
     return plan.shape == "array" and bool(job_id) and warning.signal == signal.SIGTERM
 
 

@@ -1,4 +1,4 @@
-"""What came of a task, from how its process ended."""
+"""Classify the result of a task from how its process ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WARNING_ARRIVES_S = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessEnd:
-    """How a task's process ended."""
+    """The end of a task's process."""
 
     cancellation: str  # "" if by itself; TIMEOUT, MEMORY, or why it was cut short
     exit_code: int | None
@@ -86,7 +86,7 @@ class OomKills:
                 self._seen, self._at = count, time.time()
 
     def happened_since(self, started_at: float) -> bool:
-        """Whether a kill was first seen after this moment (Unix time), be it just now."""
+        """Return True if a kill was first seen after this moment (Unix time)."""
         self.look()
         return self._at > started_at
 
@@ -146,12 +146,12 @@ def classify(
 
 
 def _killed(ending: ProcessEnd) -> bool:
-    """Whether SIGKILL ended the task, or what its shell or container has run for it."""
+    """Return True if SIGKILL ended the task, or what its shell or container has run for it."""
     return ending.signal == signal.SIGKILL or ending.exit_code == 128 + signal.SIGKILL
 
 
 def _slurm_ended_it(ending: ProcessEnd, warning: SlurmWarning) -> bool:
-    """Whether the signal that warned the worker may have ended the task as well.
+    """Return True if the signal that warned the worker may have ended the task as well.
 
     Slurm signals every process of a step, so a task may be gone before the worker has
     noticed its own warning: it gets a moment. A task that ran at the warning and failed

@@ -1,4 +1,4 @@
-"""What is around a task: environment, working directory, private temporary directory.
+"""The environment of a task: variables, working directory, private temporary directory.
 
 It is the same on every engine, because the runner makes it and no engine does.
 """
@@ -39,7 +39,7 @@ class TaskStartError(Exception):
 
 @dataclass(frozen=True)
 class SlotResources:
-    """What one slot offers its tasks."""
+    """The resources that one slot offers its tasks."""
 
     number: int
     temporary: Path  # a directory of this worker's own on the node
@@ -52,7 +52,8 @@ class SlotResources:
 
 @dataclass(frozen=True)
 class Place:
-    """What one attempt at one task was given; take it back with `remove`."""
+    """The directories and variables that one attempt at one task was given; `remove` takes them
+    back."""
 
     env: dict[str, str]
     cwd: str

@@ -1,4 +1,4 @@
-"""What finished tasks leave behind, found and ended.
+"""Find and end what finished tasks leave behind.
 
 The runner is a child subreaper: a process whose parents have ended becomes its child,
 whether it called setsid, forked twice or changed its group. Orphans carry their task's

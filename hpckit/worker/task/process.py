@@ -28,7 +28,7 @@ _TOO_LONG: Final = (errno.E2BIG, errno.ENAMETOOLONG, errno.EINVAL)
 
 @dataclass(frozen=True)
 class WorkerShared:
-    """What all tasks of a worker share."""
+    """The objects that all tasks of a worker share."""
 
     orphans: Orphans
     warning: SlurmWarning

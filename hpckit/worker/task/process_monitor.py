@@ -38,7 +38,7 @@ class Exit:
         return self._handle
 
     def ended(self) -> bool:
-        """Whether the child has ended; it is left to be waited for."""
+        """Return True if the child has ended; it is left to be waited for."""
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         try:
             return os.waitid(os.P_PID, self.pid, flags) is not None
