@@ -29,7 +29,11 @@ demo: setup ## the main job: real climate fields, on Ray and on Work Queue
 
 .PHONY: test
 test: setup-dev lint ## every test that this machine can run, and which it could not, and why
-	@$(PYTHON) -m pytest
+	@PYTHON=$(PYTHON) make/test.sh all
+
+.PHONY: test-fast
+test-fast: ## unit tests and golden scripts, on all cores (a minute; no Slurm, Ray or Work Queue)
+	@PYTHON=$(PYTHON) make/test.sh fast -q
 
 .PHONY: lint
 lint: ## ruff, mypy --strict, import-linter

@@ -40,7 +40,7 @@ def lay_out(root: Path, tasks: int, length: str) -> None:
 
 
 def is_bad(index: int) -> bool:
-    """Whether a task fails on purpose."""
+    """Return True if a task fails on purpose."""
     return index % BAD_EVERY == 17
 
 

@@ -1,4 +1,4 @@
-"""What a run may not leave behind: processes, listening ports, temporary files, jobs."""
+"""The things that a run may not leave behind: processes, ports, temporary files, jobs."""
 
 from __future__ import annotations
 

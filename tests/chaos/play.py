@@ -25,7 +25,7 @@ RESUMES: Final = 6
 
 @dataclass
 class Outcome:
-    """What came of a round."""
+    """The outcome of a round."""
 
     round: Round
     place: str

@@ -1,4 +1,4 @@
-"""What a fault can find and touch in the run of a round."""
+"""The parts of a round's run that a fault can find and touch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Strike:
 
 
 class NoTarget(Exception):
-    """What a fault needs is not there now."""
+    """The target that a fault needs is not there now."""
 
 
 @dataclass

@@ -79,7 +79,7 @@ def real(lane: str) -> Iterator[Cluster]:
 
 
 def missing_reason(backend: str) -> str:
-    """Why the backend cannot run here, and what would change that; "" when it can."""
+    """Return why the backend cannot run here, and the command that changes that; "" when it can."""
     return real_prerequisites.missing_reason() if backend == "real" else ""
 
 

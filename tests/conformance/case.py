@@ -1,4 +1,4 @@
-"""What a case is, and the registry of all of them."""
+"""The definition of a case, and the registry of all of them."""
 
 from __future__ import annotations
 

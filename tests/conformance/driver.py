@@ -1,4 +1,4 @@
-"""What a case holds in its hands: Slurm's commands, and the jobs that it submitted."""
+"""The driver of a case: Slurm's commands, and the jobs that it submitted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE_S = 180.0  # other cases may hold a node that is wanted whole to their 
 
 
 class Faults(Protocol):
-    """What can be broken on either Slurm."""
+    """The faults that can be caused on either Slurm."""
 
     def kill_node(self, name: str) -> None: ...
     def start_node(self, name: str) -> None: ...
@@ -31,7 +31,7 @@ class Faults(Protocol):
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """The end of a command."""
 
     argv: tuple[str, ...]
     code: int
@@ -230,7 +230,7 @@ class Job:
         return self
 
     def output(self) -> str:
-        """What is in slurm-ID.out; "" when there is none yet."""
+        """The content of slurm-ID.out; "" when there is none yet."""
         path = self.slurm.directory / f"slurm-{self.id}.out"
         return path.read_text() if path.exists() else ""
 

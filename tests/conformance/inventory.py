@@ -1,4 +1,5 @@
-"""What must be covered: every option, variable, pattern, state, reason and field in use.
+"""The list of what must be covered: every option, variable, pattern, state, reason and field in
+use.
 
 A topic is written as a user would say it: ``sbatch --array``, ``env SLURM_JOB_ID``,
 ``pattern %A``, ``state TIMEOUT``, ``reason Dependency``, ``squeue %i``, ``sacct MaxRSS``,

@@ -1,4 +1,4 @@
-"""What a run of the suite found: a table by group, a file of results, the disagreements."""
+"""The report of a run of the suite: a table by group, a file of results, the disagreements."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ TRIED_TWICE = ("real",)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one case went on one backend. `trouble` is "" when it agreed; `at_first` is that of a
-    first try, if there was a second."""
+    """The outcome of one case on one backend. `trouble` is "" when it agreed; `at_first` is that of
+    a first try, if there was a second."""
 
     case: Case
     backend: str

@@ -1,4 +1,4 @@
-"""What others wrote for Slurm runs unmodified on the real Slurm and on the emulated one."""
+"""Programs that others wrote for Slurm run unmodified on the real Slurm and on the emulated one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is tried a second time, and how it is reported."""
+"""A case that failed is tried a second time, and the report says so."""
 
 from __future__ import annotations
 

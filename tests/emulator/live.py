@@ -56,7 +56,7 @@ _MOMENT_S = 3.0
 
 
 class Tally:
-    """What all examples did together."""
+    """The sum of what all examples did."""
 
     def __init__(self) -> None:
         self.count: Counter[str] = Counter()

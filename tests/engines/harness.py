@@ -149,7 +149,7 @@ class TestDoor:
 
 
 class Head:
-    """What a test sees of a running head."""
+    """A running head, as a test sees it."""
 
     def __init__(self, run_dir: RunDir, plan: Plan, engine: Engine) -> None:
         self.run_dir = run_dir

@@ -1,4 +1,4 @@
-"""How a worker ends: warned with all its tasks, out of time, killed, or left alone."""
+"""The ends of a worker: warned with all its tasks, out of time, killed, or without a head."""
 
 import signal
 import time

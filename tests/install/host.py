@@ -1,4 +1,4 @@
-"""How this machine reaches packages, handed on to a root at run time; nothing of it is kept here.
+"""The access of this machine to packages, handed on to a root at run time; nothing of it is kept.
 
 A machine behind a proxy or a mirror has told apt and pip so. A bare Debian made on it must
 know the same, and nothing else.

@@ -1,4 +1,4 @@
-"""What a newcomer does on a bare Debian, and what must come of it."""
+"""The commands that a newcomer types on a bare Debian, and what must come of them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _DAMAGES = {
 
 
 def dev(machine: Machine) -> Iterator[Check]:
-    """What a developer runs first: set-up, linters, the fast tests."""
+    """Run what a developer runs first: set-up, linters, the fast tests."""
     tests = ".venv/bin/python -m pytest -q tests/unit tests/golden"
     for command in ("make setup-dev", "make lint", tests):
         # the tests' own Slurm must not meet this machine's

@@ -30,7 +30,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass
 class Said:
-    """What a command said, each line with the seconds since its start; and how it ended."""
+    """The output of a command, each line with the seconds since its start, and its exit code."""
 
     status: int = 0
     took_s: float = 0.0
@@ -137,7 +137,8 @@ class Machine:
 
 
 def missing_reason() -> str:
-    """Why no bare Debian can be made here, and what would change that; "" when one can."""
+    """Return why no bare Debian can be made here, and the command that changes that; "" when one
+    can."""
     if os.geteuid() != 0:
         return "debootstrap and chroot need root: run as root"
     if shutil.which("debootstrap", path=SEARCH_PATH) is None:

@@ -1,4 +1,4 @@
-"""What the tests of the C++ task share: the executables, and a way to run them."""
+"""Fixtures of the tests of the C++ task: the executables, and a way to run them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of the executable ended."""
+    """The outcome of a run of the executable."""
 
     code: int
     stdout: str

@@ -1,4 +1,4 @@
-"""What is read, what is refused, and what the refusal says."""
+"""Inputs that are read, inputs that are refused, and the text of the refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed: the report's figures, the generator's bits, the help."""
+"""The printed text: the report's figures, the generator's bits, the help."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command answered."""
+    """The answer of a command."""
 
     code: int
     stdout: str

@@ -38,7 +38,7 @@ def root_dir() -> Path:
 
 
 def missing_reason() -> str:
-    """Why there is no Debian 13 root to run in, and what would make one; "" when there is."""
+    """Return why there is no Debian 13 root, and the command that makes one; "" when there is."""
     if os.geteuid() != 0:
         return "the Debian 13 root needs root (chroot): run as root"
     if not is_made():

@@ -1,4 +1,4 @@
-"""What is refused, with Slurm's words and exit codes."""
+"""Requests that Slurm refuses, with its messages and exit codes."""
 
 from __future__ import annotations
 

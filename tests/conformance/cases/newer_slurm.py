@@ -1,4 +1,4 @@
-"""What Slurm 24.11 does and 22.05 does not. These run on a real 24.11, in the Debian 13 root."""
+"""Behaviour of Slurm 24.11 that 22.05 has not. These run on a real 24.11, in the Debian 13 root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nodes are, and what their loss does to jobs. Each case has a cluster for itself."""
+"""The states of nodes, and what their loss does to jobs. Each case has a cluster for itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sbatch takes and how: flags, directives, standard input, variables."""
+"""The inputs of sbatch: flags, directives, standard input, variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who goes first, who waits and why. Each case has a cluster for itself."""
+"""The order in which jobs start, and the reasons why they wait. Each case has its own cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who hears which signal: --signal, scancel, and the end of a job."""
+"""The signals that processes get: --signal, scancel, and the end of a job."""
 
 from __future__ import annotations
 

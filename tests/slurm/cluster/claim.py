@@ -43,7 +43,7 @@ def used(layout: Layout) -> Iterator[None]:
 
 
 def is_used(layout: Layout) -> bool:
-    """Whether any session says that it uses the cluster."""
+    """Return True if any session says that it uses the cluster."""
     return f" @{_user(layout)}" in Path("/proc/net/unix").read_text()
 
 

@@ -172,7 +172,8 @@ def hosts(layout: Layout) -> str:
 
 
 def node_script(layout: Layout) -> str:
-    """What runs as process 1 of a node: it makes the node's own view, then reaps and waits."""
+    """Return the script of process 1 of a node: it makes the node's own view, then reaps and
+    waits."""
     return _dedent(f"""
         #!/bin/bash
         # $1: the node's name. Runs in the node's own namespaces, as their process 1.

@@ -1,4 +1,4 @@
-"""What goes wrong on real clusters, on demand: lost nodes, cut links, absent controllers."""
+"""Faults of real clusters, on demand: lost nodes, cut links, absent controllers."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def _locked(layout: Layout) -> Iterator[None]:
 
 
 def environment(layout: Layout) -> dict[str, str]:
-    """What a process on the login side needs to use the cluster."""
+    """Return the variables that a process on the login side needs to use the cluster."""
     path = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     if str(layout.bin_dir) not in path.split(os.pathsep):
         path = f"{layout.bin_dir}{os.pathsep}{path}"

@@ -1,4 +1,4 @@
-"""What this machine must have before a cluster can be brought up."""
+"""Check what this machine must have before a cluster can be brought up."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def packages() -> list[str]:
 
 
 def missing_reason() -> str:
-    """Why no cluster can be brought up here and what would change that; "" when one can."""
+    """Return why no cluster can be brought up here, and the command that changes that; "" if one
+    can."""
     if os.geteuid() != 0:
         return "the real Slurm needs root (namespaces, bridge): run `sudo make slurm-up` first"
     missing = sorted(

@@ -72,7 +72,8 @@ class Watched:
                 self.jobs.add(f"{array}_{task}" if array else env.get("SLURM_JOB_ID", ""))
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        """Whether a worker of this run started it, and a step of a Slurm job started that."""
+        """Return True if a worker of this run started it, and a step of a Slurm job started
+        that."""
         try:
             above = [" ".join(parent.cmdline()) for parent in process.parents()]
         except psutil.Error:

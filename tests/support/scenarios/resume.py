@@ -109,7 +109,7 @@ def kill_job(run_dir: Path) -> None:
 
 
 def batch_of(process: psutil.Process, run_dir: Path, job: str | None) -> bool:
-    """Whether a process is the batch script or an srun of that job."""
+    """Return True if a process is the batch script or an srun of that job."""
     try:
         words, env = process.cmdline(), process.environ()
         same = env.get("SLURM_JOB_ID") == job

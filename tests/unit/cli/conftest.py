@@ -27,7 +27,7 @@ NOW = 1_800_000_000.0
 
 @dataclass(frozen=True)
 class Said:
-    """What a command line came to."""
+    """The output and exit code of a command line."""
 
     code: int
     out: str

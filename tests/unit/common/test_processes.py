@@ -1,4 +1,4 @@
-"""What /proc says of processes."""
+"""The facts about processes that /proc gives."""
 
 import os
 import subprocess

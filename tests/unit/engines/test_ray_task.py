@@ -1,4 +1,4 @@
-"""What Ray's workers raise has to reach the head: Ray sends it there as a pickle."""
+"""An error that Ray's workers raise reaches the head: Ray sends it there as a pickle."""
 
 import pickle
 import socket

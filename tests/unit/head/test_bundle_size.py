@@ -1,4 +1,4 @@
-"""How many tasks go into a bundle, and how many bundles to an engine."""
+"""The number of tasks in a bundle, and the number of bundles for an engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why workers went, in Slurm's words: each word that a head can come to."""
+"""The reasons why workers left, in Slurm's words: each word that a head can get."""
 
 from __future__ import annotations
 

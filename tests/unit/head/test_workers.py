@@ -1,4 +1,4 @@
-"""What the door tells of workers reaches those who keep the array of workers at its size."""
+"""The events of the worker server reach those who keep the array of workers at its size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `hpckit resume` asks of the next head, and what it must not forget on the way."""
+"""The request of `hpckit resume` to the next head, and what it must not forget on the way."""
 
 from __future__ import annotations
 

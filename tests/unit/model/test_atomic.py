@@ -17,7 +17,7 @@ REFUSED = "cannot let the task write to another name first"
 
 
 def renamed(bag: Bag) -> bool:
-    """Whether the runner gives the first task another name for each of its outputs."""
+    """Return True if the runner gives the first task another name for each of its outputs."""
     task = next(expand(bag))
     names = temporary_outputs_of(task, "r", "w").names
     changed = temporary_outputs_of(task, "r", "w").of(task)

@@ -88,7 +88,7 @@ def waves(dtype: str) -> Any:
 def test_the_python_task_writes_what_the_python_reader_reads(
     zfpy_task: ModuleType, tmp_path: Path
 ) -> None:
-    """What it can do is tested with the container: tests/native/test_python_reader.py."""
+    """The rest is tested with the container: tests/native/test_python_reader.py."""
     import numpy as np
 
     from hpckit import zfp

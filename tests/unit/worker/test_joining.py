@@ -1,4 +1,4 @@
-"""What a worker tells a head that it joins while bundles run already."""
+"""The messages of a worker to a head that it joins while bundles run already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What tasks leave in their private directories, and what the next one gets."""
+"""Files that tasks leave in their private directories, and the directory that the next task
+gets."""
 
 import errno
 import os
