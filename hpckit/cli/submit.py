@@ -136,11 +136,11 @@ def plan_run(
     """Return the plan, and say what was chosen or cut; `taken` are names that it may not have."""
     from hpckit.launch.discover import complete_site
     from hpckit.launch.plan import make_plan
-    from hpckit.launch.preflight import absent
+    from hpckit.launch.preflight import preflight_notes
 
     site = complete_site(site, bag)
     plan = make_plan(bag, site, _request(bag, site, flags, taken))
-    plan = replace(plan, notes=(*plan.notes, *absent(bag, site)))
+    plan = replace(plan, notes=(*plan.notes, *preflight_notes(bag, site)))
     for text in plan.notes:
         console.note(text)
     return plan

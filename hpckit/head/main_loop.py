@@ -50,18 +50,18 @@ class Head:
         self.plan = run_dir.read_plan()
         self.told_to_go = False
         self._heartbeat = Heartbeat()
-        self._me = head_identity(self.plan)
-        self._recovered = recover_run(run_dir, self.plan, self._me)
+        self._identity = head_identity(self.plan)
+        self._recovered = recover_run(run_dir, self.plan, self._identity)
         self._task_scheduler = self._recovered.task_scheduler
         self._event_log = EventLog(
             run_dir, self._recovered.journal, self._recovered.output, self._task_scheduler
         )
-        self._door = self._start_worker_server()
-        self._engine: Engine = make_engine(run_dir, self.plan, self._me.hosts[0])
+        self._worker_server = self._start_worker_server()
+        self._engine: Engine = make_engine(run_dir, self.plan, self._identity.hosts[0])
         self._workers = Workers(
             run_dir,
             self.plan,
-            door=self._door,
+            worker_server=self._worker_server,
             engine=self._engine,
             task_scheduler=self._task_scheduler,
             event_log=self._event_log,
@@ -71,7 +71,7 @@ class Head:
         try:
             return WorkerServer(
                 run=self.plan.run,
-                nonce=self._me.nonce,
+                nonce=self._identity.nonce,
                 key=read_key(self.run_dir.secret(KEY_FILE)),
                 ports=self.plan.port_range,
             )
@@ -85,7 +85,9 @@ class Head:
             engine = self._engine.start()
             self._event_log.check_fence()
             number = self._recovered.journal.incarnation
-            publish_head(self.run_dir, self.plan, self._me, number, self._door.port, engine)
+            publish_head(
+                self.run_dir, self.plan, self._identity, number, self._worker_server.port, engine
+            )
             while not (self._task_scheduler.finished or self.told_to_go or self._early_end()):
                 self._round()
             return self._finish()
@@ -103,7 +105,7 @@ class Head:
         finally:
             self._engine.stop()
             self._workers.close()
-            self._door.close()
+            self._worker_server.close()
             self._recovered.close()
 
     def _round(self) -> None:

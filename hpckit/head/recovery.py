@@ -62,7 +62,7 @@ def head_identity(plan: Plan) -> HeadIdentity:
     )
 
 
-def recover_run(run_dir: RunDir, plan: Plan, me: HeadIdentity) -> RecoveredRun:
+def recover_run(run_dir: RunDir, plan: Plan, identity: HeadIdentity) -> RecoveredRun:
     """Fence the head before, replay what it wrote, credit what the spools hold.
 
     Raises:
@@ -71,7 +71,7 @@ def recover_run(run_dir: RunDir, plan: Plan, me: HeadIdentity) -> RecoveredRun:
         StorageError: the run directory cannot be read or written.
     """
     heads = [job.job_id for job in read_jobs(run_dir) if job.role in HEAD_ROLES]
-    if me.job_id in heads[:-1]:
+    if identity.job_id in heads[:-1]:
         raise FencedError(f"job {heads[-1]} carries the head of {plan.run} now; this one leaves")
     state = load_state(run_dir, plan.tasks)
     request = read_request(run_dir, state)
@@ -82,10 +82,10 @@ def recover_run(run_dir: RunDir, plan: Plan, me: HeadIdentity) -> RecoveredRun:
     journal = open_journal(
         run_dir,
         run=plan.run,
-        nonce=me.nonce,
-        job_id=me.job_id,
-        node=me.node,
-        pid=me.pid,
+        nonce=identity.nonce,
+        job_id=identity.job_id,
+        node=identity.node,
+        pid=identity.pid,
         t=time.time(),
         resume=request.id if request else "",
         again=sorted(again),
@@ -110,7 +110,7 @@ def recover_run(run_dir: RunDir, plan: Plan, me: HeadIdentity) -> RecoveredRun:
 def publish_head(
     run_dir: RunDir,
     plan: Plan,
-    me: HeadIdentity,
+    identity: HeadIdentity,
     incarnation: int,
     port: int,
     engine: dict[str, Any],
@@ -124,9 +124,9 @@ def publish_head(
         run=plan.run,
         backend=plan.backend,
         incarnation=incarnation,
-        **vars(me),
+        **vars(identity),
         worker_port=port,
         engine=engine,
     )
     publish_address(run_dir, address)
-    say(f"listening for workers at {me.hosts[0]} port {port}")
+    say(f"listening for workers at {identity.hosts[0]} port {port}")

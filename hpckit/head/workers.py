@@ -59,14 +59,14 @@ class Workers:
         run_dir: RunDir,
         plan: Plan,
         *,
-        door: WorkerServer,
+        worker_server: WorkerServer,
         engine: Engine,
         task_scheduler: TaskScheduler,
         event_log: EventLog,
     ) -> None:
         self._run_dir = run_dir
         self._plan = plan
-        self._door = door
+        self._worker_server = worker_server
         self._engine = engine
         self._task_scheduler = task_scheduler
         self._event_log = event_log
@@ -97,11 +97,11 @@ class Workers:
     @property
     def any_here(self) -> bool:
         """True if a worker is still here."""
-        return bool(self._door.workers)
+        return bool(self._worker_server.workers)
 
     def poll_workers(self, timeout_s: float) -> None:
         """Take what the door has to tell, waiting at most so long."""
-        for event in self._door.poll(timeout_s):
+        for event in self._worker_server.poll(timeout_s):
             match event:
                 case WorkerJoined(worker):
                     self._came(worker)
@@ -133,14 +133,14 @@ class Workers:
             self._returned_undone.pop(worker, None)
             return
         self._returned_undone[worker] += 1
-        busy = self._task_scheduler.bundles_of(worker) or self._door.drains(worker)
+        busy = self._task_scheduler.bundles_of(worker) or self._worker_server.drains(worker)
         if self._returned_undone[worker] < MAX_RETURNED_UNDONE or busy:
             return
         del self._returned_undone[worker]
         text = f"worker {worker} is sent home, all that it was sent came back: {why}"
         say(text)
         self._event_log.note(Noted(t=time.time(), text=text))
-        self._door.say({"stop": why}, worker)
+        self._worker_server.say({"stop": why}, worker)
 
     def decide_lost_bundles(self) -> None:
         """Decide on bundles that the engine gave up a moment ago.
@@ -156,7 +156,7 @@ class Workers:
             sent = self._task_scheduler.sent.get(lost.bundle)
             if sent and not sent.worker:
                 self._count_never_started(lost.why)
-            if sent and not self._door.drains(sent.worker):
+            if sent and not self._worker_server.drains(sent.worker):
                 settled.setdefault(sent.worker, []).append(lost)
         for worker, losses in settled.items():
             self._lose(worker, {lost.bundle: lost.why for lost in losses}, blame="task")
@@ -192,7 +192,7 @@ class Workers:
         joined = {worker.job_id for worker in here}
         dismissed, notes = self._autoscaler.look(joined, self._idle(here), work)
         for name in dismissed:
-            self._door.say({"stop": "no work is left for it"}, name)
+            self._worker_server.say({"stop": "no work is left for it"}, name)
         for text in notes:
             say(text)
             self._event_log.note(Noted(t=time.time(), text=text))
@@ -214,7 +214,7 @@ class Workers:
 
     def stop_all(self, why: str) -> None:
         """Tell every worker to leave."""
-        self._door.say({"stop": why})
+        self._worker_server.say({"stop": why})
 
     def close(self) -> None:
         """Ask Slurm no more; idempotent."""
@@ -222,7 +222,9 @@ class Workers:
         self._autoscaler.close()
 
     def _came(self, worker: WorkerInfo) -> None:
-        self._allow_files_of(len(self._door.workers))  # more may have been added than planned
+        self._allow_files_of(
+            len(self._worker_server.workers)
+        )  # more may have been added than planned
         say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
         self._exit_reasons.came(worker)
         self._autoscaler.came(worker.job_id)
@@ -274,7 +276,11 @@ class Workers:
         return self._task_scheduler.state.workers[worker].joined
 
     def _staying(self) -> list[WorkerInfo]:
-        return [w for name, w in self._door.workers.items() if not self._door.drains(name)]
+        return [
+            w
+            for name, w in self._worker_server.workers.items()
+            if not self._worker_server.drains(name)
+        ]
 
     def _idle(self, here: list[WorkerInfo]) -> list[str]:
         """Return who has nothing to do; nobody while a bundle is on its way to somebody."""

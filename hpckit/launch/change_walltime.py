@@ -11,7 +11,7 @@ from hpckit.common.io_retry import retry_io
 from hpckit.errors import StorageError
 from hpckit.launch.directives import key_of
 from hpckit.launch.jobs import warning_directive
-from hpckit.launch.partition import Place
+from hpckit.launch.partition import PartitionChoice
 from hpckit.launch.walltime import choose_walltime, warning_s
 from hpckit.model.plan import JobPlan, Plan
 from hpckit.model.site import Partition, Site
@@ -20,7 +20,7 @@ from hpckit.run.rundir import RunDir, write_atomically
 
 
 @contextmanager
-def lasting(run_dir: RunDir, plan: Plan, walltime_s: int | None) -> Iterator[list[str]]:
+def with_new_walltime(run_dir: RunDir, plan: Plan, walltime_s: int | None) -> Iterator[list[str]]:
     """Have the jobs that are submitted in the block run so long, cut to what their partitions
     allow; give what was cut, in words for the user. When the block fails, all is as before.
 
@@ -42,7 +42,7 @@ def lasting(run_dir: RunDir, plan: Plan, walltime_s: int | None) -> Iterator[lis
 
 
 def _with_walltime(plan: Plan, site: Site, wish_s: int, notes: list[str]) -> Plan:
-    times = [choose_walltime(wish_s, _place(site, job), notes) for job in plan.jobs]
+    times = [choose_walltime(wish_s, _partition_choice(site, job), notes) for job in plan.jobs]
     head_s, worker_s = times[0], times[-1]  # one job, or the head's and the workers'
     warned = warning_directive(head_s)
     return replace(
@@ -51,7 +51,7 @@ def _with_walltime(plan: Plan, site: Site, wish_s: int, notes: list[str]) -> Pla
         worker=replace(plan.worker, walltime_s=worker_s),
         warning_s=warning_s(head_s),
         jobs=tuple(
-            _timed(job, time_s, warned) for job, time_s in zip(plan.jobs, times, strict=True)
+            _with_times(job, time_s, warned) for job, time_s in zip(plan.jobs, times, strict=True)
         ),
     )
 
@@ -65,7 +65,7 @@ def _written(run_dir: RunDir, plan: Plan) -> Iterator[None]:
     before = retry_io(lambda: {path: path.read_text() for path in files}, f"read {run_dir.root}")
     try:
         for path, job in zip(paths, plan.jobs, strict=True):
-            write_atomically(path, _retimed(before[path], job), mode=0o700)
+            write_atomically(path, _with_time(before[path], job), mode=0o700)
         write_atomically(run_dir.plan, plan.to_json())
         yield
     except BaseException:
@@ -75,7 +75,7 @@ def _written(run_dir: RunDir, plan: Plan) -> Iterator[None]:
         raise
 
 
-def _place(site: Site, job: JobPlan) -> Place:
+def _partition_choice(site: Site, job: JobPlan) -> PartitionChoice:
     """Return where a job goes, by its directives; of limits, what the site says of that place:
     of entries with one partition, the one that has most of the job's QOS and constraint."""
     words = {key_of(line): line.partition("=")[2] for line in job.directives}
@@ -89,15 +89,17 @@ def _place(site: Site, job: JobPlan) -> Place:
     ]
     like = sorted(entries, key=lambda e: (e.qos == qos, e.constraint == constraint))
     limits = like[-1] if like else Partition()
-    return Place(limits=limits, partition=partition, account="", qos=qos, constraint=constraint)
+    return PartitionChoice(
+        limits=limits, partition=partition, account="", qos=qos, constraint=constraint
+    )
 
 
-def _timed(job: JobPlan, walltime_s: int, warned: str) -> JobPlan:
+def _with_times(job: JobPlan, walltime_s: int, warned: str) -> JobPlan:
     new = {"--time": f"--time={slurm_time(walltime_s)}", "--signal": warned}
     return replace(job, directives=tuple(new.get(key_of(line), line) for line in job.directives))
 
 
-def _retimed(script: str, job: JobPlan) -> str:
+def _with_time(script: str, job: JobPlan) -> str:
     """Return a script with the times of the job's directives."""
     for line in job.directives:
         if key_of(line) in ("--time", "--signal"):

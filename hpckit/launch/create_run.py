@@ -25,7 +25,7 @@ _HINT = "Make room, or choose another place with run_root or $HPCKIT_RUNS."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contents:
+class RunFiles:
     """The texts that are written into a run directory; each is one JSON document."""
 
     plan: Plan
@@ -62,7 +62,7 @@ def new_run_dir(plan: Plan) -> Iterator[RunDir]:
         raise
 
 
-def write_run_dir(run_dir: RunDir, contents: Contents) -> MissingInputs:
+def write_run_dir(run_dir: RunDir, contents: RunFiles) -> MissingInputs:
     """Write everything; the plan comes last, because a directory with a plan is a run.
 
     Returns the inputs that are not there: something may make them before their tasks begin.

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_DEFERRED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def held_interrupts() -> Iterator[None]:
+def deferred_signals() -> Iterator[None]:
     """Let no interrupt come between the block's steps; what came is delivered at its end.
 
     Only the main thread gets signals; in another, nothing needs to be held.
@@ -25,7 +25,7 @@ def held_interrupts() -> Iterator[None]:
     def note(number: int, _frame: FrameType | None) -> None:
         came.append(number)
 
-    before = {number: signal.signal(number, note) for number in _HELD}
+    before = {number: signal.signal(number, note) for number in _DEFERRED}
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hpckit.errors import InputError
-from hpckit.launch.partition import Place
+from hpckit.launch.partition import PartitionChoice
 from hpckit.model.site import Site
 
 #: Options of which one excludes or undoes another: a later one replaces all of its group.
@@ -69,13 +69,13 @@ def literal(path: str) -> str:
     return path.replace("%", "%%")
 
 
-def place_directives(place: Place) -> list[str]:
+def partition_directives(choice: PartitionChoice) -> list[str]:
     """Return the directives that say where a job goes."""
     named = (
-        ("--partition", place.partition),
-        ("--account", place.account),
-        ("--qos", place.qos),
-        ("--constraint", place.constraint),
+        ("--partition", choice.partition),
+        ("--account", choice.account),
+        ("--qos", choice.qos),
+        ("--constraint", choice.constraint),
     )
     return [f"{key}={value}" for key, value in named if value]
 

@@ -14,7 +14,7 @@ from hpckit.run.state import DONE, RunState
 from hpckit.run.tasks import read_tasks
 
 #: Size in bytes and time of last change in nanoseconds; None for what is not there.
-Mark = tuple[int, int] | None
+InputMark = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Changed:
     inputs: tuple[str, ...]
 
 
-def mark(path: str) -> Mark:
+def mark(path: str) -> InputMark:
     """Return what a file is like now."""
     try:
         about = os.stat(path)  # noqa: PTH116 - a million times, pathlib counts
@@ -34,7 +34,7 @@ def mark(path: str) -> Mark:
     return about.st_size, about.st_mtime_ns
 
 
-def inputs_line(index: int, marks: Iterable[Mark]) -> str:
+def inputs_line(index: int, marks: Iterable[InputMark]) -> str:
     """Return the line of ``inputs.jsonl`` for a task: its index and its inputs' marks."""
     return json.dumps([index, *marks]) + "\n"
 
@@ -46,7 +46,7 @@ class MissingInputs:
         self.tasks = 0
         self._first = ""
 
-    def marks(self, task: Task) -> list[Mark]:
+    def marks(self, task: Task) -> list[InputMark]:
         """Return what the task's inputs are like now, and count it if one is missing."""
         marks = [mark(path) for path in task.inputs]
         if None in marks:
@@ -92,7 +92,7 @@ def _compare(marks: Iterator[str], tasks: Iterator[str]) -> Iterator[Changed]:
             yield Changed(index, paths)
 
 
-def gone_outputs(run_dir: RunDir, state: RunState) -> list[int]:
+def missing_outputs(run_dir: RunDir, state: RunState) -> list[int]:
     """Return the done tasks of which a declared output is no longer there.
 
     Raises:
@@ -102,7 +102,7 @@ def gone_outputs(run_dir: RunDir, state: RunState) -> list[int]:
     return [task.index for task in done if None in map(mark, task.outputs)]
 
 
-def marks_now(run_dir: RunDir, indices: Collection[int]) -> str:
+def current_marks(run_dir: RunDir, indices: Collection[int]) -> str:
     """Return ``inputs.jsonl`` with the inputs of these tasks as they are now.
 
     It is ``""`` when no task is meant, and when none has inputs.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpckit.engines.registry import ENGINES
-from hpckit.launch.directives import adapt, literal, place_directives
-from hpckit.launch.partition import Places
+from hpckit.launch.directives import adapt, literal, partition_directives
+from hpckit.launch.partition import PartitionChoices
 from hpckit.launch.resources import Sizes
 from hpckit.launch.walltime import warning_s
 from hpckit.model.plan import JobPlan, Plan
@@ -57,7 +57,7 @@ class Jobs:
     run_dir: str
     cwd: str
     site: Site
-    places: Places
+    choices: PartitionChoices
     sizes: Sizes
     user: tuple[str, ...] = ()
 
@@ -128,12 +128,12 @@ class Jobs:
 
     def _job(self, role: str, log: str, resources: Sequence[str]) -> JobPlan:
         name = f"{self.run}.workers" if role == "workers" else self.run
-        place = self.places.workers if role == "workers" else self.places.head
+        choice = self.choices.workers if role == "workers" else self.choices.head
         lines = [
             f"--job-name={name}",
             f"--output={literal(self.run_dir)}/logs/{log}",
             f"--chdir={self.cwd}",
-            *place_directives(place),
+            *partition_directives(choice),
             *resources,
             "--requeue",
             "--open-mode=append",

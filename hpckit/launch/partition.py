@@ -10,7 +10,7 @@ from hpckit.model.site import Partition, Site
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class PartitionChoice:
     """Where in the cluster the jobs go; ``""`` leaves a thing to Slurm."""
 
     limits: Partition  # what the partition allows
@@ -26,32 +26,34 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class PartitionChoices:
     """Where the head goes, and where its workers: often, but not always, the same.
 
     Capacity that is taken back is cheap for workers, and a nuisance for a head.
     """
 
-    head: Place
-    workers: Place
+    head: PartitionChoice
+    workers: PartitionChoice
 
 
-def find_places(site: Site, request: Request) -> Places:
+def choose_partitions(site: Site, request: Request) -> PartitionChoices:
     """Return where the jobs go: flags first, then the partition's entry, then the site's.
 
     Raises:
         InputError: the site does not know a partition, or demands what nobody gave.
     """
     name = request.partition or _queue_of_qos(site, request.qos)
-    head = _find_place(site, request, name, request.qos)
+    head = _choose_partition(site, request, name, request.qos)
     if not request.worker_partition:
-        return Places(head=head, workers=head)
+        return PartitionChoices(head=head, workers=head)
     name = request.worker_partition
     own_qos = site.partitions[name].qos if name in site.partitions else ""
-    return Places(head=head, workers=_find_place(site, request, name, own_qos or request.qos))
+    return PartitionChoices(
+        head=head, workers=_choose_partition(site, request, name, own_qos or request.qos)
+    )
 
 
-def _find_place(site: Site, request: Request, name: str, qos: str) -> Place:
+def _choose_partition(site: Site, request: Request, name: str, qos: str) -> PartitionChoice:
     name = name or site.default_partition
     if not name and len(site.partitions) == 1:
         name = next(iter(site.partitions))
@@ -68,15 +70,15 @@ def _find_place(site: Site, request: Request, name: str, qos: str) -> Place:
         )
     else:
         limits = Partition()
-    place = Place(
+    choice = PartitionChoice(
         limits=limits,
         partition=name if limits.partition is None else limits.partition,
         account=request.account or limits.account or site.account,
         qos=qos or limits.qos or site.qos,
         constraint=limits.constraint or site.constraint,
     )
-    _check_required(site, request, place)
-    return place
+    _check_required(site, request, choice)
+    return choice
 
 
 def _queue_of_qos(site: Site, qos: str) -> str:
@@ -85,10 +87,10 @@ def _queue_of_qos(site: Site, qos: str) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def _check_required(site: Site, request: Request, place: Place) -> None:
+def _check_required(site: Site, request: Request, choice: PartitionChoice) -> None:
     given = {option.partition("=")[0].removeprefix("--") for option in request.sbatch}
     for what in site.require:
-        if not getattr(place, what) and what not in given:
+        if not getattr(choice, what) and what not in given:
             flag = "--sbatch --constraint=NAME" if what == "constraint" else f"--{what} NAME"
             raise InputError(
                 f"site {site.name!r} demands {_a(what)} for every job, and none was given",

@@ -12,7 +12,7 @@ from hpckit.errors import InputError
 from hpckit.launch.directives import check_site_directives, check_user_directives
 from hpckit.launch.jobs import Jobs
 from hpckit.launch.naming import check_path, refuse_node_local, run_name, run_root
-from hpckit.launch.partition import find_places
+from hpckit.launch.partition import choose_partitions
 from hpckit.launch.request import Request
 from hpckit.launch.resources import choose_sizes
 from hpckit.launch.walltime import warning_s
@@ -38,15 +38,15 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     check_user_directives(request.sbatch)
     check_site_directives(site)
     backend, shape, notes = _engine(request)
-    places = find_places(site, request)
-    sizes = choose_sizes(bag, request, site, places, (backend, shape))
+    choices = choose_partitions(site, request)
+    sizes = choose_sizes(bag, request, site, choices, (backend, shape))
     run = run_name(bag.name, request)
     settings = task_settings(bag, run)
     _check_cwd(settings.cwd or bag.submitted_from, site)
     run_dir = f"{run_root(site, request)}/{run}"
     cwd = settings.cwd or bag.submitted_from
     of_run = Jobs(
-        run=run, run_dir=run_dir, cwd=cwd, site=site, places=places, sizes=sizes,
+        run=run, run_dir=run_dir, cwd=cwd, site=site, choices=choices, sizes=sizes,
         user=request.sbatch,
     )  # fmt: skip
     return Plan(

@@ -14,7 +14,7 @@ from hpckit.model.site import Site
 from hpckit.model.task_template import Recipe
 
 
-def absent(bag: Bag, site: Site) -> Iterator[str]:
+def preflight_notes(bag: Bag, site: Site) -> Iterator[str]:
     """Yield words on a working directory and a program that cannot be found.
 
     A program on PATH is looked for only where no module and no shell line of site or bag may

@@ -12,7 +12,7 @@ from typing import Final
 
 from hpckit.engines.registry import ENGINES
 from hpckit.errors import InputError
-from hpckit.launch.partition import Place, Places
+from hpckit.launch.partition import PartitionChoice, PartitionChoices
 from hpckit.launch.request import Request
 from hpckit.launch.walltime import choose_walltime
 from hpckit.model.bag import Bag
@@ -47,13 +47,13 @@ class Sizes:
 
 
 @dataclass
-class _Case:
+class _SizeInputs:
     """All that the sizes depend on, and the notes made on the way."""
 
     bag: Bag
     request: Request
     site: Site
-    place: Place
+    choice: PartitionChoice
     backend: Backend
     shape: Shape
     notes: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class _Case:
     @property
     def limits(self) -> Partition:
         """The resources that a node has for a worker: all, unless the head sits on the only one."""
-        limits, shape = self.place.limits, self.site.emulated
+        limits, shape = self.choice.limits, self.site.emulated
         if self.shape == "array" and self.site.scheduler == "emulated" and shape.nodes == 1:
             cores, memory = shape.cpus - HEAD_CORES, shape.memory_mib - HEAD_MEMORY_MIB
             return limits.model_copy(update={"cores": max(0, cores), "memory_mib": max(0, memory)})
@@ -84,14 +84,14 @@ class _Case:
 
 
 def choose_sizes(
-    bag: Bag, request: Request, site: Site, places: Places, engine: tuple[Backend, Shape]
+    bag: Bag, request: Request, site: Site, choices: PartitionChoices, engine: tuple[Backend, Shape]
 ) -> Sizes:
     """Return the sizes of head and workers.
 
     Raises:
         InputError: no node of the workers' partition can hold one task.
     """
-    case = _Case(bag, request, site, places.workers, *engine)
+    case = _SizeInputs(bag, request, site, choices.workers, *engine)
     _check_task_fits(case)
     cores = _cores(case)
     slots = _slots(case, cores)
@@ -99,14 +99,14 @@ def choose_sizes(
     job_memory = memory + case.engine_mib(slots) + case.beside_mib
     if bag.task.resources.memory_mib:
         slots = min(slots, memory // bag.task.resources.memory_mib)
-    walltime_s = choose_walltime(case.walltime_wish_s, places.workers, case.notes)
+    walltime_s = choose_walltime(case.walltime_wish_s, choices.workers, case.notes)
     gpus = slots * bag.task.resources.gpus
     worker = Size(cores=cores, memory_mib=memory, walltime_s=walltime_s, gpus=gpus)
     return Sizes(
         head=Size(
             cores=HEAD_CORES,
-            memory_mib=min(HEAD_MEMORY_MIB, places.head.limits.memory_mib or HEAD_MEMORY_MIB),
-            walltime_s=_head_walltime_s(case, places),
+            memory_mib=min(HEAD_MEMORY_MIB, choices.head.limits.memory_mib or HEAD_MEMORY_MIB),
+            walltime_s=_head_walltime_s(case, choices),
         ),
         worker=worker,
         workers=_workers(case, worker, job_memory, slots),
@@ -115,16 +115,16 @@ def choose_sizes(
     )
 
 
-def _head_walltime_s(case: _Case, places: Places) -> int:
+def _head_walltime_s(case: _SizeInputs, choices: PartitionChoices) -> int:
     """Return how long the head may run; what cuts it is noted once, if both are in one queue."""
     notes: list[str] = []
-    walltime_s = choose_walltime(case.walltime_wish_s, places.head, notes)
-    if places.head != places.workers:
+    walltime_s = choose_walltime(case.walltime_wish_s, choices.head, notes)
+    if choices.head != choices.workers:
         case.notes += [f"head's {note}" for note in notes]
     return walltime_s
 
 
-def _check_task_fits(case: _Case) -> None:
+def _check_task_fits(case: _SizeInputs) -> None:
     needed, limits = case.bag.task.resources, case.limits
     least_mib = max(1, needed.memory_mib) + case.engine_mib(1) + case.beside_mib
     others = f"the head and {case.backend} take" if case.beside_mib else f"{case.backend} takes"
@@ -137,19 +137,19 @@ def _check_task_fits(case: _Case) -> None:
     ):
         if has is not None and need > has:
             raise InputError(
-                f"one task needs {what}, but a node of {case.place.title} of site "
+                f"one task needs {what}, but a node of {case.choice.title} of site "
                 f"{case.site.name!r} has {has} for it",
-                hint=_way_out(case),
+                hint=_hint(case),
             )
 
 
-def _way_out(case: _Case) -> str:
-    if case.shape == "array" and case.limits is not case.place.limits:
+def _hint(case: _SizeInputs) -> str:
+    if case.shape == "array" and case.limits is not case.choice.limits:
         return "The head has a job of its own here: try --shape allocation, where they share."
     others = [
         name
         for name, entry in case.site.partitions.items()
-        if name != case.place.partition and _differs(entry, case.place.limits)
+        if name != case.choice.partition and _differs(entry, case.choice.limits)
     ]
     if others:
         return f"Ask for less in [task.resources], or try --partition {' or '.join(others)}."
@@ -163,13 +163,13 @@ def _differs(entry: Partition, limits: Partition) -> bool:
     )  # fmt: skip
 
 
-def _cores(case: _Case) -> int:
+def _cores(case: _SizeInputs) -> int:
     limits, task = case.limits, case.bag.task.resources
     wish = case.request.cores or case.bag.workers.cores
     cores = wish or min(limits.cores or task.cores, case.request.tasks * task.cores)
     if limits.cores is not None and cores > limits.cores:
         case.notes.append(
-            f"cores per worker: {limits.cores}, not {cores}; {case.place.title} has no more"
+            f"cores per worker: {limits.cores}, not {cores}; {case.choice.title} has no more"
         )
         cores = limits.cores
     if cores < task.cores:
@@ -185,7 +185,7 @@ def _cores(case: _Case) -> int:
     return cores
 
 
-def _slots_by_memory(case: _Case) -> int | None:
+def _slots_by_memory(case: _SizeInputs) -> int | None:
     """Return for how many tasks at a time the engine fits on a node beside one task."""
     if case.limits.memory_mib is None:
         return None
@@ -194,7 +194,7 @@ def _slots_by_memory(case: _Case) -> int | None:
     return max(1, (case.limits.memory_mib - needed) // facts.slot_mib)
 
 
-def _slots(case: _Case, cores: int) -> int:
+def _slots(case: _SizeInputs, cores: int) -> int:
     """Return how many tasks run at a time on a worker, by its cores and GPUs."""
     task, limits = case.bag.task.resources, case.limits
     slots = cores // task.cores
@@ -203,7 +203,7 @@ def _slots(case: _Case, cores: int) -> int:
     return slots
 
 
-def _memory(case: _Case, cores: int, slots: int) -> int:
+def _memory(case: _SizeInputs, cores: int, slots: int) -> int:
     """Return what the tasks of one worker may use."""
     task, limits, budget = case.bag.task.resources, case.limits, case.bag.retries
     taken = case.engine_mib(slots) + case.beside_mib
@@ -222,13 +222,13 @@ def _memory(case: _Case, cores: int, slots: int) -> int:
         return memory
     at_a_time = f": {most // task.memory_mib} tasks at a time" if task.memory_mib else ""
     case.notes.append(
-        f"memory per worker: {most} MiB, not {memory}; a node of {case.place.title} has no "
+        f"memory per worker: {most} MiB, not {memory}; a node of {case.choice.title} has no "
         f"more beside {case.backend} itself{at_a_time}"
     )
     return most
 
 
-def _workers(case: _Case, worker: Size, job_memory_mib: int, slots: int) -> int:
+def _workers(case: _SizeInputs, worker: Size, job_memory_mib: int, slots: int) -> int:
     flag, wish = case.request.nodes, case.bag.workers.count
     workers = flag or wish or DEFAULT_WORKERS
     if not ENGINES[case.backend].joins:
@@ -253,12 +253,12 @@ def _workers(case: _Case, worker: Size, job_memory_mib: int, slots: int) -> int:
     return workers
 
 
-def _most_workers(case: _Case, worker: Size, job_memory_mib: int) -> list[tuple[int, str]]:
-    limits, site = case.place.limits, case.site
+def _most_workers(case: _SizeInputs, worker: Size, job_memory_mib: int) -> list[tuple[int, str]]:
+    limits, site = case.choice.limits, case.site
     found: list[tuple[int, str]] = []
     if case.shape == "allocation":
         if limits.max_nodes is not None:
-            found.append((limits.max_nodes, f"a job in {case.place.title} has no more nodes"))
+            found.append((limits.max_nodes, f"a job in {case.choice.title} has no more nodes"))
         return found
     if case.request.max_workers is not None:
         found.append((case.request.max_workers, f"--max-workers is {case.request.max_workers}"))
@@ -267,12 +267,12 @@ def _most_workers(case: _Case, worker: Size, job_memory_mib: int) -> list[tuple[
             why = f"you may have {submitted} jobs there, the head's among them"
             found.append((max(1, submitted - 1), why))
     if site.scheduler == "emulated":
-        room = _room(site, worker, job_memory_mib)
+        room = _free_resources(site, worker, job_memory_mib)
         found.append((max(1, room), "the emulated nodes have no room for more beside the head"))
     return found
 
 
-def _room(site: Site, worker: Size, job_memory_mib: int) -> int:
+def _free_resources(site: Site, worker: Size, job_memory_mib: int) -> int:
     """Return how many workers the emulated nodes hold at once, with the head on one of them."""
     shape = site.emulated
 

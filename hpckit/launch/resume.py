@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from hpckit.errors import InputError
-from hpckit.launch.change_walltime import lasting
-from hpckit.launch.inputs import changed_inputs, gone_outputs, marks_now
+from hpckit.launch.change_walltime import with_new_walltime
+from hpckit.launch.inputs import changed_inputs, current_marks, missing_outputs
 from hpckit.launch.submit import Submitted, mark_cancelled, resubmit
 from hpckit.model.units import counted
 from hpckit.run.jobs import SubmittedJob, read_jobs
@@ -79,8 +79,8 @@ def resume_run(
         StorageError: the run directory cannot be read or written.
         SchedulerError: sbatch refused.
     """
-    status = _ended(run_dir)
-    stale = _stale(run_dir, status)
+    status = _require_ended(run_dir)
+    stale = _stale_tasks(run_dir, status)
     pending = read_request(run_dir, status.record)
     asked = ResumeRequest(
         id=uuid.uuid4().hex,
@@ -93,16 +93,16 @@ def resume_run(
     if status.record.left + len(tasks_again(request, status.record)) == 0:
         return Resumed((), (*notes, f"{status.plan.run}: nothing is left to do"))
     _check_failures(status, request)
-    marks = marks_now(run_dir, request.done)
+    marks = current_marks(run_dir, request.done)
     write_atomically(run_dir.resume, msgspec.json.encode(request).decode())
-    with lasting(run_dir, status.plan, walltime_s) as cut:
+    with with_new_walltime(run_dir, status.plan, walltime_s) as cut:
         submitted = _resubmit(run_dir)
     if marks:
         write_atomically(run_dir.inputs, marks)
     return Resumed(submitted.jobs, (*notes, *cut))
 
 
-def _ended(run_dir: RunDir) -> RunStatus:
+def _require_ended(run_dir: RunDir) -> RunStatus:
     """Return how a run is; refuse one that goes on."""
     status = read_status(run_dir)
     if status.word not in FINAL:
@@ -113,14 +113,14 @@ def _ended(run_dir: RunDir) -> RunStatus:
     return status
 
 
-def _stale(run_dir: RunDir, status: RunStatus) -> ResumeRequest:
+def _stale_tasks(run_dir: RunDir, status: RunStatus) -> ResumeRequest:
     """Return all that could be asked for."""
     changed = (task.index for task in changed_inputs(run_dir))
     return ResumeRequest(
         id="",
         failed=status.counts.failed > 0,
         changed=[index for index in changed if status.record.status[index] == DONE],
-        missing=gone_outputs(run_dir, status.record),
+        missing=missing_outputs(run_dir, status.record),
     )
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpckit.errors import SchedulerError
-from hpckit.launch.create_run import Contents, new_run_dir, write_run_dir
-from hpckit.launch.defer_signals import held_interrupts
+from hpckit.launch.create_run import RunFiles, new_run_dir, write_run_dir
+from hpckit.launch.defer_signals import deferred_signals
 from hpckit.launch.emulated_cluster import bring_up
 from hpckit.launch.jobs import first_arrays
 from hpckit.launch.naming import refuse_node_local
@@ -69,7 +69,7 @@ def submit(
         refuse_node_local(real, plan.node_tmp, "runs would be kept in")
     words = tuple(sys.argv if argv is None else argv)
     origin = provenance(argv=words, directory=bag.directory, site_origins=origins)
-    contents = _contents(bag, site, plan, origin)
+    contents = _run_files(bag, site, plan, origin)
     jobs: list[SubmittedJob] = []
     try:
         with new_run_dir(plan) as run_dir:
@@ -83,8 +83,8 @@ def submit(
     return Submitted(run_dir, tuple(jobs), (missing.note,) if missing.note else ())
 
 
-def _contents(bag: Bag, site: Site, plan: Plan, origin: dict[str, object]) -> Contents:
-    return Contents(
+def _run_files(bag: Bag, site: Site, plan: Plan, origin: dict[str, object]) -> RunFiles:
+    return RunFiles(
         plan=plan,
         scripts=render(plan),
         tasks=expand(bag),
@@ -134,14 +134,14 @@ def _submit_all(run_dir: RunDir, plan: Plan, jobs: list[SubmittedJob]) -> None:
     for role, array in _arrays(plan):
         head = next((job.job_id for job in jobs if job.role in HEAD_ROLES), "")
         after = (f"--dependency=after:{head}",) if head else ()
-        with held_interrupts():
+        with deferred_signals():
             job = submit_job(run_dir, role, slurm_bin=plan.slurm_bin, array=array, args=after)
             jobs.append(job)
 
 
 def _take_back(run_dir: RunDir, plan: Plan, jobs: list[SubmittedJob]) -> None:
     """Cancel what was submitted of a run that could not be submitted whole, and mark it."""
-    with held_interrupts():
+    with deferred_signals():
         ids = [job.job_id for job in jobs]
         try:
             scancel(ids, slurm_bin=plan.slurm_bin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from hpckit.errors import HpckitError, InputError
-from hpckit.launch.defer_signals import held_interrupts
+from hpckit.launch.defer_signals import deferred_signals
 from hpckit.launch.jobs import array_slices
 from hpckit.run.jobs import SubmittedJob, read_jobs
 from hpckit.run.rundir import RunDir, write_atomically
@@ -27,7 +27,7 @@ def add_workers(run_dir: RunDir, count: int) -> list[SubmittedJob]:
     plan = status.plan
     jobs: list[SubmittedJob] = []
     try:
-        with held_interrupts():
+        with deferred_signals():
             for array in array_slices(count, plan.max_array_size):
                 jobs.append(submit_job(run_dir, "workers", slurm_bin=plan.slurm_bin, array=array))
             _set_most(status, _most(status) + count)

@@ -14,7 +14,7 @@ from hpckit.run.events import Returned
 from hpckit.run.journal import replay
 from hpckit.run.state import DONE, FAILED
 from hpckit.run.status import RunStatus
-from hpckit.slurm.reasons import in_words
+from hpckit.slurm.pending_reasons import in_words
 from hpckit.slurm.states import JobState
 
 

@@ -128,9 +128,9 @@ class HeadDiscovery:
         pause_s = _FIRST_PAUSE_S
         while True:
             address = read_address(self.run_dir)
-            joined, why = self._look(address)
-            if address and joined:
-                return address, joined
+            client, why = self._look(address)
+            if address and client:
+                return address, client
             self._changes.say(f"waiting for the head: {why}")
             if self.watch and (leave := self.watch.look(newest_incarnation(self.run_dir))):
                 raise NothingToJoin(leave)

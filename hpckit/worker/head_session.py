@@ -47,11 +47,11 @@ class HeadSession:
         plan: Plan,
         info: WorkerInfo,
         address: Address,
-        joined: head_client.HeadClient,
+        client: head_client.HeadClient,
         node: ScratchDir,
         runner: ResidentRunner,
     ) -> None:
-        self.joined = joined
+        self.client = client
         self._plan = plan
         self._info = info
         self._address = address
@@ -84,14 +84,14 @@ class HeadSession:
                 else f"no word from the head for {GONE_AFTER_S:.0f} s")  # fmt: skip
             return self._after_the_head(leave)
         except EngineError as error:
-            self.joined.send({"left": error.message})
+            self.client.send({"left": error.message})
             raise
         finally:
             self._stop_engine()
-            self.joined.close()
+            self.client.close()
 
     def _hears_the_head(self) -> bool:
-        messages = self.joined.receive()
+        messages = self.client.receive()
         if messages is None:
             return False
         if messages:
@@ -107,7 +107,7 @@ class HeadSession:
         now = time.monotonic()
         if now - self._last_beat >= BEAT_S:
             self._last_beat = now
-            self.joined.send({"beat": time.time()})
+            self.client.send({"beat": time.time()})
 
     def _look_for_reasons(self, leave: StopFlag) -> None:
         if self._left:
@@ -128,7 +128,7 @@ class HeadSession:
             f"draining: {reason}; {self._runner.busy} bundles running, "
             f"their tasks have {human_duration(grace_s)}"
         )
-        self.joined.send({"draining": reason})
+        self.client.send({"draining": reason})
 
     def _is_drained(self) -> bool:
         if not self._runner.busy:
@@ -143,7 +143,7 @@ class HeadSession:
             time.sleep(LINGER_S)
         self._stop_engine()
         self._runner.spool.sync()
-        self.joined.send({"left": self._left})
+        self.client.send({"left": self._left})
         return self._left
 
     def _after_the_head(self, leave: StopFlag) -> str:
@@ -164,8 +164,8 @@ class HeadSession:
                 plan=self._plan,
                 worker=self._info,
                 engine=self._address.engine,
-                host=self.joined.host,
-                local_address=self.joined.own_address,
+                host=self.client.host,
+                local_address=self.client.own_address,
                 scratch=self._node,
                 runner=self._runner.settings.socket,
             )
@@ -208,7 +208,7 @@ class HeadSession:
             engine.stop()
 
     def _wait(self, leave: StopFlag) -> None:
-        handles = [self.joined.fileno()]
+        handles = [self.client.fileno()]
         if not self._left:
             handles.append(leave.fileno())
         wait_readable(handles, 0.05 if self._left else _TICK_S)

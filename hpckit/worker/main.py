@@ -109,9 +109,9 @@ class Worker:
                 return str(over)
             if met is None:
                 return self.leave.reason or self._why_leave()
-            address, joined = met
-            say(f"joined the head of {address.run} on {address.node} ({joined.host})")
-            session = HeadSession(self.plan, self.info, address, joined, self.node, self.runner)
+            address, client = met
+            say(f"joined the head of {address.run} on {address.node} ({client.host})")
+            session = HeadSession(self.plan, self.info, address, client, self.node, self.runner)
             self._begin(session)
             try:
                 left = session.run(self.leave)
@@ -172,20 +172,20 @@ class Worker:
         with self._telling:
             self.session = session
             for bundle in self.runner.running:
-                session.joined.send({"started": bundle})
+                session.client.send({"started": bundle})
 
     def _tell_started(self, bundle: str) -> None:
         """Tell the head, if there is one, that a bundle begins; one that the session's beginning
         has told of already is told twice, which changes nothing."""
         with self._telling:
             if self.session:
-                self.session.joined.send({"started": bundle})
+                self.session.client.send({"started": bundle})
 
     def _outlives_client(self) -> bool:
         """Return True if a task whose engine has ended may finish: see
         `hpckit.protocol.messages`."""
         session = self.session
-        if session is None or not session.joined.holds_lost:
+        if session is None or not session.client.holds_lost:
             return False
         # Slurm signals the engine too, which may have left before this process has heard of it.
         deadline = time.monotonic() + WARNING_ARRIVES_S

@@ -140,10 +140,10 @@ class ResidentRunner:
     def _slot(self, number: int, shared: WorkerShared) -> Slot:
         base = public_environment(self.settings.env)
         gpus = visible_gpus(base, self.settings.gpus)
-        place = SlotResources(number, self.settings.temporary, base, gpus)
+        context = SlotResources(number, self.settings.temporary, base, gpus)
         interpreter = WarmInterpreter(self.settings.python, f"{self.settings.worker}/{number}")
         worker = self.settings.worker
-        return Slot(worker, place, shared, self.time_left, self.spool, interpreter)
+        return Slot(worker, context, shared, self.time_left, self.spool, interpreter)
 
     def _accept(self) -> None:
         while not self._closing.is_set():

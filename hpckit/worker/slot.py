@@ -51,7 +51,7 @@ class Slot:
     """One of the worker's slots with all that its tasks need."""
 
     worker: str
-    place: SlotResources
+    context: SlotResources
     shared: WorkerShared
     time_left: TimeLeft
     spool: SpoolWriter
@@ -79,9 +79,9 @@ def run_bundle(bundle: Bundle, slot: Slot, cancellation: Cancellation) -> Bundle
             reason = "its engine gave it up"
         if reason:
             break
-        result = _run_safely(task, bundle.attempts[number], bundle, slot, cancellation)
-        result = _too_long(result, slot.time_left)
-        reason = _not_startable(result, slot, cancellation)
+        result = _run_guarded(task, bundle.attempts[number], bundle, slot, cancellation)
+        result = _timed_out_with_worker(result, slot.time_left)
+        reason = _start_failure(result, slot, cancellation)
         if reason:
             slot.pauses.could_not_start(reason)
             break
@@ -101,7 +101,7 @@ def run_bundle(bundle: Bundle, slot: Slot, cancellation: Cancellation) -> Bundle
     )
 
 
-def _not_startable(result: TaskResult, slot: Slot, cancellation: Cancellation) -> str:
+def _start_failure(result: TaskResult, slot: Slot, cancellation: Cancellation) -> str:
     """Return why the node could not start a task, ``""`` if it did: what a cut, a warning or
     the walltime has ended is lost as well."""
     if result.kind != "lost" or cancellation.check() or cancellation.abandoned:
@@ -111,7 +111,7 @@ def _not_startable(result: TaskResult, slot: Slot, cancellation: Cancellation) -
     return result.message or "this node cannot start tasks"
 
 
-def _too_long(result: TaskResult, time_left: TimeLeft) -> TaskResult:
+def _timed_out_with_worker(result: TaskResult, time_left: TimeLeft) -> TaskResult:
     """Return a task as timed out that went with its worker, having had all of a worker's time:
     as lost it would be begun again for ever."""
     if result.kind != "lost" or not (why := time_left.too_short(result.started_at, result.wall_s)):
@@ -119,7 +119,7 @@ def _too_long(result: TaskResult, time_left: TimeLeft) -> TaskResult:
     return replace(result, kind="timeout", message=why)
 
 
-def _run_safely(
+def _run_guarded(
     task: Task, attempt: int, bundle: Bundle, slot: Slot, cancellation: Cancellation
 ) -> TaskResult:
     """Run a task; a fault of the runner's own becomes that task's failure, not the worker's."""
@@ -137,9 +137,9 @@ def _run_task(
     task: Task, attempt: int, bundle: Bundle, slot: Slot, cancellation: Cancellation
 ) -> TaskResult:
     settings = bundle.task_settings
-    token = f"{slot.worker}/{slot.place.number}/{bundle.id}/{task.index}"
+    token = f"{slot.worker}/{slot.context.number}/{bundle.id}/{task.index}"
     try:
-        place = prepare(task, attempt, settings, slot.place, token=token)
+        context = prepare(task, attempt, settings, slot.context, token=token)
     except TaskStartError as error:
         return TaskResult(index=task.index, attempt=attempt, kind=error.kind, message=str(error))
     partials = (
@@ -150,11 +150,11 @@ def _run_task(
     task = partials.of(task)
     try:
         if task.argv:
-            result = run_command(task, attempt, settings, place, cancellation, slot.shared)
+            result = run_command(task, attempt, settings, context, cancellation, slot.shared)
         else:
             result = slot.interpreter.call(
-                task, attempt, settings, place, cancellation, slot.shared
+                task, attempt, settings, context, cancellation, slot.shared
             )
         return partials.put_in_place(result)
     finally:
-        place.remove()
+        context.remove()

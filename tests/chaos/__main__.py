@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+from tests.chaos.cluster import emulated_place, end_in_order_when_told, slurm_place
 from tests.chaos.fault_schedule import deal
-from tests.chaos.place import emulated_place, end_in_order_when_told, slurm_place
 from tests.chaos.play import play
 
 RESULTS: Final = Path("results/chaos.json")
@@ -24,11 +24,11 @@ def main() -> int:
     """Play what has not been played with this seed; return 1 on any miss."""
     options = _options()
     end_in_order_when_told()
-    log = _log(options.place, options.seed)
+    log = _log(options.slurm_site, options.seed)
     played = {} if options.fresh else _read(log)
-    place = emulated_place if options.place == "emulated" else slurm_place
-    with place() as here:
-        rounds = deal(options.place, options.seed, options.rounds, small_disk=here.small_disk)
+    slurm_site = emulated_place if options.slurm_site == "emulated" else slurm_place
+    with slurm_site() as here:
+        rounds = deal(options.slurm_site, options.seed, options.rounds, small_disk=here.small_disk)
         if options.round:
             rounds = [each for each in rounds if each.number == options.round]
         for each in rounds:
@@ -59,10 +59,10 @@ def _options() -> argparse.Namespace:
     return found
 
 
-def _log(place: str, seed: int) -> Path:
+def _log(slurm_site: str, seed: int) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpckit" / "chaos"
     cache.mkdir(parents=True, exist_ok=True)
-    return cache / f"{place}-{seed}.json"
+    return cache / f"{slurm_site}-{seed}.json"
 
 
 def _read(log: Path) -> Played:
@@ -100,7 +100,7 @@ def _summarise(options: argparse.Namespace, played: Played) -> int:
         effects.update(f for f, words in outcome["effects"].items() if "NO EFFECT" not in words)
     failed = [n for n, outcome in played.items() if not outcome["passed"]]
     least = 5 if len(played) >= 40 else 1
-    where = options.place
+    where = options.slurm_site
     checks = [_check(f"{where}: rounds that failed", len(failed), 0, not failed)]
     few = min((len(o["effects"]) for o in played.values()), default=0)
     checks.append(_check(f"{where}: least faults that took effect in a round", few, 3, few >= 3))

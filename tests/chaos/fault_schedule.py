@@ -31,25 +31,25 @@ class Round:
     faults: tuple[str, ...]
 
 
-def possible(place: str, shape: str, *, small_disk: bool) -> list[str]:
+def possible(slurm_site: str, shape: str, *, small_disk: bool) -> list[str]:
     """Return the faults that a round can have."""
     found = list(EVERYWHERE)
     if shape == "array":
         found.append("scancel-worker")
     if small_disk:
         found.append("disk-full")
-    found.append("kill-daemon" if place == "emulated" else "network-cut")
+    found.append("kill-daemon" if slurm_site == "emulated" else "network-cut")
     return found
 
 
-def deal(place: str, seed: int, rounds: int, *, small_disk: bool) -> list[Round]:
+def deal(slurm_site: str, seed: int, rounds: int, *, small_disk: bool) -> list[Round]:
     """Return rounds 1 to `rounds`; each prefers the faults that came least so far."""
     dealt: Counter[str] = Counter()
     found = []
     for number in range(1, rounds + 1):
-        chance = random.Random(f"{place} {seed} {number}")
+        chance = random.Random(f"{slurm_site} {seed} {number}")
         backend, shape = SHAPES[(number - 1) % len(SHAPES)]
-        kinds = possible(place, shape, small_disk=small_disk)
+        kinds = possible(slurm_site, shape, small_disk=small_disk)
         kinds.sort(key=lambda kind: (dealt[kind] // (1 + (kind in TWICE)), chance.random()))
         faults = kinds[:FAULTS]
         chance.shuffle(faults)

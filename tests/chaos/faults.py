@@ -57,11 +57,11 @@ def kill_engine(scene: Scene) -> Strike:
 
 
 def kill_daemon(scene: Scene) -> Strike:
-    pid = scene.place.kill_daemon()
+    pid = scene.slurm_site.kill_daemon()
 
     def evidence() -> str:
-        scene.place.slurm("squeue")
-        now = scene.place.daemon()
+        scene.slurm_site.slurm("squeue")
+        now = scene.slurm_site.daemon()
         return f"the daemon is {now}, was {pid}" if now not in (0, pid) else ""
 
     return Strike(f"kill -9 of the emulator's daemon {pid}", evidence)
@@ -69,13 +69,13 @@ def kill_daemon(scene: Scene) -> Strike:
 
 def scancel_worker(scene: Scene) -> Strike:
     job = worker_of(scene.worker()).partition("-")[0].partition("r")[0]
-    scene.place.slurm("scancel", job)
+    scene.slurm_site.slurm("scancel", job)
     return Strike(f"scancel {job}", lambda: scene.life(job, "CANCELLED"))
 
 
 def requeue(scene: Scene) -> Strike:
     job, before = scene.head_job(), scene.incarnations()
-    scene.place.slurm("scontrol", "requeue", job)
+    scene.slurm_site.slurm("scontrol", "requeue", job)
     return Strike(
         f"scontrol requeue {job}",
         lambda: scene.life(job, "REQUEUED", "CANCELLED") and scene.new_head(before),
@@ -86,16 +86,16 @@ def time_limit(scene: Scene) -> Strike:
     """The time of the head's job is up (it is warned, requeued and goes on), or a worker's."""
     if scene.shape == "array" and scene.chance.random() < 0.5:
         job = worker_of(scene.worker()).partition("-")[0].partition("r")[0]
-        scene.place.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+        scene.slurm_site.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")
         return Strike(f"TimeLimit=1 of worker job {job}", lambda: scene.life(job, "TIMEOUT"))
     job, before = scene.head_job(), scene.incarnations()
     earlier = len(scene.lives(job, "REQUEUED", "TIMEOUT"))  # another fault may have requeued it
-    scene.place.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+    scene.slurm_site.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")
 
     def evidence() -> str:
         if len(scene.lives(job, "REQUEUED", "TIMEOUT")) <= earlier:
             return ""
-        scene.place.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=20", check=False)
+        scene.slurm_site.slurm("scontrol", "update", f"JobId={job}", "TimeLimit=20", check=False)
         return scene.new_head(before) or scene.life(job, "TIMEOUT")
 
     return Strike(f"TimeLimit=1 of head job {job}", evidence)
@@ -104,23 +104,23 @@ def time_limit(scene: Scene) -> Strike:
 def preemption(scene: Scene) -> Strike:
     """A job that goes before ours wants a whole node."""
     node = node_of(scene.worker())
-    first, _ = scene.place.preempting
+    first, _ = scene.slurm_site.preempting
     words = ["--parsable", "-p", first, "-w", node, "--exclusive", "-t", "1", "-o", "/dev/null"]
-    other = scene.place.slurm("sbatch", *words, "--wrap", "sleep 3").strip().partition(";")[0]
+    other = scene.slurm_site.slurm("sbatch", *words, "--wrap", "sleep 3").strip().partition(";")[0]
     return Strike(
         f"job {other} of partition {first} wants {node}",
         lambda: next(
             (f for job in scene.jobs("head", "workers", "allocation")
              if (f := scene.life(job, "PREEMPTED"))), ""
         ),
-        lambda: void(scene.place.slurm("scancel", other, check=False)),
+        lambda: void(scene.slurm_site.slurm("scancel", other, check=False)),
     )  # fmt: skip
 
 
 def node_kill(scene: Scene) -> Strike:
     node, before, since = node_of(scene.worker()), scene.incarnations(), time.time()
     with_head = node == node_of(scene.loop())
-    scene.place.kill_node(node)
+    scene.slurm_site.kill_node(node)
 
     def evidence() -> str:
         if with_head:
@@ -128,15 +128,15 @@ def node_kill(scene: Scene) -> Strike:
         return _explained(scene, node, since)
 
     what = f"node {node} is killed" + (", the head's" if with_head else "")
-    return Strike(what, evidence, lambda: scene.place.mend_node(node))
+    return Strike(what, evidence, lambda: scene.slurm_site.mend_node(node))
 
 
 def network_cut(scene: Scene) -> Strike:
     node, before, since = node_of(scene.worker()), scene.incarnations(), time.time()
     with_head = node == node_of(scene.loop())
     job = scene.head_job()
-    assert scene.place.real
-    scene.place.real.faults.cut_network(node)
+    assert scene.slurm_site.real
+    scene.slurm_site.real.faults.cut_network(node)
 
     def evidence() -> str:
         if with_head:  # the job comes back, or has ended and waits for `hpckit resume`
@@ -144,7 +144,7 @@ def network_cut(scene: Scene) -> Strike:
         return _explained(scene, node, since)
 
     what = f"node {node} is cut off" + (", the head's" if with_head else "")
-    return Strike(what, evidence, lambda: scene.place.mend_node(node))
+    return Strike(what, evidence, lambda: scene.slurm_site.mend_node(node))
 
 
 def _explained(scene: Scene, node: str, since: float) -> str:
@@ -155,23 +155,23 @@ def _explained(scene: Scene, node: str, since: float) -> str:
 
 
 def controller_outage(scene: Scene) -> Strike:
-    scene.place.stop_controller()
+    scene.slurm_site.stop_controller()
     since = time.monotonic()
 
     def evidence() -> str:
         try:
-            scene.place.slurm("squeue")
+            scene.slurm_site.slurm("squeue")
         except RuntimeError as error:
             away = time.monotonic() - since
             return f"squeue: {str(error).splitlines()[-1]}" if away > 5 else ""
         return ""
 
-    return Strike("the controller is away", evidence, scene.place.start_controller)
+    return Strike("the controller is away", evidence, scene.slurm_site.start_controller)
 
 
 def disk_full(scene: Scene) -> Strike:
     job = scene.head_job()
-    ballast = scene.place.fill_disk()
+    ballast = scene.slurm_site.fill_disk()
 
     def evidence() -> str:
         found = scene.life(job, "FAILED")

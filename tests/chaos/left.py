@@ -19,7 +19,7 @@ def left_behind(scene: Scene, ports: set[int], limit_s: float = 40.0) -> list[st
     looks: tuple[Callable[[], list[str]], ...] = (
         lambda: _processes(scene),
         lambda: _jobs(scene),
-        lambda: _listening(ports) if scene.place.kind == "emulated" else [],
+        lambda: _listening(ports) if scene.slurm_site.kind == "emulated" else [],
         lambda: _temporary(scene),
     )
     deadline = time.monotonic() + limit_s
@@ -50,7 +50,7 @@ def _processes(scene: Scene) -> list[str]:
 
 def _jobs(scene: Scene) -> list[str]:
     own = set(scene.jobs("head", "workers", "allocation"))
-    rows = scene.place.slurm("squeue", "-h", "-o", "%i %T").splitlines()
+    rows = scene.slurm_site.slurm("squeue", "-h", "-o", "%i %T").splitlines()
     return [f"job {row}" for row in rows if row.partition(" ")[0].partition("_")[0] in own]
 
 
@@ -61,8 +61,8 @@ def _listening(ports: set[int]) -> list[str]:
 
 def _temporary(scene: Scene) -> list[str]:
     found = [p for p in scene.run_dir.rglob(".*") if p.is_file()] + strays(scene.root)
-    if scene.place.kind == "emulated":  # else each node has its own, which goes with the node
-        found += list(scene.place.node_tmp.glob("hpckit-node-*"))
+    if scene.slurm_site.kind == "emulated":  # else each node has its own, which goes with the node
+        found += list(scene.slurm_site.node_tmp.glob("hpckit-node-*"))
     return [f"file {path}" for path in found]
 
 

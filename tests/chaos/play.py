@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from hpckit.errors import HpckitError
 from tests.chaos import bag, journal
+from tests.chaos.cluster import ChaosPlace
 from tests.chaos.fault_schedule import Round
 from tests.chaos.faults import STRIKES
 from tests.chaos.left import left_behind, published_ports
-from tests.chaos.place import ChaosPlace
 from tests.chaos.scene import NoTarget, Scene, Strike, await_answer
 
 EFFECT_S: Final = {"emulated": 100.0, "slurm": 150.0}  # within which a fault takes effect
@@ -28,7 +28,7 @@ class Outcome:
     """The outcome of a round."""
 
     round: Round
-    place: str
+    slurm_site: str
     effects: dict[str, str] = field(default_factory=dict)  # fault: what was done, and its proof
     misses: list[str] = field(default_factory=list)
     resumes: int = 0
@@ -43,15 +43,15 @@ class Outcome:
         return {**asdict(self), "passed": self.passed}
 
 
-def play(place: ChaosPlace, plan: Round) -> Outcome:
+def play(slurm_site: ChaosPlace, plan: Round) -> Outcome:
     """Play a round; whatever goes wrong is in the outcome."""
-    outcome = Outcome(plan, place.kind)
+    outcome = Outcome(plan, slurm_site.kind)
     started = time.monotonic()
     name = f"c{plan.number}"
-    root = place.place.root / f"bag-{plan.number}"
+    root = slurm_site.slurm_site.root / f"bag-{plan.number}"
     root.mkdir(exist_ok=True)
     bag.lay_out(root, plan.tasks, plan.length)
-    scene = Scene(place, root, name, plan.backend, plan.shape, random.Random(plan.seed))
+    scene = Scene(slurm_site, root, name, plan.backend, plan.shape, random.Random(plan.seed))
     ports: set[int] = set()
     try:
         _submit(scene)
@@ -66,20 +66,27 @@ def play(place: ChaosPlace, plan: Round) -> Outcome:
         outcome.misses.append(f"{type(error).__name__}: {error}")
     finally:
         (root / "hold").unlink(missing_ok=True)
-        place.mend()
+        slurm_site.mend()
     outcome.seconds = round(time.monotonic() - started, 1)
     return outcome
 
 
 def _submit(scene: Scene) -> None:
-    words = ["--backend", scene.backend, "--shape", scene.shape, "--site", scene.place.place.site]
+    words = [
+        "--backend",
+        scene.backend,
+        "--shape",
+        scene.shape,
+        "--site",
+        scene.slurm_site.slurm_site.site,
+    ]
     words += ["--name", scene.name, "--walltime", "20m", "--nodes", "3"]
-    words += ["--sbatch", f"--partition={scene.place.preempting[1]}"]
-    scene.place.place.hpckit("submit", "bag.toml", *words, cwd=scene.root).expect(0)
+    words += ["--sbatch", f"--partition={scene.slurm_site.preempting[1]}"]
+    scene.slurm_site.slurm_site.hpckit("submit", "bag.toml", *words, cwd=scene.root).expect(0)
 
 
 def _state(scene: Scene) -> str:
-    answer = scene.place.place.hpckit("status", scene.name, "--json")
+    answer = scene.slurm_site.slurm_site.hpckit("status", scene.name, "--json")
     return str(answer.document["state"]) if answer.stdout.strip() else ""
 
 
@@ -87,11 +94,11 @@ def _resume_if_stopped(scene: Scene, outcome: Outcome, state: str) -> None:
     if state == "stopped":
         outcome.resumes += 1
         assert outcome.resumes <= RESUMES, f"it stopped {outcome.resumes} times"
-        scene.place.place.hpckit("resume", scene.name, cwd=scene.root).expect(0)
+        scene.slurm_site.slurm_site.hpckit("resume", scene.name, cwd=scene.root).expect(0)
 
 
 def _await_progress(scene: Scene, outcome: Outcome, ports: set[int], tasks: int) -> None:
-    deadline = time.monotonic() + END_S[scene.place.kind]
+    deadline = time.monotonic() + END_S[scene.slurm_site.kind]
     look_at = time.monotonic() + 5
     while journal.ended_tasks(scene.run_dir) < tasks:
         ports |= published_ports(scene.run_dir)
@@ -111,7 +118,7 @@ def _strike(scene: Scene, fault: str, outcome: Outcome) -> None:
         strike = _struck(scene, fault, outcome)
         if strike is None:
             return
-        proof = await_answer(strike.evidence, EFFECT_S[scene.place.kind])
+        proof = await_answer(strike.evidence, EFFECT_S[scene.slurm_site.kind])
         strike.mend()
     finally:
         later.cancel()
@@ -137,7 +144,7 @@ def _struck(scene: Scene, fault: str, outcome: Outcome) -> Strike | None:
 
 
 def _follow(scene: Scene, outcome: Outcome, ports: set[int]) -> None:
-    deadline = time.monotonic() + END_S[scene.place.kind]
+    deadline = time.monotonic() + END_S[scene.slurm_site.kind]
     while (state := _state(scene)) not in ("done", "failed", "cancelled"):
         assert time.monotonic() < deadline, f"it is still {state!r}"
         _resume_if_stopped(scene, outcome, state)
@@ -154,7 +161,7 @@ def _check(scene: Scene, plan: Round, outcome: Outcome) -> None:
         if found != wanted:
             outcome.misses.append(f"task {index} is recorded as {found}, not {wanted}")
     outcome.misses += bag.wrong_outputs(scene.root, plan.tasks)
-    counts = scene.place.place.status(scene.name)["counts"]
+    counts = scene.slurm_site.slurm_site.status(scene.name)["counts"]
     bad = sum(map(bag.is_bad, range(plan.tasks)))
     if counts != {"done": plan.tasks - bad, "failed": bad, "running": 0, "waiting": 0}:
         outcome.misses.append(f"status counts {counts}")

@@ -22,8 +22,8 @@ from typing import Any, Final
 
 from hpckit.emulator import control
 from tests.chaos import journal
-from tests.chaos.place import ChaosPlace, emulated_place, end_in_order_when_told
-from tests.support.place import await_true
+from tests.chaos.cluster import ChaosPlace, emulated_place, end_in_order_when_told
+from tests.support.slurm_site import await_true
 
 RESULTS: Final = Path("results/reclaim.json")
 SPOT: Final = "spot"
@@ -67,23 +67,23 @@ def ideal_end(lives: Sequence[Life], slots: int, work_s: float) -> float:
     return float("inf")
 
 
-def measure(place: ChaosPlace, backend: str, tasks: int) -> dict[str, Any]:
+def measure(slurm_site: ChaosPlace, backend: str, tasks: int) -> dict[str, Any]:
     """Run the bag while its workers are reclaimed; return what it came to."""
     name = f"reclaim-{backend}"
-    root = place.place.root / name
+    root = slurm_site.slurm_site.root / name
     root.mkdir()
     (root / "bag.toml").write_text(BAG.format(tasks=tasks))
-    words = ["--backend", backend, "--shape", "array", "--site", place.place.site]
+    words = ["--backend", backend, "--shape", "array", "--site", slurm_site.slurm_site.site]
     words += ["--name", name, "--nodes", str(WORKERS), "--walltime", "1h"]
     words += ["--worker-partition", SPOT]  # where capacity is taken back; the head stays
-    place.place.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
-    run_dir = place.runs / name
+    slurm_site.slurm_site.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
+    run_dir = slurm_site.runs / name
     await_true("the first task", lambda: journal.ended_tasks(run_dir), 120)
-    _take_back_until_the_end(place, name)
-    return _account(place, root, run_dir)
+    _take_back_until_the_end(slurm_site, name)
+    return _account(slurm_site, root, run_dir)
 
 
-def _take_back_until_the_end(place: ChaosPlace, name: str) -> None:
+def _take_back_until_the_end(slurm_site: ChaosPlace, name: str) -> None:
     """Reclaim as often as so many running workers are; the next time is drawn anew each time,
     which changes nothing: it does not depend on how long one has waited.
 
@@ -91,26 +91,26 @@ def _take_back_until_the_end(place: ChaosPlace, name: str) -> None:
     core from the workers that start up."""
     deadline = time.monotonic() + LONGEST_S
     running, seed = 0, 5
-    run_dir = place.runs / name
+    run_dir = slurm_site.runs / name
     while not journal.of_kind(run_dir, "ended"):
         assert time.monotonic() < deadline, f"{name} is not over after {LONGEST_S:.0f} s"
-        jobs = control.status(place.place.site)["jobs"]
+        jobs = control.status(slurm_site.slurm_site.site)["jobs"]
         now = max(0, int(jobs["running"]) - 1)  # less the head
         if now != running:
             running, seed = now, seed + 1
             control.reclaim(
                 per_hour=running * 3600 / LIFE_S, grace_s=GRACE_S, seed=seed, partition=SPOT,
-                name=place.place.site,
+                name=slurm_site.slurm_site.site,
             )  # fmt: skip
         time.sleep(0.5)
-    control.reclaim(per_hour=0, name=place.place.site)
+    control.reclaim(per_hour=0, name=slurm_site.slurm_site.site)
 
 
-def _account(place: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
+def _account(slurm_site: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
     rows = [each[0] for each in journal.final_rows(run_dir).values()]
     work_s = sum(row[7] for row in rows)
     ended = max(row[6] + row[7] for row in rows)
-    lives = _lives(place)
+    lives = _lives(slurm_site)
     began = min(life.start for life in lives)
     until_warned = [life.less(GRACE_S) for life in lives]
     ideal_s = ideal_end(until_warned, SLOTS, work_s) - began
@@ -179,11 +179,11 @@ def _start_ups(run_dir: Path, lives: Sequence[Life]) -> list[float]:
     return [at - started[worker] for worker, at in workers if worker in started]
 
 
-def _lives(place: ChaosPlace) -> list[Life]:
+def _lives(slurm_site: ChaosPlace) -> list[Life]:
     words = ["-n", "-P", "-X", "-D", "-o", "JobID,State,Start,End,Partition"]
     found: list[Life] = []
     before: Counter[str] = Counter()
-    for line in place.slurm("sacct", *words).splitlines():
+    for line in slurm_site.slurm("sacct", *words).splitlines():
         job, state, start, end, partition = line.split("|")
         if partition == SPOT and start[:1].isdigit():
             until = _unix(end) if end[:1].isdigit() else time.time()
@@ -206,8 +206,8 @@ def main() -> int:
     end_in_order_when_told()
     document: dict[str, Any] = {"schema": "hpckit.reclaim/1", "checks": [], "measured": {}}
     for backend in options.backend or ["workqueue", "ray"]:
-        with emulated_place() as place:
-            found = measure(place, backend, options.tasks)
+        with emulated_place() as slurm_site:
+            found = measure(slurm_site, backend, options.tasks)
         print(backend, json.dumps(found), flush=True)
         document["measured"][backend] = found
         missing = options.tasks - found["done"]

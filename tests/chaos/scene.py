@@ -14,8 +14,8 @@ import psutil
 
 from hpckit.errors import HpckitError
 from tests.chaos import journal
-from tests.chaos.place import ChaosPlace
-from tests.support.place import environ_of, processes_of
+from tests.chaos.cluster import ChaosPlace
+from tests.support.slurm_site import environ_of, processes_of
 
 ENGINE_PROGRAM = {"ray": "raylet", "workqueue": "work_queue_worker"}
 
@@ -43,7 +43,7 @@ class NoTarget(Exception):
 class Scene:
     """One running run."""
 
-    place: ChaosPlace
+    slurm_site: ChaosPlace
     root: Path
     name: str
     backend: str
@@ -52,7 +52,7 @@ class Scene:
 
     @property
     def run_dir(self) -> Path:
-        return self.place.runs / self.name
+        return self.slurm_site.runs / self.name
 
     def jobs(self, *roles: str) -> list[str]:
         """Return the ids of the run's jobs with one of these roles, oldest first."""
@@ -120,7 +120,7 @@ class Scene:
         """Return all of them: a job that was requeued has several."""
         return [
             f"sacct: {job_id} {state} {code}"
-            for job_id, state, code in self.place.lives()
+            for job_id, state, code in self.slurm_site.lives()
             if (job_id == job or job_id.startswith(f"{job}_")) and state in states
         ]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.place import Place, clean_environment, removed, user_environment
+from tests.support.slurm_site import SlurmSite, clean_environment, removed, user_environment
 
 
 @pytest.fixture(scope="session")
-def place() -> Iterator[Place]:
+def slurm_site() -> Iterator[SlurmSite]:
     root = Path(tempfile.mkdtemp(prefix="hk-emulated-"))  # short: it holds Unix sockets
     env = user_environment(root, clean_environment())
-    found = Place("local", root, {**env, "HPCKIT_EMULATOR_DIR": str(root / "emulator")})
+    found = SlurmSite("local", root, {**env, "HPCKIT_EMULATOR_DIR": str(root / "emulator")})
     try:
         yield found
     finally:

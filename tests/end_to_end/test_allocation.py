@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import journal
-from tests.chaos.place import ChaosPlace, emulated_place
-from tests.support.place import await_true, processes_of
+from tests.chaos.cluster import ChaosPlace, emulated_place
+from tests.support.slurm_site import await_true, processes_of
 
 BAG = """
 [task]
@@ -22,20 +22,20 @@ number = { range = "1-8" }
 
 @pytest.fixture(scope="module")
 def emulated() -> Iterator[ChaosPlace]:
-    with emulated_place() as place:
-        yield place
+    with emulated_place() as slurm_site:
+        yield slurm_site
 
 
 @pytest.mark.timeout(300)
 def test_on_one_node_the_run_goes_on_after_its_only_worker_was_killed(
     emulated: ChaosPlace,
 ) -> None:
-    place, run_dir = emulated.place, emulated.runs / "alone"
-    root: Path = place.directory("alone")
+    slurm_site, run_dir = emulated.slurm_site, emulated.runs / "alone"
+    root: Path = slurm_site.directory("alone")
     (root / "bag.toml").write_text(BAG)
     words = ["--backend", "workqueue", "--shape", "allocation", "--nodes", "1"]
-    asked = ["bag.toml", "--site", place.site, "--name", "alone", *words]
-    place.hpckit("submit", *asked, cwd=root).expect(0)
+    asked = ["bag.toml", "--site", slurm_site.site, "--name", "alone", *words]
+    slurm_site.hpckit("submit", *asked, cwd=root).expect(0)
 
     def began() -> bool:
         return (root / "ran").exists()
@@ -45,11 +45,11 @@ def test_on_one_node_the_run_goes_on_after_its_only_worker_was_killed(
     victim.kill()
     await_true("another worker", lambda: len(journal.of_kind(run_dir, "joined")) == 2, 60)
     (root / "go").touch()
-    assert place.hpckit("wait", "alone").code == 0
+    assert slurm_site.hpckit("wait", "alone").code == 0
 
     rows = journal.final_rows(run_dir)
     assert {index: found[0][2] for index, found in rows.items()} == dict.fromkeys(range(8), "ok")
-    first, second = place.status("alone")["workers"]
+    first, second = slurm_site.status("alone")["workers"]
     assert first["end_reason"] == "KILLED"
     assert second["name"] == first["name"].replace("-", "k1-", 1)
     assert len(journal.of_kind(run_dir, "opened")) == 1, "the head was not restarted"

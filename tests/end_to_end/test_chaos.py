@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos.cluster import ChaosPlace, emulated_place
 from tests.chaos.fault_schedule import EVERYWHERE, Round, deal
-from tests.chaos.place import ChaosPlace, emulated_place
 from tests.chaos.play import play
 
 ROUNDS = (
@@ -18,8 +18,8 @@ ROUNDS = (
 
 @pytest.fixture(scope="module")
 def broken_place() -> Iterator[ChaosPlace]:
-    with emulated_place() as place:
-        yield place
+    with emulated_place() as slurm_site:
+        yield slurm_site
 
 
 @pytest.mark.timeout(600)  # each wait in it has a deadline of its own

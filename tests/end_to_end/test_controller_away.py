@@ -10,9 +10,9 @@ import pytest
 
 from hpckit.emulator import control
 from tests.chaos import journal
-from tests.chaos.place import ChaosPlace, emulated_place
+from tests.chaos.cluster import ChaosPlace, emulated_place
 from tests.chaos.scene import first_word
-from tests.support.place import await_true, processes_of
+from tests.support.slurm_site import await_true, processes_of
 
 AWAY_S = 20.0
 BAG = """
@@ -26,8 +26,8 @@ TRIED = re.compile(r"cannot ask how workers ended, again in (\d+) s: ")
 
 @pytest.fixture(scope="module")
 def emulated() -> Iterator[ChaosPlace]:
-    with emulated_place() as place:
-        yield place
+    with emulated_place() as slurm_site:
+        yield slurm_site
 
 
 def pauses_told(run_dir: Path) -> list[int]:
@@ -39,20 +39,24 @@ def pauses_told(run_dir: Path) -> list[int]:
 def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away(
     emulated: ChaosPlace,
 ) -> None:
-    place, run_dir, root = emulated.place, emulated.runs / "away", emulated.place.directory("away")
+    slurm_site, run_dir, root = (
+        emulated.slurm_site,
+        emulated.runs / "away",
+        emulated.slurm_site.directory("away"),
+    )
     (root / "bag.toml").write_text(BAG)
     words = ["--backend", "workqueue", "--shape", "array", "--nodes", "2", "--max-workers", "2"]
-    asked = ["bag.toml", "--site", place.site, "--name", "away", *words]
-    place.hpckit("submit", *asked, cwd=root).expect(0)
+    asked = ["bag.toml", "--site", slurm_site.site, "--name", "away", *words]
+    slurm_site.hpckit("submit", *asked, cwd=root).expect(0)
     ran = root / "ran"
     await_true("4 tasks run", lambda: ran.exists() and len(ran.read_text().split()) >= 4, 120)
 
-    control.controller_down(AWAY_S, name=place.site)
+    control.controller_down(AWAY_S, name=slurm_site.site)
     found = processes_of(run_dir, "hpckit.worker")
     next(process for process in found if first_word(process) != "srun").kill()
     await_true("it is missed", lambda: journal.of_kind(run_dir, "left"), 30)
     await_true("three questions in vain", lambda: len(pauses_told(run_dir)) >= 3, 40)
-    status = place.status("away")
+    status = slurm_site.status("away")
     assert status["state"] == "running"
     assert "the scheduler does not answer" in status["why"]
     assert (status["counts"]["done"], status["counts"]["failed"]) == (0, 0)
@@ -65,7 +69,7 @@ def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away
     assert explained["reason"] == "FAILED"
     assert "Slurm answers again" in (run_dir / "logs" / "head-1.log").read_text()
     (root / "go").touch()
-    assert place.hpckit("wait", "away").code == 0
+    assert slurm_site.hpckit("wait", "away").code == 0
     rows = journal.final_rows(run_dir)
     assert {index: [row[2] for row in found] for index, found in rows.items()} == {
         index: ["ok"] for index in range(12)

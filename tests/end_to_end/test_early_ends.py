@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from tests.chaos import journal
-from tests.support.place import Place, await_true
+from tests.support.slurm_site import SlurmSite, await_true
 
 BAG = """
 [task]
@@ -19,33 +19,33 @@ code = ["CODE"]
 """
 
 
-def words(place: Place, name: str, code: int) -> tuple[Path, list[str]]:
-    root = place.directory(name)
+def words(slurm_site: SlurmSite, name: str, code: int) -> tuple[Path, list[str]]:
+    root = slurm_site.directory(name)
     (root / "bag.toml").write_text(BAG.replace("CODE", str(code)))
-    return root, ["bag.toml", "--backend", "pool", "--site", place.site, "--name", name]
+    return root, ["bag.toml", "--backend", "pool", "--site", slurm_site.site, "--name", name]
 
 
-def test_a_run_that_goes_wrong_is_stopped_early_when_asked_to(place: Place) -> None:
-    root, submit = words(place, "wrong", 3)
-    answer = place.hpckit("submit", *submit, "--max-failures", "5%", "--wait", cwd=root)
+def test_a_run_that_goes_wrong_is_stopped_early_when_asked_to(slurm_site: SlurmSite) -> None:
+    root, submit = words(slurm_site, "wrong", 3)
+    answer = slurm_site.hpckit("submit", *submit, "--max-failures", "5%", "--wait", cwd=root)
     assert answer.code == 1, answer.stderr
-    status = place.status("wrong")
+    status = slurm_site.status("wrong")
     assert status["state"] == "failed"
     assert 5 <= status["counts"]["failed"] < 60
     assert "--max-failures is 5" in status["why"]
 
 
-def test_closing_the_terminal_changes_nothing(place: Place) -> None:
-    root, submit = words(place, "alone", 0)
+def test_closing_the_terminal_changes_nothing(slurm_site: SlurmSite) -> None:
+    root, submit = words(slurm_site, "alone", 0)
     with subprocess.Popen(
-        place.argv("submit", *submit, "--wait"),
-        env=place.env, cwd=root, start_new_session=True,
+        slurm_site.argv("submit", *submit, "--wait"),
+        env=slurm_site.env, cwd=root, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as user:  # fmt: skip
-        run_dir = Path(place.env["HPCKIT_RUNS"]) / "alone"
+        run_dir = Path(slurm_site.env["HPCKIT_RUNS"]) / "alone"
         await_true("the first task", lambda: journal.ended_tasks(run_dir), 120)
         os.killpg(user.pid, signal.SIGHUP)  # as the kernel does when a terminal goes
         user.wait(30)
-    assert place.hpckit("wait", "alone").code == 0
-    counts = place.status("alone")["counts"]
+    assert slurm_site.hpckit("wait", "alone").code == 0
+    counts = slurm_site.status("alone")["counts"]
     assert counts == {"done": 100, "failed": 0, "running": 0, "waiting": 0}

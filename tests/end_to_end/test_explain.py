@@ -10,8 +10,8 @@ import pytest
 
 from hpckit.emulator import control
 from tests.chaos import journal
-from tests.chaos.place import ChaosPlace, emulated_place
-from tests.support.place import await_true
+from tests.chaos.cluster import ChaosPlace, emulated_place
+from tests.support.slurm_site import await_true
 
 GATED = """
 [task]
@@ -23,20 +23,20 @@ number = { range = "1-4" }
 
 @pytest.fixture(scope="module")
 def queue() -> Iterator[ChaosPlace]:
-    with emulated_place() as place:
-        yield place
+    with emulated_place() as slurm_site:
+        yield slurm_site
 
 
 def submitted(queue: ChaosPlace, name: str, bag: str, *words: str) -> Path:
-    root = queue.place.directory(name)
+    root = queue.slurm_site.directory(name)
     (root / "bag.toml").write_text(bag)
-    asked = ["--site", queue.place.site, "--name", name, *words]
-    queue.place.hpckit("submit", "bag.toml", *asked, cwd=root).expect(0)
+    asked = ["--site", queue.slurm_site.site, "--name", name, *words]
+    queue.slurm_site.hpckit("submit", "bag.toml", *asked, cwd=root).expect(0)
     return root
 
 
 def said(queue: ChaosPlace, name: str, *words: str) -> str:
-    lines: list[str] = queue.place.hpckit("explain", name, "--json", *words).document["why"]
+    lines: list[str] = queue.slurm_site.hpckit("explain", name, "--json", *words).document["why"]
     return "\n".join(lines)
 
 
@@ -56,12 +56,12 @@ def await_said(queue: ChaosPlace, name: str, words: str) -> str:
 
 def drained(queue: ChaosPlace, *numbers: int) -> None:
     for number in numbers:
-        control.drain(f"chaos-n{number}", name=queue.place.site)
+        control.drain(f"chaos-n{number}", name=queue.slurm_site.site)
 
 
 def resumed(queue: ChaosPlace, *numbers: int) -> None:
     for number in numbers:
-        control.resume(f"chaos-n{number}", name=queue.place.site)
+        control.resume(f"chaos-n{number}", name=queue.slurm_site.site)
 
 
 def answers(queue: ChaosPlace) -> bool:
@@ -80,7 +80,7 @@ def head_of(queue: ChaosPlace, name: str) -> str:
 @pytest.mark.timeout(400)
 def test_from_the_queue_to_the_end_each_hindrance_is_named_in_turn(queue: ChaosPlace) -> None:
     submitted(queue, "first", 'task.command = ["true"]\neach.n = [1]\n', "--backend", "pool")
-    assert queue.place.hpckit("wait", "first").code == 0
+    assert queue.slurm_site.hpckit("wait", "first").code == 0
     assert said(queue, "first") == "every task is done"
 
     drained(queue, 1, 2, 3, 4)
@@ -102,10 +102,10 @@ def test_from_the_queue_to_the_end_each_hindrance_is_named_in_turn(queue: ChaosP
     await_said(queue, "slow", "it runs: 2 workers are here, 4 tasks are running")
     assert "it waits for its turn or runs now" in said(queue, "slow", "--task", "2")
 
-    control.controller_down(15, name=queue.place.site)
+    control.controller_down(15, name=queue.slurm_site.site)
     assert "the scheduler does not answer" in said(queue, "slow")
     (root / "go").touch()
-    assert queue.place.hpckit("wait", "slow").code == 0
+    assert queue.slurm_site.hpckit("wait", "slow").code == 0
     assert said(queue, "slow", "--task", "2").startswith("it is done: attempt 1 on ")
     await_true("the controller to be back", lambda: answers(queue), 60)
 
@@ -118,7 +118,7 @@ each.code = [0, 3]
 retries.error = 1
 """
     submitted(queue, "bad", bag, "--backend", "pool")
-    assert queue.place.hpckit("wait", "bad").code == 1
+    assert queue.slurm_site.hpckit("wait", "bad").code == 1
     assert said(queue, "bad") == "1 task has failed for good: see `hpckit failures bad`"
     one = said(queue, "bad", "--task", "1")
     assert "its budget for error is used up (1 retry)" in one, one
@@ -127,7 +127,7 @@ retries.error = 1
         submitted(queue, name, GATED, "--backend", "pool")
         await_true("its tasks run", lambda n=name: "running" in said(queue, n), 60)
         if how == "cancel":
-            queue.place.hpckit("cancel", name).expect(0)
+            queue.slurm_site.hpckit("cancel", name).expect(0)
         else:
             queue.slurm("scancel", head_of(queue, name))
     await_said(queue, "ended", "CANCELLED")
@@ -146,15 +146,15 @@ task.resources.cores = 2
     await_true("the first task", lambda: journal.ended_tasks(queue.runs / "short"), 90)
     found = await_said(queue, "short", "no worker lives long enough (")
     assert "s left of the walltime); the longest has " in found
-    queue.place.hpckit("cancel", "short").expect(0)
+    queue.slurm_site.hpckit("cancel", "short").expect(0)
 
 
 def test_a_task_for_which_no_worker_is_large_enough_is_refused_at_once(queue: ChaosPlace) -> None:
-    root = queue.place.directory("large")
+    root = queue.slurm_site.directory("large")
     (root / "bag.toml").write_text(
         'task.command = ["true"]\neach.n = [1]\ntask.resources.cores = 64\n'
     )
-    words = ["--backend", "workqueue", "--site", queue.place.site]
-    answer = queue.place.hpckit("submit", "bag.toml", *words, cwd=root)
+    words = ["--backend", "workqueue", "--site", queue.slurm_site.site]
+    answer = queue.slurm_site.hpckit("submit", "bag.toml", *words, cwd=root)
     assert answer.code == 2
     assert "64 cores" in answer.stderr

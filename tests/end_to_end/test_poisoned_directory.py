@@ -5,18 +5,20 @@ from __future__ import annotations
 import pytest
 
 from hpckit.engines.registry import installed
-from tests.support.place import Place
+from tests.support.slurm_site import SlurmSite
 
 MODULES = ("queue", "random", "select", "token", "ray", "hpckit", "json")
 
 
 @pytest.mark.parametrize("backend", ["pool", "workqueue", "ray"])
-def test_what_lies_beside_a_bag_is_not_taken_for_python_s_own(place: Place, backend: str) -> None:
+def test_what_lies_beside_a_bag_is_not_taken_for_python_s_own(
+    slurm_site: SlurmSite, backend: str
+) -> None:
     if backend not in installed():
         pytest.skip(f"{backend} is not installed here")
-    root = place.directory(f"poisoned-{backend}")
+    root = slurm_site.directory(f"poisoned-{backend}")
     for name in MODULES:
         (root / f"{name}.py").write_text("raise SystemExit('it was imported')\n")
-    words = ("submit", "--site", place.site, "--backend", backend, "--wait", "--range", "1-3")
-    answer = place.hpckit(*words, "--", "true", cwd=root)
+    words = ("submit", "--site", slurm_site.site, "--backend", backend, "--wait", "--range", "1-3")
+    answer = slurm_site.hpckit(*words, "--", "true", cwd=root)
     assert answer.code == 0, answer.stderr

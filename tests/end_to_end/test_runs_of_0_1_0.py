@@ -16,21 +16,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.place import REPOSITORY, Place
+from tests.support.slurm_site import REPOSITORY, SlurmSite
 
 KEPT = Path(__file__).with_name("runs_of_0_1_0")
 
 
-def restore(place: Place, name: str) -> Path:
+def restore(slurm_site: SlurmSite, name: str) -> Path:
     """Return a copy of a kept run directory among the runs of this session."""
-    run_dir = Path(place.env["HPCKIT_RUNS"]) / f"kept-{name}"
+    run_dir = Path(slurm_site.env["HPCKIT_RUNS"]) / f"kept-{name}"
     if run_dir.exists():
         return run_dir
-    cwd = place.directory(f"cwd-{name}")
-    place.hpckit("emulate", "up").expect(0)
+    cwd = slurm_site.directory(f"cwd-{name}")
+    slurm_site.hpckit("emulate", "up").expect(0)
     paths = {
         "@RUN_DIR@": str(run_dir),
-        "@SLURM_BIN@": str(Path(place.env["HPCKIT_EMULATOR_DIR"]) / "local" / "bin"),
+        "@SLURM_BIN@": str(Path(slurm_site.env["HPCKIT_EMULATOR_DIR"]) / "local" / "bin"),
         "@CWD@": str(cwd),
         "@PYTHON@": sys.executable,
         "@BIN@": str(Path(sys.executable).parent),
@@ -58,44 +58,46 @@ def returned(journal: Path) -> set[int]:
     return {row[0] for event in events if event["e"] == "returned" for row in event["rows"]}
 
 
-def test_a_finished_run_has_its_status_results_and_failures(place: Place) -> None:
-    restore(place, "finished")
-    status = place.status("kept-finished")
+def test_a_finished_run_has_its_status_results_and_failures(slurm_site: SlurmSite) -> None:
+    restore(slurm_site, "finished")
+    status = slurm_site.status("kept-finished")
     assert (status["state"], status["counts"]["done"], status["counts"]["failed"]) == (
         "failed", 36, 4,
     )  # fmt: skip
-    results = place.hpckit("results", "kept-finished", "--json").expect(0).document
+    results = slurm_site.hpckit("results", "kept-finished", "--json").expect(0).document
     assert [row["task"] for row in results["rows"]] == list(range(36))
     assert results["rows"][5]["number"] == 5
-    failures = place.hpckit("failures", "kept-finished", "--json").expect(0).document["failures"]
+    failures = (
+        slurm_site.hpckit("failures", "kept-finished", "--json").expect(0).document["failures"]
+    )
     assert [(row["index"], row["kind"], row["exit_code"]) for row in failures] == [
         (index, "error", 3) for index in range(36, 40)
     ]
-    log = place.hpckit("logs", "kept-finished", "--task", "36").expect(0).stdout
+    log = slurm_site.hpckit("logs", "kept-finished", "--task", "36").expect(0).stdout
     assert log == "running 36 on café % {{x}}\n"
 
 
-def test_failed_tasks_of_a_finished_run_are_run_again(place: Place) -> None:
-    restore(place, "finished")
-    place.hpckit("resume", "kept-finished", "--failed", "--wait").expect(1)
-    counts = place.status("kept-finished")["counts"]
+def test_failed_tasks_of_a_finished_run_are_run_again(slurm_site: SlurmSite) -> None:
+    restore(slurm_site, "finished")
+    slurm_site.hpckit("resume", "kept-finished", "--failed", "--wait").expect(1)
+    counts = slurm_site.status("kept-finished")["counts"]
     assert counts == {"done": 36, "failed": 4, "running": 0, "waiting": 0}
 
 
-def test_an_unfinished_run_goes_on_with_what_is_not_done(place: Place) -> None:
-    run_dir = restore(place, "unfinished")
-    before = place.status("kept-unfinished")
+def test_an_unfinished_run_goes_on_with_what_is_not_done(slurm_site: SlurmSite) -> None:
+    run_dir = restore(slurm_site, "unfinished")
+    before = slurm_site.status("kept-unfinished")
     assert before["counts"]["done"] == 12
-    assert place.hpckit("explain", "kept-unfinished").code == 0
-    place.hpckit("resume", "kept-unfinished", "--wait").expect(1)  # four tasks end with exit 3
-    counts = place.status("kept-unfinished")["counts"]
+    assert slurm_site.hpckit("explain", "kept-unfinished").code == 0
+    slurm_site.hpckit("resume", "kept-unfinished", "--wait").expect(1)  # four tasks end with exit 3
+    counts = slurm_site.status("kept-unfinished")["counts"]
     assert counts == {"done": 36, "failed": 4, "running": 0, "waiting": 0}
     done, rerun = (returned(run_dir / "journal" / f"000{number}.jsonl") for number in (1, 2))
     assert len(done) == 12 and not done & rerun
 
 
 @pytest.mark.parametrize("name", ["finished", "unfinished"])
-def test_the_list_shows_a_kept_run(place: Place, name: str) -> None:
-    restore(place, name)
-    runs = place.hpckit("list", "--json").expect(0).document["runs"]
+def test_the_list_shows_a_kept_run(slurm_site: SlurmSite, name: str) -> None:
+    restore(slurm_site, name)
+    runs = slurm_site.hpckit("list", "--json").expect(0).document["runs"]
     assert f"kept-{name}" in {run["run"] for run in runs}

@@ -58,18 +58,18 @@ def test_an_agent_that_is_killed_loses_its_bundles_once_and_is_started_again(
     tmp_path: Path,
 ) -> None:
     with a_head(tmp_path / "run", "pool", PoolEngine) as head:
-        joined = head.door.wait_for("joined")[0]["joined"]
+        client = head.door.wait_for("joined")[0]["joined"]
         lost = head.submit(command(0, "true"), command(1, "sleep", "60"))
         head.poll_until(
-            lambda: any("result" in r for r in head.spooled(joined["name"])), "the first result"
+            lambda: any("result" in r for r in head.spooled(client["name"])), "the first result"
         )
-        os.kill(joined["pid"], signal.SIGKILL)
+        os.kill(client["pid"], signal.SIGKILL)
         assert head.collect(1) == [Lost(lost, "the pool's agent has gone")]
         head.submit(command(2, "true"))
         again = head.collect(2)[1]
     assert isinstance(again, Returned)
     assert again.result.results[0].ok
-    assert [r["result"]["index"] for r in head.spooled(joined["name"]) if "result" in r] == [0]
+    assert [r["result"]["index"] for r in head.spooled(client["name"]) if "result" in r] == [0]
 
 
 def test_a_cancelled_bundle_is_ended_and_forgotten(tmp_path: Path) -> None:

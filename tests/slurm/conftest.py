@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.place import Place
 from tests.support.realslurm import RealSlurm, breakable_slurm, place_on, real_slurm
+from tests.support.slurm_site import SlurmSite
 
-__all__ = ["breakable_slurm", "place", "real_slurm"]
+__all__ = ["breakable_slurm", "real_slurm", "slurm_site"]
 
 
 @pytest.fixture(scope="session")
-def place(real_slurm: RealSlurm) -> Iterator[Place]:
+def slurm_site(real_slurm: RealSlurm) -> Iterator[SlurmSite]:
     with place_on(real_slurm) as found:
         yield found

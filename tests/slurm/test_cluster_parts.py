@@ -14,23 +14,25 @@ from tests.slurm.cluster import config
 from tests.slurm.cluster.__main__ import main
 from tests.slurm.cluster.claim import claimed, is_used, used
 from tests.slurm.cluster.layout import DEFAULT_PREFIX, Layout
-from tests.slurm.cluster.ledger import Ledger, Process, start_ticks
 from tests.slurm.cluster.shell import ClusterError, run, wait_until
+from tests.slurm.cluster.started_processes import Process, StartedProcesses, start_ticks
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "processes.json")
+def started_processes(tmp_path: Path) -> StartedProcesses:
+    return StartedProcesses(tmp_path / "processes.json")
 
 
-def test_what_was_started_is_found_and_ended(ledger: Ledger, tmp_path: Path) -> None:
-    started = ledger.start("sleeper", SLEEP, log=tmp_path / "log")
-    assert ledger.find("sleeper") == started
-    assert ledger.end("sleeper")
+def test_what_was_started_is_found_and_ended(
+    started_processes: StartedProcesses, tmp_path: Path
+) -> None:
+    started = started_processes.start("sleeper", SLEEP, log=tmp_path / "log")
+    assert started_processes.find("sleeper") == started
+    assert started_processes.end("sleeper")
     assert not started.is_alive()
-    assert not ledger.end("sleeper")
+    assert not started_processes.end("sleeper")
 
 
 def test_a_later_process_with_a_recorded_pid_is_not_ended() -> None:
@@ -40,22 +42,26 @@ def test_a_later_process_with_a_recorded_pid_is_not_ended() -> None:
 
 
 def test_a_record_from_before_the_last_boot_counts_for_nothing(
-    ledger: Ledger, tmp_path: Path
+    started_processes: StartedProcesses, tmp_path: Path
 ) -> None:
-    ledger.start("sleeper", SLEEP, log=tmp_path / "log")
-    document = json.loads(ledger.path.read_text())
-    ledger.path.write_text(json.dumps({**document, "boot_id": "another"}))
-    assert ledger.find("sleeper") is None
-    ledger.path.write_text(json.dumps(document))
-    assert ledger.end("sleeper")
+    started_processes.start("sleeper", SLEEP, log=tmp_path / "log")
+    document = json.loads(started_processes.path.read_text())
+    started_processes.path.write_text(json.dumps({**document, "boot_id": "another"}))
+    assert started_processes.find("sleeper") is None
+    started_processes.path.write_text(json.dumps(document))
+    assert started_processes.end("sleeper")
 
 
-def test_what_ignores_sigterm_is_killed(ledger: Ledger, tmp_path: Path) -> None:
+def test_what_ignores_sigterm_is_killed(
+    started_processes: StartedProcesses, tmp_path: Path
+) -> None:
     ignore = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True)"
     log = tmp_path / "log"
-    started = ledger.start("deaf", [sys.executable, "-c", f"{ignore}; time.sleep(60)"], log=log)
+    started = started_processes.start(
+        "deaf", [sys.executable, "-c", f"{ignore}; time.sleep(60)"], log=log
+    )
     wait_until("it to be deaf", lambda: log.read_text() != "", timeout_s=20)
-    assert ledger.end("deaf", grace_s=0.1)
+    assert started_processes.end("deaf", grace_s=0.1)
     assert not started.is_alive()
 
 

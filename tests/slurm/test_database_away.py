@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import journal
-from tests.support.place import Place, await_true
 from tests.support.realslurm import RealSlurm, breakable_slurm, place_on  # noqa: F401
+from tests.support.slurm_site import SlurmSite, await_true
 
 pytestmark = pytest.mark.slurm
 
@@ -30,7 +30,7 @@ def slurm(breakable_slurm: RealSlurm) -> Iterator[RealSlurm]:  # noqa: F811
 
 
 @pytest.fixture
-def breakable_place(slurm: RealSlurm) -> Iterator[Place]:
+def breakable_place(slurm: RealSlurm) -> Iterator[SlurmSite]:
     with place_on(slurm) as found:
         try:
             yield found
@@ -40,14 +40,14 @@ def breakable_place(slurm: RealSlurm) -> Iterator[Place]:
 
 @pytest.mark.timeout(400)
 def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_waits_for_it(
-    slurm: RealSlurm, breakable_place: Place
+    slurm: RealSlurm, breakable_place: SlurmSite
 ) -> None:
-    place, root = breakable_place, breakable_place.directory("bag")
-    run_dir = Path(place.env["HPCKIT_RUNS"]) / "away"
+    slurm_site, root = breakable_place, breakable_place.directory("bag")
+    run_dir = Path(slurm_site.env["HPCKIT_RUNS"]) / "away"
     (root / "bag.toml").write_text(BAG)
     words = ["--backend", "workqueue", "--shape", "array", "--nodes", "2", "--max-workers", "2"]
-    asked = ["bag.toml", "--site", place.site, "--name", "away", *words]
-    place.hpckit("submit", *asked, cwd=root).expect(0)
+    asked = ["bag.toml", "--site", slurm_site.site, "--name", "away", *words]
+    slurm_site.hpckit("submit", *asked, cwd=root).expect(0)
     ran = root / "ran"
     await_true("tasks run", lambda: ran.exists() and len(ran.read_text().split()) >= 2, 120)
     await_true("both joined", lambda: len(journal.of_kind(run_dir, "joined")) >= 2, 60)
@@ -64,7 +64,7 @@ def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_w
     )
     log = run_dir / "logs" / f"head-{head}.log"
     await_true("asked in vain", lambda: "cannot ask how workers ended" in log.read_text(), 60)
-    status = place.status("away")
+    status = slurm_site.status("away")
     assert status["state"] == "running"
     assert (status["counts"]["done"], status["counts"]["failed"]) == (0, 0)
     assert not journal.of_kind(run_dir, "explained")
@@ -73,14 +73,14 @@ def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_w
     await_true("every task is done without the database", done, 120)
 
     slurm.faults.start_database()
-    assert place.hpckit("wait", "away").code == 0
+    assert slurm_site.hpckit("wait", "away").code == 0
     rows = journal.final_rows(run_dir)
     assert {index: [row[2] for row in found] for index, found in rows.items()} == {
         index: ["ok"] for index in range(8)
     }
 
     def reason() -> bool:
-        workers = place.status("away")["workers"]
+        workers = slurm_site.status("away")["workers"]
         said = {worker["name"]: worker["end_reason"] for worker in workers}
         return str(said[gone["worker"]]).startswith("CANCELLED")
 

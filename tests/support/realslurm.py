@@ -21,7 +21,7 @@ from tests.slurm.cluster.claim import claimed, is_used, used
 from tests.slurm.cluster.faults import Faults
 from tests.slurm.cluster.layout import ACCOUNT, USER, Layout, default_layout
 from tests.slurm.cluster.prerequisites import missing_reason
-from tests.support.place import Place, removed, user_environment
+from tests.support.slurm_site import SlurmSite, removed, user_environment
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ def _for_sessions(layout: Layout) -> Path:
 
 
 @contextlib.contextmanager
-def place_on(slurm: RealSlurm) -> Iterator[Place]:
+def place_on(slurm: RealSlurm) -> Iterator[SlurmSite]:
     """Yield a user's place on a real cluster; end its runs and remove it."""
     root = Path(tempfile.mkdtemp(prefix="journeys-", dir=slurm.shared_dir))
     env = {k: v for k, v in slurm.env.items() if not k.startswith("HPCKIT_")}
     env["PATH"] = f"{slurm.bin_dir}{os.pathsep}{env['PATH']}"
-    found = Place("slurm", root, user_environment(root, env))
+    found = SlurmSite("slurm", root, user_environment(root, env))
     try:
         yield found
     finally:

@@ -38,7 +38,7 @@ OLD_NAMES = words(
 OLD_PREFIXES = ("MOST_", "LEAST_", "_MOST_", "_LEAST_")
 #: Words in messages and documents; ``door.key`` and ``door_port`` are names on disk.
 OLD_WORDS = re.compile(
-    r"\b(doors?(?!\.key|_port)|guests?|farewell|lingers?|lingering|takeover|ledgers?|headless|"
+    r"\b(doors?(?!\.key|_port)|guests?|farewell|lingers?|lingering|ledgers?|headless|"
     r"in vain|patiently|heeds?|sent home|sends? home|stillborn)\b",
     re.IGNORECASE,
 )

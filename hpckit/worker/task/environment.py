@@ -51,7 +51,7 @@ class SlotResources:
 
 
 @dataclass(frozen=True)
-class Place:
+class TaskContext:
     """The directories and variables that one attempt at one task was given; `remove` takes them
     back."""
 
@@ -90,7 +90,7 @@ def public_environment(env: Mapping[str, str]) -> dict[str, str]:
 
 def prepare(
     task: Task, attempt: int, settings: TaskSettings, slot: SlotResources, *, token: str
-) -> Place:
+) -> TaskContext:
     """Make the task's surroundings.
 
     Raises:
@@ -109,16 +109,16 @@ def prepare(
             raise
         made.append(cwd)
     env = _environment(task, attempt, settings, slot, temporary, token)
-    place = Place(env, cwd, token, slot, made)
+    context = TaskContext(env, cwd, token, slot, made)
     try:
         if not Path(cwd).is_dir():
             raise TaskStartError("not_found", f"no working directory {cwd}")
         for output in task.outputs:
             _make_parent(output)
     except BaseException:
-        place.remove()
+        context.remove()
         raise
-    return place
+    return context
 
 
 def _private_directory(slot: SlotResources) -> str:

@@ -16,7 +16,7 @@ from hpckit.protocol.result import TaskResult
 from hpckit.worker.cancellation import Cancellation, SlurmWarning
 from hpckit.worker.task.capture import Capture, last_object
 from hpckit.worker.task.classify_exit import OomKills, ProcessEnd, classify
-from hpckit.worker.task.environment import Place, TaskStartError
+from hpckit.worker.task.environment import TaskContext, TaskStartError
 from hpckit.worker.task.orphans import Orphans
 from hpckit.worker.task.process_monitor import TIMEOUT, Exit, Limits, ProcessMonitor
 
@@ -39,18 +39,18 @@ def run_command(
     task: Task,
     attempt: int,
     settings: TaskSettings,
-    place: Place,
+    context: TaskContext,
     cancellation: Cancellation,
     shared: WorkerShared,
 ) -> TaskResult:
-    """Run the task's command in `place`; every outcome is a result, nothing is raised."""
+    """Run the task's command in `context`; every outcome is a result, nothing is raised."""
     shared.oom.look()  # before: no task is told of kills that came before it
     started_at, started = time.time(), time.monotonic()
-    shared.orphans.task_starts(place.token)  # before: its orphans may come at once
+    shared.orphans.task_starts(context.token)  # before: its orphans may come at once
     try:
-        child = _start([*settings.launch, *task.argv], place)
+        child = _start([*settings.launch, *task.argv], context)
     except TaskStartError as error:
-        shared.orphans.task_ended(place.token)
+        shared.orphans.task_ended(context.token)
         return TaskResult(
             index=task.index,
             attempt=attempt,
@@ -59,7 +59,7 @@ def run_command(
             message=str(error),
         )
     out, err = captures(settings)
-    reason, usage, status = _wait_for(child, settings, place, cancellation, shared, (out, err))
+    reason, usage, status = _wait_for(child, settings, context, cancellation, shared, (out, err))
     wall_s = time.monotonic() - started
     code = os.waitstatus_to_exitcode(status)
     ending = ProcessEnd.of(code, reason, started_at, wall_s, err.text())
@@ -98,15 +98,15 @@ def limits_of(settings: TaskSettings, pid: int, token: str, orphans: Orphans) ->
     )
 
 
-def _start(argv: list[str], place: Place) -> subprocess.Popen[bytes]:
+def _start(argv: list[str], context: TaskContext) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=place.cwd,
-            env=place.env,
+            cwd=context.cwd,
+            env=context.env,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
@@ -122,7 +122,7 @@ def _start(argv: list[str], place: Place) -> subprocess.Popen[bytes]:
 def _wait_for(
     child: subprocess.Popen[bytes],
     settings: TaskSettings,
-    place: Place,
+    context: TaskContext,
     cancellation: Cancellation,
     shared: WorkerShared,
     kept: tuple[Capture, Capture],
@@ -132,16 +132,16 @@ def _wait_for(
     monitor = ProcessMonitor({child.stdout.fileno(): kept[0], child.stderr.fileno(): kept[1]})
     end = Exit(child.pid)
     try:
-        limits = limits_of(settings, child.pid, place.token, shared.orphans)
+        limits = limits_of(settings, child.pid, context.token, shared.orphans)
         reason = monitor.wait(end, limits, cancellation)
         if reason:
             end_task(
-                child.pid, place.token, monitor, end, shared.orphans, gently=reason != "memory"
+                child.pid, context.token, monitor, end, shared.orphans, gently=reason != "memory"
             )
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)  # else Popen waits for it as well
     finally:
-        shared.orphans.task_ended(place.token)  # before the last read: they may write for ever
+        shared.orphans.task_ended(context.token)  # before the last read: they may write for ever
         monitor.drain()
         end.close()
         child.stdout.close()

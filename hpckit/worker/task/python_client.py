@@ -18,7 +18,7 @@ from hpckit.worker.cancellation import Cancellation
 from hpckit.worker.task import python_worker
 from hpckit.worker.task.capture import last_object
 from hpckit.worker.task.classify_exit import ProcessEnd, classify
-from hpckit.worker.task.environment import Place
+from hpckit.worker.task.environment import TaskContext
 from hpckit.worker.task.process import WorkerShared, captures, end_task, limits_of
 from hpckit.worker.task.process_monitor import DRAIN_BYTES, Exit, ProcessMonitor
 
@@ -44,29 +44,29 @@ class WarmInterpreter:
         task: Task,
         attempt: int,
         settings: TaskSettings,
-        place: Place,
+        context: TaskContext,
         cancellation: Cancellation,
         shared: WorkerShared,
     ) -> TaskResult:
-        """Call the task's function in `place`; every outcome is a result."""
+        """Call the task's function in `context`; every outcome is a result."""
         shared.oom.look()
         started_at, started = time.time(), time.monotonic()
-        shared.orphans.task_starts(place.token)
+        shared.orphans.task_starts(context.token)
         shared.orphans.task_starts(self._token)
         out, err = captures(settings)
         reply: dict[str, Any] = {}
         reason, status = "", 0
         try:
-            process = self._ready(settings, place.env)
+            process = self._ready(settings, context.env)
             assert process.stdout and process.stderr
             streams = {process.stdout.fileno(): out, process.stderr.fileno(): err}
             reason, status, reply = self._exchange(
-                ProcessMonitor(streams), task, settings, place, cancellation, shared
+                ProcessMonitor(streams), task, settings, context, cancellation, shared
             )
         except OSError as error:
             reply = {"kind": "lost", "message": f"this node cannot start {self._python}: {error}"}
         finally:
-            shared.orphans.task_ended(place.token)
+            shared.orphans.task_ended(context.token)
         wall_s = time.monotonic() - started
         code = reply.get("exit_code") if reply else os.waitstatus_to_exitcode(status)
         ending = ProcessEnd.of(code, reason, started_at, wall_s, err.text())
@@ -132,7 +132,7 @@ class WarmInterpreter:
         monitor: ProcessMonitor,
         task: Task,
         settings: TaskSettings,
-        place: Place,
+        context: TaskContext,
         cancellation: Cancellation,
         shared: WorkerShared,
     ) -> tuple[str, int, dict[str, Any]]:
@@ -143,7 +143,7 @@ class WarmInterpreter:
         status = 0
         reply: dict[str, Any] = {}
         try:
-            self._send(task, place)
+            self._send(task, context)
             limits = limits_of(settings, pid, self._token, shared.orphans)
             reason = monitor.wait(end, limits, cancellation, self._replies)
             if not reason:
@@ -160,12 +160,12 @@ class WarmInterpreter:
             end.close()
         return reason, status, reply
 
-    def _send(self, task: Task, place: Place) -> None:
+    def _send(self, task: Task, context: TaskContext) -> None:
         request = {
             "function": task.function,
             "kwargs": task.kwargs,
-            "cwd": place.cwd,
-            "env": place.env,
+            "cwd": context.cwd,
+            "env": context.env,
         }
         data = json.dumps(request, separators=(",", ":")).encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):  # it has gone, which the wait finds out

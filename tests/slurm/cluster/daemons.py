@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 
 from tests.slurm.cluster.layout import ACCOUNT, CLUSTER_NAME, LIMITED_ACCOUNT, USER, Layout
-from tests.slurm.cluster.ledger import Ledger
 from tests.slurm.cluster.prerequisites import program
 from tests.slurm.cluster.shell import run, wait_until
+from tests.slurm.cluster.started_processes import StartedProcesses
 
 
-def start_munge(layout: Layout, ledger: Ledger) -> None:
+def start_munge(layout: Layout, started_processes: StartedProcesses) -> None:
     run_dir, log = layout.run_dir, layout.log_dir / "munged.log"
     argv = [
         program("munged"),
@@ -21,10 +21,10 @@ def start_munge(layout: Layout, ledger: Ledger) -> None:
         f"--pid-file={run_dir / 'munged.pid'}",
         f"--seed-file={run_dir / 'munged.seed'}",
     ]
-    ledger.start("munged", argv, log=log)
+    started_processes.start("munged", argv, log=log)
 
 
-def start_database(layout: Layout, ledger: Ledger) -> None:
+def start_database(layout: Layout, started_processes: StartedProcesses) -> None:
     """Start MariaDB with a database of its own, reachable by its socket alone."""
     data, log = layout.state_dir / "mariadb", layout.log_dir / "mariadb.log"
     if not data.exists():
@@ -52,10 +52,10 @@ def start_database(layout: Layout, ledger: Ledger) -> None:
         "--innodb-lock-wait-timeout=900",
         "--innodb-flush-log-at-trx-commit=0",  # a test's accounting need not survive a crash
     ]
-    ledger.start("mariadbd", argv, log=log)
+    started_processes.start("mariadbd", argv, log=log)
 
 
-def start_slurmdbd(layout: Layout, ledger: Ledger) -> None:
+def start_slurmdbd(layout: Layout, started_processes: StartedProcesses) -> None:
     wait_until(
         "MariaDB's socket",
         layout.database_socket.is_socket,
@@ -64,13 +64,13 @@ def start_slurmdbd(layout: Layout, ledger: Ledger) -> None:
     )
     log = layout.log_dir / "slurmdbd.out"
     env = {"SLURM_CONF": str(layout.slurm_conf), "MYSQL_UNIX_PORT": str(layout.database_socket)}
-    ledger.start("slurmdbd", [program("slurmdbd"), "-D"], log=log, env=env)
+    started_processes.start("slurmdbd", [program("slurmdbd"), "-D"], log=log, env=env)
     _wait_for_port(layout, "slurmdbd", layout.database_port)
 
 
-def start_slurmctld(layout: Layout, ledger: Ledger) -> None:
+def start_slurmctld(layout: Layout, started_processes: StartedProcesses) -> None:
     argv = [program("slurmctld"), "-D", "-f", str(layout.slurm_conf)]
-    ledger.start("slurmctld", argv, log=layout.log_dir / "slurmctld.out")
+    started_processes.start("slurmctld", argv, log=layout.log_dir / "slurmctld.out")
     _wait_for_port(layout, "slurmctld", layout.controller_port)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.slurm.cluster import daemons, lifecycle, network, nodes
 from tests.slurm.cluster.layout import Layout
-from tests.slurm.cluster.ledger import Ledger
 from tests.slurm.cluster.shell import ClusterError, run
+from tests.slurm.cluster.started_processes import StartedProcesses
 
 
 class Faults:
@@ -13,21 +13,21 @@ class Faults:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._ledger = Ledger(layout.ledger)
+        self._started_processes = StartedProcesses(layout.started_processes)
 
     def kill_node(self, name: str) -> None:
         """SIGKILL all processes of the node. Slurm notices after SlurmdTimeout, 15 s."""
-        if not nodes.kill(self._ledger, self.layout.node(name)):
+        if not nodes.kill(self._started_processes, self.layout.node(name)):
             raise ClusterError(f"node {name} is not running; start-node {name} would start it")
 
     def start_node(self, name: str) -> None:
         """Boot a node that was killed; nothing happens when it runs."""
-        if self._ledger.find(name) is None:
-            nodes.start(self.layout, self._ledger, self.layout.node(name))
+        if self._started_processes.find(name) is None:
+            nodes.start(self.layout, self._started_processes, self.layout.node(name))
 
     def restart_node(self, name: str) -> None:
         """Kill the node and boot it at once: Slurm sees that it was rebooted."""
-        nodes.kill(self._ledger, self.layout.node(name))
+        nodes.kill(self._started_processes, self.layout.node(name))
         self.start_node(name)
 
     def cut_network(self, name: str) -> None:
@@ -38,19 +38,19 @@ class Faults:
 
     def stop_controller(self) -> None:
         """End slurmctld in order (it saves its state); jobs run on."""
-        self._ledger.end("slurmctld", grace_s=20.0)
+        self._started_processes.end("slurmctld", grace_s=20.0)
 
     def start_controller(self) -> None:
-        if self._ledger.find("slurmctld") is None:
-            daemons.start_slurmctld(self.layout, self._ledger)
+        if self._started_processes.find("slurmctld") is None:
+            daemons.start_slurmctld(self.layout, self._started_processes)
 
     def stop_database(self) -> None:
         """End slurmdbd: sacct fails, slurmctld keeps its records until it is back."""
-        self._ledger.end("slurmdbd", grace_s=20.0)
+        self._started_processes.end("slurmdbd", grace_s=20.0)
 
     def start_database(self) -> None:
-        if self._ledger.find("slurmdbd") is None:
-            daemons.start_slurmdbd(self.layout, self._ledger)
+        if self._started_processes.find("slurmdbd") is None:
+            daemons.start_slurmdbd(self.layout, self._started_processes)
 
     def set_node_state(self, name: str, state: str, reason: str = "test") -> None:
         """``scontrol update nodename=… state=down|drain|resume``."""

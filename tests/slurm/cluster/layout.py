@@ -155,7 +155,7 @@ class Layout:
         return self.prefix / "shared"
 
     @property
-    def ledger(self) -> Path:
+    def started_processes(self) -> Path:
         return self.prefix / "processes.json"
 
     @property

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tests.slurm.cluster import config, daemons, network, nodes
 from tests.slurm.cluster.layout import Layout
-from tests.slurm.cluster.ledger import Ledger
 from tests.slurm.cluster.prerequisites import missing_reason
 from tests.slurm.cluster.shell import ClusterError, run, wait_until
+from tests.slurm.cluster.started_processes import StartedProcesses
 
 FOR_SESSIONS = "for-sessions"  # a file: test sessions brought it up, and the last one ends it
 LOGIN_DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld")
@@ -35,9 +35,9 @@ class Status:
 
 
 def status(layout: Layout) -> Status:
-    ledger = Ledger(layout.ledger)
+    started_processes = StartedProcesses(layout.started_processes)
     names = [*LOGIN_DAEMONS, *(node.name for node in layout.nodes)]
-    alive = tuple(name for name in names if ledger.find(name))
+    alive = tuple(name for name in names if started_processes.find(name))
     dead = tuple(name for name in names if name not in alive)
     return Status(alive, dead, _node_states(layout) if "slurmctld" in alive else {})
 
@@ -80,25 +80,25 @@ def _bring_up(layout: Layout) -> None:
     layout.prefix.mkdir(parents=True, exist_ok=True)
     network.take_slot(layout)
     config.write_all(layout, memory_enforced=_cgroup_v1_works())
-    ledger = Ledger(layout.ledger)
-    daemons.start_munge(layout, ledger)
-    daemons.start_database(layout, ledger)
+    started_processes = StartedProcesses(layout.started_processes)
+    daemons.start_munge(layout, started_processes)
+    daemons.start_database(layout, started_processes)
     network.make(layout)
-    daemons.start_slurmdbd(layout, ledger)
+    daemons.start_slurmdbd(layout, started_processes)
     daemons.add_accounts(layout)
     start_missing(layout)
 
 
 def start_missing(layout: Layout) -> None:
     """Start slurmdbd, slurmctld and the nodes where they do not run, and wait for the nodes."""
-    ledger = Ledger(layout.ledger)
-    if ledger.find("slurmdbd") is None:
-        daemons.start_slurmdbd(layout, ledger)
-    if ledger.find("slurmctld") is None:
-        daemons.start_slurmctld(layout, ledger)
+    started_processes = StartedProcesses(layout.started_processes)
+    if started_processes.find("slurmdbd") is None:
+        daemons.start_slurmdbd(layout, started_processes)
+    if started_processes.find("slurmctld") is None:
+        daemons.start_slurmctld(layout, started_processes)
     for node in layout.nodes:
-        if ledger.find(node.name) is None:
-            nodes.start(layout, ledger, node)
+        if started_processes.find(node.name) is None:
+            nodes.start(layout, started_processes, node)
     wait_for_nodes(layout)
 
 
@@ -121,7 +121,9 @@ def _take_down(layout: Layout) -> bool:
         return False
     _cancel_jobs(layout)
     _end_processes(layout)
-    if layout.slot_file.exists() or layout.ledger.exists():  # else the network is another's
+    if (
+        layout.slot_file.exists() or layout.started_processes.exists()
+    ):  # else the network is another's
         network.remove(layout)
     for node in layout.nodes:
         nodes.remove_cgroups(node)
@@ -131,7 +133,7 @@ def _take_down(layout: Layout) -> bool:
 
 def _cancel_jobs(layout: Layout) -> None:
     """Cancel every job and wait for its end: daemons stopped earlier would orphan steps."""
-    if Ledger(layout.ledger).find("slurmctld") is None:
+    if StartedProcesses(layout.started_processes).find("slurmctld") is None:
         return
     squeue, scancel = str(layout.bin_dir / "squeue"), str(layout.bin_dir / "scancel")
     with contextlib.suppress(ClusterError):
@@ -143,10 +145,10 @@ def _cancel_jobs(layout: Layout) -> None:
 
 
 def _end_processes(layout: Layout) -> None:
-    ledger = Ledger(layout.ledger)
-    nodes.kill(ledger, *layout.nodes)
+    started_processes = StartedProcesses(layout.started_processes)
+    nodes.kill(started_processes, *layout.nodes)
     for name in reversed(LOGIN_DAEMONS):
-        ledger.end(name, grace_s=10.0)
+        started_processes.end(name, grace_s=10.0)
 
 
 def _node_states(layout: Layout) -> dict[str, str]:

@@ -9,16 +9,21 @@ import time
 from pathlib import Path
 
 from tests.slurm.cluster.layout import Layout, Node
-from tests.slurm.cluster.ledger import Ledger, Process, signal_process, wait_gone
 from tests.slurm.cluster.network import netns_path
 from tests.slurm.cluster.prerequisites import program
 from tests.slurm.cluster.shell import ClusterError
+from tests.slurm.cluster.started_processes import (
+    Process,
+    StartedProcesses,
+    signal_process,
+    wait_gone,
+)
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("freezer", "memory", "cpuset", "cpuacct", "devices")
 
 
-def start(layout: Layout, ledger: Ledger, node: Node) -> Process:
+def start(layout: Layout, started_processes: StartedProcesses, node: Node) -> Process:
     """Boot the node: its namespaces, with slurmd in them.
 
     `nsenter` and not `ip netns exec`: that remounts /sys and slurmd finds no cgroups.
@@ -35,15 +40,17 @@ def start(layout: Layout, ledger: Ledger, node: Node) -> Process:
         node.name,
     ]
     log = layout.log_dir / f"slurmd.{node.name}.out"
-    return ledger.start(node.name, argv, log=log, env={"SLURM_CONF": str(layout.slurm_conf)})
+    return started_processes.start(
+        node.name, argv, log=log, env={"SLURM_CONF": str(layout.slurm_conf)}
+    )
 
 
-def kill(ledger: Ledger, *nodes: Node) -> bool:
+def kill(started_processes: StartedProcesses, *nodes: Node) -> bool:
     """SIGKILL slurmd and every process of the nodes at once, as a power cut does.
 
     Returns when nothing of them runs any more; False when none was running.
     """
-    found = [process for node in nodes if (process := ledger.find(node.name))]
+    found = [process for node in nodes if (process := started_processes.find(node.name))]
     namespaces = [_pid_namespace(process) for process in found]
     for process in found:
         signal_process(process, signal.SIGKILL)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.place import Place
+from tests.support.slurm_site import SlurmSite
 
 __all__ = ["test_each_bad_task_is_named_and_all_others_are_done"]
 
@@ -60,19 +60,19 @@ def lay_out(root: Path) -> list[str]:
 @pytest.mark.parametrize("shape", ["array", "allocation"])
 @pytest.mark.parametrize("backend", ["workqueue", "ray"])
 def test_each_bad_task_is_named_and_all_others_are_done(
-    place: Place, backend: str, shape: str
+    slurm_site: SlurmSite, backend: str, shape: str
 ) -> None:
     name = f"mixed-{backend}-{shape}"
-    root = place.directory(name)
+    root = slurm_site.directory(name)
     what = lay_out(root)
-    words = ["--backend", backend, "--site", place.site, "--shape", shape, "--name", name]
-    answer = place.hpckit("submit", "mixed.toml", *words, "--wait", cwd=root)
+    words = ["--backend", backend, "--site", slurm_site.site, "--shape", shape, "--name", name]
+    answer = slurm_site.hpckit("submit", "mixed.toml", *words, "--wait", cwd=root)
     assert answer.code == 1, answer.stderr
-    status = place.status(name)
+    status = slurm_site.status(name)
     bad = OF_EACH * len(KINDS)
     assert status["state"] == "failed"
     assert status["counts"] == {"done": TASKS - bad, "failed": bad, "running": 0, "waiting": 0}
-    failures = place.hpckit("failures", name, "--json").expect(0).document["failures"]
+    failures = slurm_site.hpckit("failures", name, "--json").expect(0).document["failures"]
     assert {f["index"]: f["kind"] for f in failures} == {
         index: KINDS[kind] for index, kind in enumerate(what) if kind in KINDS
     }

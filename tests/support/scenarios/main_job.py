@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.place import PROGRAMS, Place, await_true, copy_jobs, environ_of
+from tests.support.slurm_site import PROGRAMS, SlurmSite, await_true, copy_jobs, environ_of
 
 __all__ = ["laid_out", "test_the_main_job_succeeds"]
 
@@ -21,30 +21,32 @@ seen_digests: set[str] = set()
 
 
 @pytest.fixture(scope="session")
-def laid_out(place: Place) -> Path:
+def laid_out(slurm_site: SlurmSite) -> Path:
     if not (PROGRAMS / "compress_task").exists():
         pytest.skip("the C++ task is not built: `make native`")
-    root = place.directory("main")
+    root = slurm_site.directory("main")
     copy_jobs(root)
     return root
 
 
 @pytest.mark.parametrize("shape", ["array", "allocation"])
 @pytest.mark.parametrize("backend", ["workqueue", "ray"])
-def test_the_main_job_succeeds(place: Place, laid_out: Path, backend: str, shape: str) -> None:
+def test_the_main_job_succeeds(
+    slurm_site: SlurmSite, laid_out: Path, backend: str, shape: str
+) -> None:
     name = f"main-{backend}-{shape}"
     out = laid_out / "out" / name
     words = ["submit", str(laid_out / "jobs" / "sea_ice.toml"), "--name", name, "--wait"]
-    words += ["--backend", backend, "--site", place.site, "--shape", shape]
+    words += ["--backend", backend, "--site", slurm_site.site, "--shape", shape]
     words += ["--set", f"let.out={out}/{{field.stem}}-{{tolerance}}.zfp"]
     words += ["--set", f'environment.path=["{PROGRAMS}"]']
-    with place.started(*words, cwd=laid_out) as submitting:
-        watched = Watched(ENGINE_PROCESS[backend], Path(place.env["HPCKIT_RUNS"]) / name)
+    with slurm_site.started(*words, cwd=laid_out) as submitting:
+        watched = Watched(ENGINE_PROCESS[backend], Path(slurm_site.env["HPCKIT_RUNS"]) / name)
         await_true("the run's end", lambda: watched.look() or submitting.poll() is not None, 200)
         stdout, stderr = submitting.communicate(timeout=30)
     assert submitting.returncode == 0, stderr
     assert stdout.strip() == name
-    status = place.status(name)
+    status = slurm_site.status(name)
     assert status["state"] == "done"
     assert status["counts"] == {"done": 240, "failed": 0, "running": 0, "waiting": 0}
     jobs = {worker["job_id"] for worker in status["workers"]}

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.place import Place, await_true, processes_of
+from tests.support.slurm_site import SlurmSite, await_true, processes_of
 
 __all__ = ["test_a_head_that_dies_costs_only_what_was_in_flight"]
 
@@ -32,17 +32,17 @@ number = { range = "0-399" }
 
 @pytest.mark.parametrize(("backend", "shape"), [("workqueue", "array"), ("ray", "allocation")])
 def test_a_head_that_dies_costs_only_what_was_in_flight(
-    place: Place, backend: str, shape: str
+    slurm_site: SlurmSite, backend: str, shape: str
 ) -> None:
     name = f"resume-{backend}"
-    root = place.directory(name)
+    root = slurm_site.directory(name)
     (root / "work.sh").write_text(SCRIPT)
     (root / "work.sh").chmod(0o755)
     (root / "ran").mkdir()
     (root / "bag.toml").write_text(BAG)
-    words = ["--backend", backend, "--site", place.site, "--shape", shape, "--name", name]
-    place.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
-    run_dir = Path(place.env["HPCKIT_RUNS"]) / name
+    words = ["--backend", backend, "--site", slurm_site.site, "--shape", shape, "--name", name]
+    slurm_site.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
+    run_dir = Path(slurm_site.env["HPCKIT_RUNS"]) / name
 
     await_done(run_dir, TASKS // 4)
     for process in processes_of(run_dir, "hpckit.head.main_loop"):
@@ -54,10 +54,10 @@ def test_a_head_that_dies_costs_only_what_was_in_flight(
     kill_job(run_dir)
     before_second = journalled(run_dir)
     ran_second = runs_of(root, before_second)
-    await_true("the run to stop", lambda: place.status(name)["state"] == "stopped", 90)
+    await_true("the run to stop", lambda: slurm_site.status(name)["state"] == "stopped", 90)
 
-    place.hpckit("resume", name, "--wait", cwd=root).expect(0)
-    status = place.status(name)
+    slurm_site.hpckit("resume", name, "--wait", cwd=root).expect(0)
+    status = slurm_site.status(name)
     assert status["counts"] == {"done": TASKS, "failed": 0, "running": 0, "waiting": 0}
     assert runs_of(root, before_first) == ran_first
     assert runs_of(root, before_second) == ran_second

@@ -22,28 +22,28 @@ LONE = "\ud800"  # half a character: JSON can say it, UTF-8 cannot
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[WorkerServer]:
-    door = WorkerServer(run="r", nonce="n1", key=KEY)
-    yield door
-    door.close()
+def server() -> Iterator[WorkerServer]:
+    server = WorkerServer(run="r", nonce="n1", key=KEY)
+    yield server
+    server.close()
 
 
 @contextmanager
-def stranger(door: WorkerServer) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", door.port), timeout=DEADLINE_S) as stream:
+def stranger(server: WorkerServer) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S) as stream:
         yield stream
 
 
-def tell(door: WorkerServer, data: bytes) -> bytes:
+def tell(server: WorkerServer, data: bytes) -> bytes:
     """Send `data`, let the door take it in, hang up; return what the door answered."""
-    with stranger(door) as stream:
+    with stranger(server) as stream:
         stream.sendall(data)
         stream.shutdown(socket.SHUT_WR)
         stream.settimeout(0.0)
         answer = b""
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
-            assert door.poll(0.01) == [], "a stranger is no worker"
+            assert server.poll(0.01) == [], "a stranger is no worker"
             try:
                 part = stream.recv(1 << 16)
             except BlockingIOError:
@@ -86,11 +86,11 @@ HELLO = line({"hello": 1, "challenge": "c"})
     ],
 )
 def test_a_line_from_a_stranger_only_costs_its_own_connection(
-    door: WorkerServer, data: bytes
+    server: WorkerServer, data: bytes
 ) -> None:
-    tell(door, data)
-    assert not door.workers
-    assert door.unauthenticated == 0
+    tell(server, data)
+    assert not server.workers
+    assert server.unauthenticated == 0
 
 
 json_values = st.recursive(
@@ -117,38 +117,38 @@ lines = st.one_of(st.binary(max_size=80), st.just(HELLO), messages.map(line), js
 )
 @given(st.lists(lines, max_size=6))
 def test_no_bytes_whatever_get_a_stranger_in_or_the_head_out(
-    door: WorkerServer, sent: list[bytes]
+    server: WorkerServer, sent: list[bytes]
 ) -> None:
-    tell(door, b"".join(sent))
-    assert not door.workers
-    assert door.unauthenticated == 0
+    tell(server, b"".join(sent))
+    assert not server.workers
+    assert server.unauthenticated == 0
 
 
-def test_a_worker_joins_while_strangers_talk(door: WorkerServer) -> None:
-    with stranger(door) as one, stranger(door) as another:
+def test_a_worker_joins_while_strangers_talk(server: WorkerServer) -> None:
+    with stranger(server) as one, stranger(server) as another:
         one.sendall(line({"hello": 1, "challenge": LONE}))
         another.sendall(b"x" * 1000)
-        knock = Joining(address(door)).served_by(door)
+        knock = Joining(address(server)).served_by(server)
         assert WorkerJoined(worker()) in knock.came
     assert knock.client
     knock.client.close()
-    events_until(door, WorkerLeft)
+    events_until(server, WorkerLeft)
 
 
-def test_an_endless_line_is_cut_off_before_it_takes_memory(door: WorkerServer) -> None:
-    with stranger(door) as stream:
+def test_an_endless_line_is_cut_off_before_it_takes_memory(server: WorkerServer) -> None:
+    with stranger(server) as stream:
         stream.settimeout(0.05)
         sent = 0
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
-            door.poll(0.0)
+            server.poll(0.0)
             try:
                 sent += stream.send(b"x" * (1 << 16))
             except TimeoutError:
                 continue
             except ConnectionError:
                 break
-        assert not door.unauthenticated, f"still listening after {sent} bytes"
+        assert not server.unauthenticated, f"still listening after {sent} bytes"
 
 
 def crowded_door(now: list[float], monkeypatch: pytest.MonkeyPatch) -> WorkerServer:
@@ -156,67 +156,69 @@ def crowded_door(now: list[float], monkeypatch: pytest.MonkeyPatch) -> WorkerSer
     return WorkerServer(run="r", nonce="n1", key=KEY, clock=lambda: now[0])
 
 
-def settle(door: WorkerServer) -> None:
+def settle(server: WorkerServer) -> None:
     for _ in range(20):
-        door.poll(0.005)
+        server.poll(0.005)
 
 
 def test_idle_connections_are_bounded_and_make_room_for_a_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [0.0]
-    door = crowded_door(now, monkeypatch)
-    idle = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(20)]
+    server = crowded_door(now, monkeypatch)
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
     try:
-        settle(door)
-        assert door.unauthenticated == 8
+        settle(server)
+        assert server.unauthenticated == 8
         for _ in range(3):  # eight go at a time
             now[0] += head_door.SILENT_WHEN_CROWDED_S + 0.1
-            settle(door)
-        joined(door).close()
-        assert set(door.workers) == {"w1"}
+            settle(server)
+        joined(server).close()
+        assert set(server.workers) == {"w1"}
     finally:
         for stream in idle:
             stream.close()
-        door.close()
+        server.close()
 
 
 def test_a_stranger_that_keeps_talking_does_not_stay_longer_than_one_that_is_silent() -> None:
     now = [0.0]
-    door = WorkerServer(run="r", nonce="n1", key=KEY, clock=lambda: now[0])
+    server = WorkerServer(run="r", nonce="n1", key=KEY, clock=lambda: now[0])
     try:
-        with stranger(door) as stream:
+        with stranger(server) as stream:
             for _ in range(int(head_door.HANDSHAKE_S) + 4):
                 now[0] += 1.0
                 try:
                     stream.sendall(b" ")
                 except ConnectionError:
                     break
-                door.poll(0.01)
-            assert door.unauthenticated == 0
+                server.poll(0.01)
+            assert server.unauthenticated == 0
     finally:
-        door.close()
+        server.close()
 
 
 def test_many_workers_that_knock_at_once_are_all_let_in_within_a_few_rounds(
-    door: WorkerServer,
+    server: WorkerServer,
 ) -> None:
-    streams = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(40)]
+    streams = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
     try:
-        door.poll(0.05)
-        assert door.unauthenticated == 40
+        server.poll(0.05)
+        assert server.unauthenticated == 40
     finally:
         for stream in streams:
             stream.close()
-        settle(door)
+        settle(server)
 
 
-def test_a_worker_whose_words_are_no_text_is_heard_all_the_same(door: WorkerServer) -> None:
+def test_a_worker_whose_words_are_no_text_is_heard_all_the_same(
+    server: WorkerServer,
+) -> None:
     """A path that is no UTF-8 reaches a message as half characters; the journal takes none."""
-    client = joined(door)
+    client = joined(server)
     client.send({"left": "no such file: /runs/caf\udce9"})
     client.close()
-    gone = events_until(door, WorkerLeft)[-1]
+    gone = events_until(server, WorkerLeft)[-1]
     assert isinstance(gone, WorkerLeft)
     assert gone.why == "no such file: /runs/caf?"
     assert gone.orderly
@@ -226,17 +228,17 @@ def test_a_worker_whose_words_are_no_text_is_heard_all_the_same(door: WorkerServ
     "said", [None, [], "w1", {}, {"name": 7}, {"name": []}, {"cores": True}, {"colour": "red"}]
 )
 def test_who_knows_the_key_but_does_not_say_who_it_is_is_refused(
-    door: WorkerServer, said: object
+    server: WorkerServer, said: object
 ) -> None:
     whole = {"name": "w1", "job_id": "7", "node": "n", "pid": 1, "cores": 1, "memory_mib": 1}
     about = {**whole, **said} if isinstance(said, dict) and said else said
-    with stranger(door) as stream:
+    with stranger(server) as stream:
         stream.sendall(HELLO)
-        settle(door)
+        settle(server)
         challenge = json.loads(stream.recv(4096))["challenge"]
         stream.sendall(
             line({"proof": authentication.worker_proof(KEY, challenge), "worker": about})
         )
-        settle(door)
+        settle(server)
         assert b"does not say who it is" in stream.recv(4096)
-    assert not door.workers
+    assert not server.workers

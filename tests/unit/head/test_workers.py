@@ -71,16 +71,20 @@ def test_a_worker_that_comes_begins_a_bundle_and_goes_is_told_by_its_job(
     monkeypatch.setattr(workers, "Autoscaler", Told)
     plan = make_plan()
     task_scheduler = TaskScheduler(plan, RunState(10), make_tasks(10), 1, lambda _: 0)
-    door: Any = Saying(
+    server: Any = Saying(
         WorkerJoined(WORKER),
         BundleStarted(WORKER.name, "1-1"),
         WorkerLeft(WORKER.name, True, "over"),
     )
     event_log: Any = Applying(task_scheduler.state)
     made = Workers(
-        make_run_dir(tmp_path), plan, door=door, engine=None, task_scheduler=task_scheduler,
+        make_run_dir(tmp_path),
+        plan,
+        worker_server=server,
+        engine=None,
+        task_scheduler=task_scheduler,
         event_log=event_log,  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
     made.poll_workers(0.0)
     told: Any = made._autoscaler
     assert told.words == ["came 57_1", "began 57_1", "went 57_1"]
@@ -93,12 +97,12 @@ class Scene:
     def __init__(self, root: Path, worker: WorkerInfo = WORKER, **plan: Any) -> None:
         self.plan = make_plan(**plan)
         self.task_scheduler = TaskScheduler(self.plan, RunState(10), make_tasks(10), 1, lambda _: 0)
-        self.door = Saying(WorkerJoined(worker))
+        self.server = Saying(WorkerJoined(worker))
         self.worker = worker
         self.notes: list[Event] = []
         self.run_dir = make_run_dir(root)
         self.made = Workers(
-            self.run_dir, self.plan, door=self.door, engine=Forgetting(),
+            self.run_dir, self.plan, worker_server=self.server, engine=Forgetting(),
             task_scheduler=self.task_scheduler,  # type: ignore[arg-type]
             event_log=self,  # type: ignore[arg-type]
         )  # fmt: skip
@@ -112,12 +116,12 @@ class Scene:
 
     def begins(self, count: int) -> list[Bundle]:
         bundles = [bundle for _ in range(count) if (bundle := self.task_scheduler.next_bundle(10))]
-        self.door.events += [BundleStarted(self.worker.name, bundle.id) for bundle in bundles]
+        self.server.events += [BundleStarted(self.worker.name, bundle.id) for bundle in bundles]
         self.made.poll_workers(0.0)
         return bundles
 
     def goes(self) -> None:
-        self.door.events.append(WorkerLeft(self.worker.name, False, "its process ended"))
+        self.server.events.append(WorkerLeft(self.worker.name, False, "its process ended"))
         self.made.poll_workers(0.0)
 
 
@@ -168,7 +172,7 @@ def test_a_task_that_takes_down_workers_outside_of_slurm_is_poison_at_last(
         for _ in range(3):
             scene.begins(1)
             scene.goes()
-            scene.door.events.append(WorkerJoined(by_hand))
+            scene.server.events.append(WorkerJoined(by_hand))
             scene.made.poll_workers(0.0)
         assert scene.task_scheduler.state.failed == 1
     finally:
@@ -197,13 +201,13 @@ def test_a_worker_that_runs_nothing_and_gives_all_back_is_sent_home_with_its_wor
     scene.made.drop_if_failing(good)
     for number in range(workers.MAX_RETURNED_UNDONE - 1):
         back(number)
-    assert scene.door.said == []
+    assert scene.server.said == []
     scene.begins(1)
     back(5)
-    assert scene.door.said == []  # it runs something
+    assert scene.server.said == []  # it runs something
     scene.task_scheduler.sent.clear()
     back(6)
-    assert scene.door.said == [({"stop": NO_SPACE}, WORKER.name)]
+    assert scene.server.said == [({"stop": NO_SPACE}, WORKER.name)]
     noted = [event.text for event in scene.notes if isinstance(event, Noted)]
     assert noted == [
         f"worker {WORKER.name} is sent home, all that it was sent came back: {NO_SPACE}"
@@ -219,7 +223,7 @@ def test_an_allocation_that_nobody_works_in_is_given_up(
     try:
         now[0] += 2 * workers.NO_WORKER_S
         scene.made.look_at_slurm()
-        scene.door.workers.clear()
+        scene.server.workers.clear()
         now[0] += workers.NO_WORKER_S - 1
         scene.made.look_at_slurm()
         now[0] += 2

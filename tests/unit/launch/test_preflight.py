@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from hpckit.launch.preflight import absent
+from hpckit.launch.preflight import preflight_notes
 from hpckit.model.bag import Bag
 from hpckit.model.site import Site
 
 
 def told(work: Path, *, site: dict[str, Any] | None = None, **tables: Any) -> list[str]:
     raw = {"name": "bag", "directory": str(work), "submitted_from": str(work), **tables}
-    return list(absent(Bag.model_validate(raw), Site.model_validate({"name": "s", **(site or {})})))
+    return list(
+        preflight_notes(Bag.model_validate(raw), Site.model_validate({"name": "s", **(site or {})}))
+    )
 
 
 def test_what_is_here_is_not_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hpckit.protocol.result import TaskResult
 from hpckit.worker.cancellation import Cancellation, SlurmWarning, StopFlag
 from hpckit.worker.task import classify_exit
 from hpckit.worker.task.classify_exit import OomKills, ProcessEnd, classify
-from hpckit.worker.task.environment import Place, SlotResources
+from hpckit.worker.task.environment import SlotResources, TaskContext
 from hpckit.worker.task.orphans import Orphans
 from hpckit.worker.task.process import WorkerShared, run_command
 
@@ -90,12 +90,12 @@ class NoOrphans(Orphans):
 
 def run(tmp_path: Path, oom: OomKills, script: str) -> TaskResult:
     """Return the result of a real task."""
-    place = Place(dict(os.environ), str(tmp_path), "t", SlotResources(0, tmp_path, {}))
+    context = TaskContext(dict(os.environ), str(tmp_path), "t", SlotResources(0, tmp_path, {}))
     over = StopFlag()
     try:
         task = Task(index=0, key="k", argv=("sh", "-c", script))
         shared = WorkerShared(NoOrphans(), SlurmWarning(), oom)
-        return run_command(task, 1, AROUND, place, Cancellation(None, over), shared)
+        return run_command(task, 1, AROUND, context, Cancellation(None, over), shared)
     finally:
         over.close()
 

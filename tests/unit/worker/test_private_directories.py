@@ -97,10 +97,10 @@ def test_what_cannot_be_removed_is_left_and_nothing_around_it_is_opened(ground: 
 def test_what_tasks_and_workers_leave_is_removed_though_it_is_read_only(ground: Path) -> None:
     def act() -> None:
         node = ScratchDir(str(ground))
-        place = prepare(TASK, 1, AROUND, SlotResources(0, node.make("tasks"), {}), token="t")
-        for path in place.made:
+        context = prepare(TASK, 1, AROUND, SlotResources(0, node.make("tasks"), {}), token="t")
+        for path in context.made:
             leave_closed(Path(path))
-        place.remove()
+        context.remove()
         assert list((node.path / "tasks").iterdir()) == []
         leave_closed(node.path)
         node.remove()
@@ -130,11 +130,11 @@ def test_a_link_that_a_task_puts_in_its_directorys_place_is_not_followed(tmp_pat
     slot = SlotResources(0, tmp_path, {})
     mine = tmp_path / "mine"
     mine.mkdir(mode=0o755)
-    place = prepare(TASK, 1, AROUND, slot, token="t")
-    Path(place.cwd).rmdir()
-    Path(place.cwd).symlink_to(mine)
-    place.remove()
-    assert slot.spare == [place.env["TMPDIR"]]
+    context = prepare(TASK, 1, AROUND, slot, token="t")
+    Path(context.cwd).rmdir()
+    Path(context.cwd).symlink_to(mine)
+    context.remove()
+    assert slot.spare == [context.env["TMPDIR"]]
     assert oct(mine.stat().st_mode)[-3:] == "755"
 
 

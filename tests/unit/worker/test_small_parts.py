@@ -207,20 +207,20 @@ def test_a_tasks_surroundings_hold_what_is_promised_and_nothing_secret(tmp_path:
     slot = SlotResources(1, tmp_path, base, visible_gpus(base, 4))
     settings = TaskSettings(run="r", cores=3, gpus=2, path=("/a b", "/c"), env={"X": "é"}, cwd="")
     task = Task(index=7, key="k", argv=("x",), outputs=(str(tmp_path / "deep" / "out"),))
-    place = prepare(task, 2, settings, slot, token="t")
+    context = prepare(task, 2, settings, slot, token="t")
     for name, value in {
         "HPCKIT_RUN": "r", "HPCKIT_TASK_INDEX": "7", "HPCKIT_ATTEMPT": "2", "X": "é",
         "OMP_NUM_THREADS": "3", "PATH": "/a b:/c:/bin", "CUDA_VISIBLE_DEVICES": "6,7",
         "SLURM_JOB_ID": "5",
     }.items():  # fmt: skip
-        assert place.env[name] == value
-    assert not private.keys() & place.env.keys()
-    assert Path(place.cwd).is_dir()
-    assert Path(place.env["TMPDIR"]).is_dir()
+        assert context.env[name] == value
+    assert not private.keys() & context.env.keys()
+    assert Path(context.cwd).is_dir()
+    assert Path(context.env["TMPDIR"]).is_dir()
     assert (tmp_path / "deep").is_dir()
-    Path(place.cwd, "left").write_text("behind")
-    place.remove()
-    assert not Path(place.cwd).exists()
+    Path(context.cwd, "left").write_text("behind")
+    context.remove()
+    assert not Path(context.cwd).exists()
     again = prepare(task, 3, settings, slot, token="t")
     assert list(Path(again.cwd).iterdir()) == list(Path(again.env["TMPDIR"]).iterdir()) == []
 

@@ -13,7 +13,7 @@ import pytest
 
 from hpckit.common.processes import descendants_of, is_alive, send
 from hpckit.worker.recovery.supervisor import MAX_RESTARTS
-from tests.support.place import await_true
+from tests.support.slurm_site import await_true
 
 #: Stands for the worker: says its PID and which start it is, leaves a child, and waits.
 WORKER = """

@@ -38,7 +38,7 @@ TASKS = tuple(Task(index=index, key=str(index), argv=("true",)) for index in (7,
 def a_slot(tmp_path: Path, temporary: Path) -> Slot:
     return Slot(
         worker="w",
-        place=SlotResources(0, temporary, {"PATH": os.defpath}),
+        context=SlotResources(0, temporary, {"PATH": os.defpath}),
         shared=WorkerShared(Orphans(), SlurmWarning(), OomKills()),
         time_left=TimeLeft(0.0),
         spool=SpoolWriter(tmp_path / "spool.jsonl"),

@@ -39,7 +39,7 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-class Ledger:
+class StartedProcesses:
     """The processes of one cluster, kept in a JSON file that is replaced atomically."""
 
     def __init__(self, path: Path) -> None:

@@ -21,7 +21,7 @@ PROGRAMS = REPOSITORY / "native" / "build"
 
 
 @dataclass(frozen=True)
-class Place:
+class SlurmSite:
     """One Slurm, as a user of hpckit meets it.
 
     Attributes:

@@ -17,8 +17,8 @@ from typing import Final
 from hpckit.emulator import control
 from tests.slurm.cluster import lifecycle
 from tests.slurm.cluster.layout import Layout, default_layout
-from tests.support.place import Place, clean_environment, removed, user_environment
 from tests.support.realslurm import RealSlurm, find_real_slurm
+from tests.support.slurm_site import SlurmSite, clean_environment, removed, user_environment
 
 RUNS_MIB: Final = 48  # of the small disk on which the run directories lie
 _SITE: Final = 'extends = "{parent}"\nnode_tmp = "{node_tmp}"\nrun_root = "{runs}"\n'
@@ -42,7 +42,7 @@ class ChaosPlace:
     """
 
     kind: str
-    place: Place
+    slurm_site: SlurmSite
     bin_dir: Path
     runs: Path
     node_tmp: Path
@@ -55,7 +55,7 @@ class ChaosPlace:
         """Run one of Slurm's commands; return its stdout."""
         done = subprocess.run(
             [str(self.bin_dir / program), *words],
-            env=self.place.env, capture_output=True, text=True, check=False, timeout=60,
+            env=self.slurm_site.env, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         if check and done.returncode:
             raise RuntimeError(f"{program} {' '.join(words)}: {done.stderr.strip()}")
@@ -72,19 +72,19 @@ class ChaosPlace:
         if self.real:
             self.real.faults.kill_node(node)
         else:
-            control.kill_node(node, name=self.place.site)
+            control.kill_node(node, name=self.slurm_site.site)
 
     def mend_node(self, node: str) -> None:
         if self.real:
             self.real.faults.mend()
         else:
-            control.resume(node, name=self.place.site)
+            control.resume(node, name=self.slurm_site.site)
 
     def stop_controller(self) -> None:
         if self.real:
             self.real.faults.stop_controller()
         else:
-            control.controller_down(12.0, name=self.place.site)
+            control.controller_down(12.0, name=self.slurm_site.site)
 
     def start_controller(self) -> None:
         if self.real:
@@ -92,13 +92,13 @@ class ChaosPlace:
 
     def kill_daemon(self) -> int:
         """kill -9 of the emulator's daemon; return its pid."""
-        pid = int(control.status(self.place.site)["pid"])
+        pid = int(control.status(self.slurm_site.site)["pid"])
         os.kill(pid, signal.SIGKILL)
         return pid
 
     def daemon(self) -> int:
         """Return the pid of the emulator's daemon, 0 while there is none."""
-        return int(control.status(self.place.site)["pid"] or 0)
+        return int(control.status(self.slurm_site.site)["pid"] or 0)
 
     def fill_disk(self) -> Path:
         """Fill the disk of the runs; return the ballast, whose removal makes room."""
@@ -120,9 +120,9 @@ class ChaosPlace:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
-                for node in control.status(self.place.site)["nodes"]:
+                for node in control.status(self.slurm_site.site)["nodes"]:
                     if "DOWN" in str(node["state"]).upper():
-                        control.resume(node["name"], name=self.place.site)
+                        control.resume(node["name"], name=self.slurm_site.site)
                 return
             except Exception:  # the controller is down for some seconds
                 time.sleep(0.5)
@@ -140,7 +140,7 @@ def emulated_place() -> Iterator[ChaosPlace]:
     before = os.environ.get("HPCKIT_EMULATOR_DIR")
     os.environ["HPCKIT_EMULATOR_DIR"] = env["HPCKIT_EMULATOR_DIR"]
     _write_site(root, "chaos", "local", root / "t", runs, _SPOT)
-    found = Place("chaos", root, env)
+    found = SlurmSite("chaos", root, env)
     try:
         with _small_disk(runs) as small:
             bin_dir = root / "e" / "chaos" / "bin"
@@ -179,9 +179,16 @@ def slurm_place() -> Iterator[ChaosPlace]:
                 env = {k: v for k, v in real.env.items() if not k.startswith("HPCKIT_")}
                 env["PATH"] = f"{real.bin_dir}{os.pathsep}{env['PATH']}"
                 env = user_environment(root, env) | {"HPCKIT_RUNS": str(runs)}
-                place = Place("chaos", root, env)
+                slurm_site = SlurmSite("chaos", root, env)
                 yield ChaosPlace(
-                    "slurm", place, real.bin_dir, runs, Path("/tmp"), small, ("debug", "low"), real
+                    "slurm",
+                    slurm_site,
+                    real.bin_dir,
+                    runs,
+                    Path("/tmp"),
+                    small,
+                    ("debug", "low"),
+                    real,
                 )
             finally:
                 lifecycle.down(layout)
