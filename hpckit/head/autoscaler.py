@@ -39,7 +39,7 @@ FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 60.0
 SOON_S: Final = 1.0  # after a worker has left: its job may have ended by then
 SUBMIT_PAUSE_S: Final = 2.0  # between two arrays of workers
-BACK_OFF_S: Final = (30.0, 900.0)  # after a refusal or workers in vain, at first and at most
+BACK_OFF_S: Final = (30.0, 900.0)  # after a refusal or failed starts, at first and at most
 #: How long somebody at a login node has to add workers when none is left and no job may submit.
 NO_WORKER_S: Final = 900.0
 #: How long a head that is quick to start lets `hpckit submit` write the first array down.
@@ -47,7 +47,7 @@ FIRST_ARRAY_S: Final = 60.0
 
 
 class Autoscaler:
-    """Submits workers, and says which idle ones to send home.
+    """Submits workers, and says which idle ones to stop.
 
     Args:
         run_dir: the run's files.
@@ -96,7 +96,7 @@ class Autoscaler:
             work: what is left.
 
         Returns:
-            names of idle workers to send home, and what is to be noted, in words.
+            the names of idle workers to stop, and the texts to note.
 
         Raises:
             EngineError: workers end again and again without having worked, or all have ended
@@ -192,7 +192,7 @@ class Autoscaler:
         )
 
     def _pause(self) -> list[str]:
-        """Wait before more workers that may be in vain are submitted; return what to note."""
+        """Wait before more workers that may fail are submitted; return the texts to note."""
         if not self._in_vain.should_pause or self._clock() < self._doubted_until:
             return []
         pause_s = self._after_failures.next_s()

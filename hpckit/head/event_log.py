@@ -22,7 +22,7 @@ class EventLog:
         run_dir: the run's files.
         journal: this incarnation's.
         output: what the tasks printed; it is made durable before a row points at it.
-        ledger: the state that the events come to.
+        task_scheduler: the state that the events lead to.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class EventLog:
         self._journal.check_fence()
 
     def note(self, event: Event | None) -> None:
-        """Take an event for the next `flush`; those that the ledger made are applied already."""
+        """Take an event for the next `flush`; those of the task scheduler are applied already."""
         if event is not None:
             self._pending.append(event)
             if isinstance(event, Joined | Left | Noted | Ended):

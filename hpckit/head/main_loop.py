@@ -39,7 +39,7 @@ from hpckit.protocol.authentication import KEY_FILE, read_key
 from hpckit.run.journal import FencedError
 from hpckit.run.rundir import RunDir
 
-POLL_S: Final = 0.1  # longest wait for the engine, so that the door is heard soon
+POLL_S: Final = 0.1  # longest wait for the engine, so that workers are heard soon
 
 
 class Head:

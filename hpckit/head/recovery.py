@@ -115,7 +115,7 @@ def publish_head(
     port: int,
     engine: dict[str, Any],
 ) -> None:
-    """Let workers find this head: its door listens at `port`, and `engine` is what they need.
+    """Publish the address: workers join at `port`, and `engine` is what they need.
 
     Raises:
         StorageError: the run directory cannot be written.

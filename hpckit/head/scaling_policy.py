@@ -58,8 +58,8 @@ def to_start(fleet: WorkerCounts, wanted: int) -> int:
 
 
 def to_dismiss(fleet: WorkerCounts, wanted: int, idle: int) -> int:
-    """Return how many of `idle` workers to send home.
+    """Return how many of the `idle` workers to stop.
 
-    Nobody is sent home for what has not come yet: a job that waits may wait for long.
+    No worker is stopped in favour of one that waits: a job may wait for long.
     """
     return max(0, min(idle, fleet.here - wanted))

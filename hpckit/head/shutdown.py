@@ -1,4 +1,4 @@
-"""The end of a run: its last word, its workers sent home, nothing temporary left behind."""
+"""The end of a run: write the end event, stop the workers, remove temporary files."""
 
 from __future__ import annotations
 

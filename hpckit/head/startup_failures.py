@@ -19,7 +19,7 @@ from hpckit.run.rundir import RunDir
 from hpckit.run.state import NOT_TASK_FAULT
 from hpckit.slurm.states import JobState
 
-FREE: Final = 3  # jobs in vain that are replaced at once
+FREE: Final = 3  # failed jobs that are replaced at once
 MAX_FAILED_PER_WORKER: Final = (
     4  # as many as the run may have workers, and that often: then it is given up
 )
@@ -29,7 +29,7 @@ _TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class StartupFailures:
-    """Counts worker jobs that ended in vain.
+    """Counts worker jobs that ended without having begun a bundle.
 
     Args:
         run_dir: the run's files, named when it is given up.
@@ -39,8 +39,8 @@ class StartupFailures:
         self._run_dir = run_dir
         self._fit: set[str] = set()  # jobs that have begun a bundle
         self._seen: set[str] | None = None  # jobs known to have ended; None: nothing known yet
-        self._since: list[JobState] = []  # in vain since anybody began a bundle
-        self._failed_in_a_row = 0  # in vain since the last job that began its first bundle
+        self._since: list[JobState] = []  # failed since any worker began a bundle
+        self._failed_in_a_row = 0  # since the last job that began its first bundle
 
     @property
     def should_pause(self) -> bool:
@@ -57,7 +57,7 @@ class StartupFailures:
         return True
 
     def see(self, states: Mapping[str, JobState], joined: set[str], most: int) -> bool:
-        """Take what Slurm says of the workers' jobs; return whether more were in vain.
+        """Take Slurm's states of the workers' jobs; return True if more have failed.
 
         What had ended before the first answer is of an earlier head, and counts for nothing.
 
@@ -67,7 +67,7 @@ class StartupFailures:
             most: how many workers the run may have.
 
         Raises:
-            EngineError: too many have ended in vain, and nobody is here who can work.
+            EngineError: too many have failed, and no worker is here that can work.
         """
         ended = {job for job, state in states.items() if _is_settled(state)}
         if self._seen is None:

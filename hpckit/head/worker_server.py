@@ -1,4 +1,4 @@
-"""The head's side of the door: which workers are there, and which have gone.
+"""The server that workers join: which workers are there, and which have left.
 
 Every worker keeps one connection for its life, in the same way for every engine; the messages
 are in `hpckit.protocol.messages`. All is done in `poll`, in the order in which it arrives; but
@@ -99,7 +99,7 @@ class WorkerServer:
     Args:
         run: the run's name.
         nonce: this incarnation's.
-        key: the run's door key.
+        key: the run's key.
         ports: inclusive range to listen in; (0, 0) takes any free port.
     """
 
@@ -235,7 +235,7 @@ class WorkerServer:
 
     def _greet(self, connection: _Connection, message: Message) -> None:
         if message.get("hello") != VERSION:
-            self._refuse(connection, f"this head speaks version {VERSION} of the door")
+            self._refuse(connection, f"this head speaks version {VERSION} of the protocol")
             return
         connection.challenge = new_challenge()
         proof = head_proof(self._key, str(message.get("challenge")), self._nonce)
@@ -269,7 +269,7 @@ class WorkerServer:
             self._drop(connection, "it does not read what it is told")
 
     def _tell(self, connection: _Connection, line: bytes) -> None:
-        """Send a line, from either thread; a guest that takes half of it is called deaf."""
+        """Send a line, from either thread; one that takes only a part does not read."""
         with contextlib.suppress(OSError), self._sending:  # a dead peer: `_beat` decides
             connection.not_reading = (
                 connection.stream.send(line) != len(line) or connection.not_reading
@@ -317,7 +317,7 @@ def _listen(ports: tuple[int, int]) -> socket.socket:
         except OSError:
             continue
     raise EngineError(
-        f"no free port for the head's door in {first}-{last} on this node",
+        f"no free port for the head's workers in {first}-{last} on this node",
         hint="Widen the site's port range.",
     )
 

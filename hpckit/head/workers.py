@@ -32,25 +32,25 @@ from hpckit.run.rundir import RunDir
 from hpckit.run.spool import read_spool
 
 OWN_FILES: Final = 1024  # open at a time, beside those of each worker
-FILES_OF_EACH: Final = 4  # its connections to door and engine, and room for what comes
+FILES_OF_EACH: Final = 4  # its connections to head and engine, and some to spare
 MAX_NEVER_STARTED: Final = 20  # bundles in a row that nobody began, beyond two per slot
 MAX_RETURNED_UNDONE: Final = (
     5  # bundles in a row that one worker gives back without having run a task
 )
-DECIDE_LOST_S: Final = 1.0  # until the door has told, too, what became of a bundle's worker
+DECIDE_LOST_S: Final = 1.0  # until the worker server knows, too, what became of a bundle's worker
 #: The same for one that was begun: its task may take 2 s over its end, and must not meet its like.
 DECIDE_LOST_STARTED_S: Final = 3.0
 
 
 class Workers:
-    """The workers, as door, engine and Slurm tell of them.
+    """The workers, as worker server, engine and Slurm report them.
 
     Args:
         run_dir: the run's files.
         plan: the run's plan.
-        door: where workers report; closed by its owner.
+        worker_server: where workers join; closed by its owner.
         engine: carries the bundles.
-        ledger: which bundle is where.
+        task_scheduler: knows which bundle is where.
         record: takes the events.
     """
 
@@ -100,7 +100,7 @@ class Workers:
         return bool(self._worker_server.workers)
 
     def poll_workers(self, timeout_s: float) -> None:
-        """Take what the door has to tell, waiting at most so long."""
+        """Take the events of the worker server, waiting at most so long."""
         for event in self._worker_server.poll(timeout_s):
             match event:
                 case WorkerJoined(worker):
@@ -137,7 +137,7 @@ class Workers:
         if self._returned_undone[worker] < MAX_RETURNED_UNDONE or busy:
             return
         del self._returned_undone[worker]
-        text = f"worker {worker} is sent home, all that it was sent came back: {why}"
+        text = f"worker {worker} is told to leave, all that it was sent came back: {why}"
         say(text)
         self._event_log.note(Noted(t=time.time(), text=text))
         self._worker_server.say({"stop": why}, worker)

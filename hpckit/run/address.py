@@ -23,7 +23,7 @@ class Address:
     """Where one incarnation of the head listens.
 
     A worker checks that it is current: `incarnation` must be the newest in the journal
-    directory, and `job_id` the newest head job in ``jobs.jsonl``. Then it asks the door,
+    directory, and `job_id` the newest head job in ``jobs.jsonl``. Then it asks the head,
     whose answer proves that the run's own head, with this `nonce`, is still behind it.
     """
 

@@ -75,7 +75,7 @@ class Opened(msgspec.Struct, frozen=True, tag_field="e", tag="opened", kw_only=T
 
 
 class Joined(msgspec.Struct, frozen=True, tag_field="e", tag="joined", kw_only=True):
-    """A worker came through the door."""
+    """A worker joined."""
 
     t: float
     worker: str

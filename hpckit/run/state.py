@@ -46,7 +46,7 @@ class Attempt:
 
 @dataclass
 class WorkerRecord:
-    """One worker, as the door saw it."""
+    """One worker, from its joining to its end."""
 
     joined: Joined
     left: Left | None = None

@@ -162,7 +162,7 @@ def _shake_hands(
     if "refused" in verdict:
         raise Refused(f"the head at {where} refuses this worker: {verdict['refused']}")
     if not verdict.get("welcome"):
-        raise NotOurHead(f"{where} does not speak the door's protocol")
+        raise NotOurHead(f"{where} does not speak hpckit's protocol")
     return verdict
 
 
@@ -175,7 +175,7 @@ def _next(stream: socket.socket, reader: LineReader, where: str) -> Message:
             data = stream.recv(MAX_LINE_BYTES)
             messages = reader.feed(data)
         except ValueError:
-            raise NotOurHead(f"{where} answers, but does not speak the door's protocol") from None
+            raise NotOurHead(f"{where} answers, but does not speak hpckit's protocol") from None
         except TimeoutError:
             raise NotOurHead(f"{where} accepts connections, but does not answer") from None
         except ConnectionError:

@@ -95,7 +95,7 @@ def how_it_ended(run_dir: RunDir) -> str:
 
 @dataclass
 class _FailedAddress:
-    """An address that was tried in vain: left alone until then, and longer each time."""
+    """An address at which nobody answered: it is not tried again until `until`."""
 
     until: float = 0.0
     pauses: BackOff = field(default_factory=lambda: BackOff(*_RETRY_S))
@@ -118,7 +118,7 @@ class HeadDiscovery:
     _set_aside_addresses: dict[str, _FailedAddress] = field(default_factory=dict)
 
     def wait(self) -> tuple[Address, head_client.HeadClient] | None:
-        """Return the head's address and the door's open connection; None when asked to leave.
+        """Return the head's address and an open connection to it; None when asked to leave.
 
         Raises:
             RunIsOver: there is nothing to join.

@@ -1,4 +1,4 @@
-"""One head's time with this worker: from joining at its door until one of them leaves."""
+"""The connection of this worker to one head, from joining until one of them leaves."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _TICK_S: Final = 0.5
 
 
 class HeadSession:
-    """Beats at the door, keeps the engine's worker up, drains when this worker has to leave."""
+    """Sends beats, keeps the engine's worker up, drains when this worker has to leave."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class HeadSession:
                 if self._left and self._is_drained():
                     return self._leave_in_order()
                 self._wait(leave)
-            say("the door is closed" if time.monotonic() - self._heard < GONE_AFTER_S
+            say("the head closed the connection" if time.monotonic() - self._heard < GONE_AFTER_S
                 else f"no word from the head for {GONE_AFTER_S:.0f} s")  # fmt: skip
             return self._after_the_head(leave)
         except EngineError as error:

@@ -1,6 +1,6 @@
 """The pool: processes on the head's own machine, the floor to measure engines against.
 
-One worker agent (`hpckit.worker.main`) is started as a child. It joins at the door as any
+One worker agent (`hpckit.worker.main`) is started as a child. It joins the head as any
 worker does; bundles go straight to its runner's socket, as many at a time as it has slots and
 memory for, in the order in which they came.
 """
