@@ -11,7 +11,7 @@ set -uo pipefail
 PYTHON=${PYTHON:-.venv/bin/python}
 FAST=(tests/unit tests/golden/test_scripts.py)
 NO_CLUSTER=("${FAST[@]}" tests/native)
-REAL_SLURM=(tests/slurm tests/golden/test_on_slurm.py tests/conformance)
+REAL_SLURM=(tests/conformance tests/golden/test_on_slurm.py tests/slurm)
 
 on_all_cores() { "$PYTHON" -m pytest -n logical --maxprocesses 4 "$@"; }
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hpckit.head.bundle_size import Sizer
-from hpckit.model.plan import Plan, Retries
+from hpckit.model.failure_kind import FailureKind
+from hpckit.model.plan import Plan
 from hpckit.model.task import Task
 from hpckit.protocol.bundle import Bundle
 from hpckit.protocol.result import OK, BundleResult, TaskResult
@@ -212,16 +213,16 @@ class TaskScheduler:
         if task is None:
             return None
         used = self.state.used.get(task.index)
-        kills = used["lost"] if used else 0
+        kills = used[FailureKind.LOST] if used else 0
         attempt = 1 + (sum(used.values()) if used else 0)
-        return ReadyTask(task, attempt, self._grown(used["memory"] if used else 0), alone=kills > 0)
+        return ReadyTask(task, attempt, self._memory_mib(used), alone=kills > 0)
 
     def _requeue(self, ready: Iterable[ReadyTask]) -> None:
         self._to_retry.extendleft(reversed(list(ready)))
 
     def _kills(self, index: int) -> int:
         used = self.state.used.get(index)
-        return used["lost"] if used else 0
+        return used[FailureKind.LOST] if used else 0
 
     def _account(
         self, sent: SentBundle, results: Iterable[TaskResult]
@@ -236,46 +237,36 @@ class TaskScheduler:
             ready = missing.pop(result.index, None)
             if ready is None:
                 continue  # not of this bundle, or twice
-            if result.kind == "lost":
+            if result.kind == FailureKind.LOST:
                 missing[result.index] = ready
                 continue
-            final = result.ok or self._spent(result)
+            used = self.state.used.get(result.index)
+            final = result.ok or self._plan.retries.is_used_up(result.kind, used)
             rows.append(Row.of(result, final=final, output_at=self._store(result)))
             if not final:
                 self._to_retry.append(self._next_try(ready, result))
         return rows, [ready for ready in sent.ready if ready.task.index in missing]
 
-    def _spent(self, result: TaskResult) -> bool:
-        """Return True if the budget for this kind of failure is used up."""
-        return spent(self._plan.retries, self.state.used.get(result.index), result.kind)
-
     def _next_try(self, ready: ReadyTask, result: TaskResult) -> ReadyTask:
         memory = ready.memory_mib
-        if result.kind == "memory":
-            used = self.state.used.get(ready.task.index)
-            memory = self._grown(1 + (used["memory"] if used else 0))
+        if result.kind == FailureKind.MEMORY:
+            used = Counter(self.state.used.get(ready.task.index, ()))
+            used[FailureKind.MEMORY] += 1
+            memory = self._memory_mib(used)
         return replace(ready, attempt=ready.attempt + 1, memory_mib=memory)
 
-    def _grown(self, times: int) -> int:
-        """Return what a task gets that ran out of memory so often; 0 is what the bag says."""
-        base = self._plan.task_settings.memory_mib
-        if not times or not base:
-            return 0
-        grown = self._plan.retries.grown_mib(base, times)
-        return min(grown, max(base, self._most_memory_mib))
+    def _memory_mib(self, failures: Counter[str] | None) -> int:
+        """Return the memory of a task's next attempt; 0 is what the bag says."""
+        declared_mib = self._plan.task_settings.memory_mib
+        return self._plan.retries.memory_mib(declared_mib, failures, self._most_memory_mib)
 
     def _poison(self, ready: ReadyTask, worker: str, why: str, now: float) -> Row:
         kills = self._plan.retries.poison_after
         message = f"{kills} workers went while they ran it, the last of them {worker}: {why}"
         return Row(
-            ready.task.index, ready.attempt, "poison", True, None, None, now,
+            ready.task.index, ready.attempt, FailureKind.POISON, True, None, None, now,
             0.0, 0.0, 0.0, NO_OUTPUT, message,
         )  # fmt: skip
-
-
-def spent(retries: Retries, used: Counter[str] | None, kind: str) -> bool:
-    """Return True if a task that has failed so often before has no retry left for this failure."""
-    return (used[kind] if used else 0) >= getattr(retries, kind, 0)
 
 
 def credit_spools(
@@ -310,7 +301,8 @@ def credit_spools(
     for (worker, bundle), results in found.items():
         rows = []
         for result in results:
-            final = result.ok or spent(plan.retries, state.used.get(result.index), result.kind)
+            used = state.used.get(result.index)
+            final = result.ok or plan.retries.is_used_up(result.kind, used)
             rows.append(Row.of(result, final=final, output_at=store(result)))
         why = "its head ended before the bundle came back"
         event = Lost(t=now, bundle=bundle, worker=worker, why=why, rows=rows)
@@ -341,7 +333,7 @@ def _is_news(state: RunState, spooled: Spooled) -> bool:
     reset_at = state.reset_at.get(result.index, 0)
     if int(spooled.bundle.partition("-")[0]) < reset_at:
         return False  # from before a `resume` that wants it run again
-    if result.kind in (OK, "lost"):
+    if result.kind in (OK, FailureKind.LOST):
         return result.kind == OK
     last = state.last.get(result.index)
     if last is None or last.incarnation < reset_at:

@@ -24,6 +24,7 @@ from hpckit.head.worker_server import (
     WorkerLeft,
     WorkerServer,
 )
+from hpckit.model.failure_kind import is_task_fault
 from hpckit.model.plan import Plan
 from hpckit.model.worker import WorkerInfo, slots_for
 from hpckit.protocol.result import BundleResult
@@ -129,7 +130,7 @@ class Workers:
         """
         worker = result.worker
         why = result.why_undone
-        if any(found.kind != "lost" for found in result.results) or not why:
+        if any(found.ok or is_task_fault(found.kind) for found in result.results) or not why:
             self._returned_undone.pop(worker, None)
             return
         self._returned_undone[worker] += 1

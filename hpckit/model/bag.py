@@ -34,7 +34,7 @@ from hpckit.model.fields import (  # fmt: skip
     Words,
 )
 from hpckit.model.placeholders import INDEX
-from hpckit.model.plan import Retries
+from hpckit.model.retries import Retries
 from hpckit.model.sweep import Axis, Values, read_axis
 from hpckit.model.toml_file import Document, plain, read_document
 from hpckit.model.validate import error_of, validated

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from math import ceil, log2
 from typing import Any, Final
 
+from hpckit.model.retries import Retries
 from hpckit.model.task import Backend, Shape, TaskSettings
 from hpckit.model.worker import slots_for
 
 PLAN_SCHEMA: Final = "hpckit.plan/1"
 #: What a field is called in ``plan.json``, where that is not its own name.
 _KEYS: Final = {"task_settings": "surroundings"}
-_MAX_DOUBLINGS: Final = 40  # of a task's memory by its retries: more than any node has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,25 +31,6 @@ class Size:
     memory_mib: int
     walltime_s: int
     gpus: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retries:
-    """The number of retries of a task, by kind of failure; `lost` is not limited here."""
-
-    error: int = 0
-    signal: int = 0
-    timeout: int = 0
-    memory: int = 0
-    memory_grow: float = 1.0  # each memory retry asks for this many times more
-    missing_output: int = 0
-    poison_after: int = 3  # workers that one task may take down with it
-
-    def grown_mib(self, memory_mib: int, times: int) -> int:
-        """Return what a task of `memory_mib` is given when it has run out of memory so often."""
-        if times * log2(self.memory_grow) > _MAX_DOUBLINGS:  # too large for a float, perhaps
-            return memory_mib << _MAX_DOUBLINGS
-        return ceil(memory_mib * self.memory_grow**times)
 
 
 @dataclass(frozen=True, kw_only=True)

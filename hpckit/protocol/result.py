@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hpckit.model.failure_kind import FailureKind
+
 RESULT_SCHEMA: Final = "hpckit.result/1"
 
 OK: Final = "ok"
@@ -17,7 +19,7 @@ class TaskResult:
 
     index: int
     attempt: int
-    kind: str  # OK or one of FAILURE_KINDS
+    kind: str  # OK or a FailureKind
     exit_code: int | None = None  # None when a signal ended it, or it never started
     signal: int | None = None
     started_at: float = 0.0  # Unix time, seconds
@@ -58,7 +60,7 @@ class BundleResult:
     def why_undone(self) -> str:
         """The reason why tasks come back undone, ``""`` when none does: they were handed back, or
         are lost."""
-        lost = (result.message for result in self.results if result.kind == "lost")
+        lost = (result.message for result in self.results if result.kind == FailureKind.LOST)
         return self.reason or next(lost, "")
 
     def to_json(self) -> str:

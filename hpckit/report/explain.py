@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from hpckit.model.plan import Retries
+from hpckit.model.failure_kind import FailureKind, meaning
+from hpckit.model.retries import Retries
 from hpckit.model.units import counted, human_duration
 from hpckit.run.events import Returned
 from hpckit.run.journal import replay
@@ -54,12 +55,12 @@ def explain_task(status: RunStatus, index: int, now: float | None = None) -> lis
     if record.status[index] == FAILED and attempt:
         row = attempt.row
         budget = _budget(status.plan.retries, row.kind)
-        said = f" ({row.message})" if row.message else ""
-        return [f"it failed for good: {row.kind}{said} in attempt {row.attempt}; {budget}"]
+        said = row.message or meaning(FailureKind(row.kind)).words
+        return [f"it failed for good: {row.kind} ({said}) in attempt {row.attempt}; {budget}"]
     lines = []
     used = record.used.get(index, Counter())
     for kind, count in used.items():
-        if kind == "lost" and count:
+        if kind == FailureKind.LOST and count:
             most = status.plan.retries.poison_after
             went = f"{counted(count, 'worker')} went while running it"
             lines.append(f"{went}; after {most} it is poison")
@@ -170,9 +171,9 @@ def _too_short(status: RunStatus, now: float) -> list[str]:
 
 
 def _budget(retries: Retries, kind: str) -> str:
-    if kind == "poison":
+    if kind == FailureKind.POISON:
         return "such a task is not tried again"
-    most = getattr(retries, kind, 0)
+    most = retries.limit(kind)
     if not most:
         return f"{kind} has no retries"
     return f"its budget for {kind} is used up ({most} {'retry' if most == 1 else 'retries'})"
@@ -180,7 +181,7 @@ def _budget(retries: Retries, kind: str) -> str:
 
 def _left_of(retries: Retries, kind: str, used: int) -> str:
     """Return how many more tries a waiting task has for this kind of failure."""
-    left = max(0, getattr(retries, kind, 0) - used)
+    left = max(0, retries.limit(kind) - used)
     return f"of its budget for {kind}, {left} {'retry is' if left == 1 else 'retries are'} left"
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hpckit.common.processes import signal_name
+from hpckit.model.failure_kind import FailureKind, meaning
 from hpckit.run.events import Lost, Returned
 from hpckit.run.journal import replay
 from hpckit.run.output import OutputReader
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import FAILED, Attempt, RunState
 
-_KNOWN_BY_CODE: Final = frozenset({"error", "signal"})
 #: What differs between messages of one cause: quoted names, paths, hexadecimal and other numbers.
 _VARIABLE: Final = re.compile(r"""'[^']*'|"[^"]*"|\S*/\S*|0x[0-9a-fA-F]+|\d+(?:\.\d+)?""")
 _SIGNATURE_LENGTH: Final = 200
@@ -46,7 +46,8 @@ class Failure:
         """
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
         own = lines[-1] if lines else ""
-        return own or self.message if self.kind in _KNOWN_BY_CODE else self.message or own
+        told = meaning(FailureKind(self.kind)).is_told_by_task
+        return own or self.message if told else self.message or own
 
     def to_dict(self) -> dict[str, Any]:
         """Return the item of ``failures --json``."""

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from hpckit.model.failure_kind import FailureKind
 from hpckit.protocol.result import OK
 from hpckit.run.events import (
     Ended,
@@ -145,7 +146,7 @@ class RunState:
 
     def _lose(self, event: Lost) -> None:
         if event.suspect is not None and self.status[event.suspect] == WAITING:
-            self.used.setdefault(event.suspect, Counter())["lost"] += 1
+            self.used.setdefault(event.suspect, Counter())[FailureKind.LOST] += 1
             if event.worker in self.workers:
                 self.workers[event.worker].suspects.append(event.suspect)
 
@@ -156,6 +157,6 @@ class RunState:
         record.reason = event.reason
         if event.reason in NOT_TASK_FAULT:
             for index in record.suspects:
-                if self.used.get(index, Counter())["lost"] > 0:
-                    self.used[index]["lost"] -= 1
+                if self.used.get(index, Counter())[FailureKind.LOST] > 0:
+                    self.used[index][FailureKind.LOST] -= 1
             record.suspects.clear()

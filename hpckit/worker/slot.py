@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hpckit.common.backoff import BackOff
+from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task
 from hpckit.protocol.bundle import Bundle
 from hpckit.protocol.result import BundleResult, TaskResult
@@ -86,7 +87,7 @@ def run_bundle(bundle: Bundle, slot: Slot, cancellation: Cancellation) -> Bundle
             slot.pauses.could_not_start(reason)
             break
         results.append(result)
-        if result.kind != "lost":
+        if result.kind != FailureKind.LOST:
             slot.pauses.could_start()
             slot.spool.finished(bundle.id, result)
     not_run = tuple(task.index for task in bundle.tasks[len(results) :])
@@ -104,7 +105,7 @@ def run_bundle(bundle: Bundle, slot: Slot, cancellation: Cancellation) -> Bundle
 def _start_failure(result: TaskResult, slot: Slot, cancellation: Cancellation) -> str:
     """Return why the node could not start a task, ``""`` if it did: what a cut, a warning or
     the walltime has ended is lost as well."""
-    if result.kind != "lost" or cancellation.check() or cancellation.abandoned:
+    if result.kind != FailureKind.LOST or cancellation.check() or cancellation.abandoned:
         return ""
     if slot.shared.warning.at or slot.time_left.refusal(0):
         return ""
@@ -114,9 +115,11 @@ def _start_failure(result: TaskResult, slot: Slot, cancellation: Cancellation) -
 def _timed_out_with_worker(result: TaskResult, time_left: TimeLeft) -> TaskResult:
     """Return a task as timed out that went with its worker, having had all of a worker's time:
     as lost it would be begun again for ever."""
-    if result.kind != "lost" or not (why := time_left.too_short(result.started_at, result.wall_s)):
+    if result.kind != FailureKind.LOST or not (
+        why := time_left.too_short(result.started_at, result.wall_s)
+    ):
         return result
-    return replace(result, kind="timeout", message=why)
+    return replace(result, kind=FailureKind.TIMEOUT, message=why)
 
 
 def _run_guarded(
@@ -129,7 +132,7 @@ def _run_guarded(
         trace = traceback.format_exc()
         message = "the runner itself failed: " + trace.strip().rpartition("\n")[2]
         return TaskResult(
-            index=task.index, attempt=attempt, kind="error", message=message, stderr=trace
+            index=task.index, attempt=attempt, kind=FailureKind.ERROR, message=message, stderr=trace
         )
 
 

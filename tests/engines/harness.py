@@ -23,7 +23,8 @@ from typing import Any
 from hpckit.common.processes import children_of, descendants_of, send, wait_gone
 from hpckit.engines.base import Engine, Lost, Returned
 from hpckit.engines.registry import ENGINES
-from hpckit.model.plan import Plan, Retries, Size
+from hpckit.model.plan import Plan, Size
+from hpckit.model.retries import Retries
 from hpckit.model.task import Task, TaskSettings
 from hpckit.protocol import authentication, messages
 from hpckit.protocol.authentication import KEY_FILE

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hpckit.model.plan import Plan, Retries, Size
+from hpckit.model.plan import Plan, Size
+from hpckit.model.retries import Retries
 from hpckit.model.task import Task, TaskSettings
 from hpckit.protocol.result import OK, TaskResult
 from hpckit.run.rundir import RunDir

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hpckit.model.failure_kind import FailureKind
 from hpckit.model.paths import whole_paths
 from hpckit.model.task import Task
 from hpckit.protocol.result import TaskResult
@@ -50,7 +51,9 @@ class TemporaryOutputs:
                     _put_in_place(name, output)
         except OSError as error:
             words = f"{error.filename2 or error.filename}: {error.strerror}"
-            result = replace(result, kind="missing_output", message=f"cannot put in place {words}")
+            result = replace(
+                result, kind=FailureKind.MISSING_OUTPUT, message=f"cannot put in place {words}"
+            )
         finally:
             for name in self.names.values():
                 remove_output(name)

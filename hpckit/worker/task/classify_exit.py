@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from hpckit.common.processes import signal_name
+from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task, TaskSettings
 from hpckit.protocol.result import OK, TaskResult
 from hpckit.worker.cancellation import SlurmWarning
-from hpckit.worker.task.process_monitor import MEMORY, TIMEOUT
 
 _OUT_OF_MEMORY = re.compile(r"(?m)^(MemoryError\b|.*\bstd::bad_alloc\b)")
 #: Between the moments at which the processes of a job hear one signal of Slurm's.
@@ -25,7 +25,7 @@ WARNING_ARRIVES_S = 0.5
 class ProcessEnd:
     """The end of a task's process."""
 
-    cancellation: str  # "" if by itself; TIMEOUT, MEMORY, or why it was cut short
+    cancellation: str  # "" if by itself; `FailureKind` TIMEOUT, MEMORY, or why it was cut short
     exit_code: int | None
     signal: int | None
     started_at: float  # Unix time
@@ -125,24 +125,27 @@ def classify(
 ) -> tuple[str, str]:
     """Return the kind of result and the runner's own words on it (``""`` when it went well)."""
     kernel_killed = oom.happened_since(ending.started_at)  # ask always: later tasks are not hit
-    if ending.cancellation == TIMEOUT:
-        return "timeout", f"not done after {settings.timeout_s} s; ended with all it had started"
-    if ending.cancellation == MEMORY:
-        return "memory", f"used more than the declared {settings.memory_mib} MiB"
+    if ending.cancellation == FailureKind.TIMEOUT:
+        return (
+            FailureKind.TIMEOUT,
+            f"not done after {settings.timeout_s} s; ended with all it had started",
+        )
+    if ending.cancellation == FailureKind.MEMORY:
+        return FailureKind.MEMORY, f"used more than the declared {settings.memory_mib} MiB"
     if ending.cancellation:
-        return "lost", ending.cancellation
+        return FailureKind.LOST, ending.cancellation
     if ending.exit_code == 0:
         missing = [output for output in task.outputs if not Path(output).exists()]
-        return ("missing_output", f"no output {missing[0]}") if missing else (OK, "")
+        return (FailureKind.MISSING_OUTPUT, f"no output {missing[0]}") if missing else (OK, "")
     if _slurm_ended_it(ending, warning):
-        return "lost", "ended around the time at which its worker was warned"
+        return FailureKind.LOST, "ended around the time at which its worker was warned"
     if kernel_killed and _killed(ending):
-        return "memory", "the kernel ended it for its memory"
+        return FailureKind.MEMORY, "the kernel ended it for its memory"
     if ending.signal is None and _OUT_OF_MEMORY.search(ending.stderr):
-        return "memory", "it could not get more memory"
+        return FailureKind.MEMORY, "it could not get more memory"
     if ending.signal is not None:
-        return "signal", f"ended by {signal_name(ending.signal)}"
-    return "error", f"exit code {ending.exit_code}"
+        return FailureKind.SIGNAL, f"ended by {signal_name(ending.signal)}"
+    return FailureKind.ERROR, f"exit code {ending.exit_code}"
 
 
 def _killed(ending: ProcessEnd) -> bool:

@@ -17,6 +17,7 @@ from typing import Final
 from hpckit.common.processes import TASK_TOKEN
 from hpckit.common.scratch_dir import remove_tree
 from hpckit.engines.registry import VARIABLES
+from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task, TaskSettings
 
 #: Variables of engines and of hpckit itself that no task gets to see. Ray's internals would
@@ -32,7 +33,7 @@ GPU_VARIABLES: Final = (
 class TaskStartError(Exception):
     """A task cannot start: its kind of failure, and why in words."""
 
-    def __init__(self, kind: str, why: str) -> None:
+    def __init__(self, kind: FailureKind, why: str) -> None:
         super().__init__(why)
         self.kind = kind
 
@@ -112,7 +113,7 @@ def prepare(
     context = TaskContext(env, cwd, token, slot, made)
     try:
         if not Path(cwd).is_dir():
-            raise TaskStartError("not_found", f"no working directory {cwd}")
+            raise TaskStartError(FailureKind.NOT_FOUND, f"no working directory {cwd}")
         for output in task.outputs:
             _make_parent(output)
     except BaseException:
@@ -128,7 +129,8 @@ def _private_directory(slot: SlotResources) -> str:
         return tempfile.mkdtemp(dir=slot.temporary)
     except OSError as error:
         raise TaskStartError(
-            "lost", f"this node cannot make a directory in {slot.temporary}: {error.strerror}"
+            FailureKind.LOST,
+            f"this node cannot make a directory in {slot.temporary}: {error.strerror}",
         ) from error
 
 
@@ -138,7 +140,7 @@ def _make_parent(output: str) -> None:
         parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TaskStartError(
-            "missing_output", f"cannot make the directory of {output}: {error.strerror}"
+            FailureKind.MISSING_OUTPUT, f"cannot make the directory of {output}: {error.strerror}"
         ) from error
 
 

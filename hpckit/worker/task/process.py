@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hpckit.common.processes import descendants_of, pss_mib, rss_mib, send, wait_gone
+from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task, TaskSettings
 from hpckit.protocol.result import TaskResult
 from hpckit.worker.cancellation import Cancellation, SlurmWarning
@@ -18,7 +19,7 @@ from hpckit.worker.task.capture import Capture, last_object
 from hpckit.worker.task.classify_exit import OomKills, ProcessEnd, classify
 from hpckit.worker.task.environment import TaskContext, TaskStartError
 from hpckit.worker.task.orphans import Orphans
-from hpckit.worker.task.process_monitor import TIMEOUT, Exit, Limits, ProcessMonitor
+from hpckit.worker.task.process_monitor import Exit, Limits, ProcessMonitor
 
 GRACE_S: Final = 2.0  # between SIGTERM and SIGKILL
 #: Errors of starting that are the bag's fault; others, such as EAGAIN, are the node's.
@@ -113,10 +114,12 @@ def _start(argv: list[str], context: TaskContext) -> subprocess.Popen[bytes]:
         number = getattr(error, "errno", None)
         words = getattr(error, "strerror", None) or str(error)
         if number in _NOT_FOUND:
-            raise TaskStartError("not_found", f"cannot run {argv[0]}: {words}") from error
+            raise TaskStartError(FailureKind.NOT_FOUND, f"cannot run {argv[0]}: {words}") from error
         if number in _TOO_LONG or isinstance(error, ValueError):
-            raise TaskStartError("error", f"cannot run {argv[0]}: {words}") from error
-        raise TaskStartError("lost", f"this node cannot start {argv[0]}: {words}") from error
+            raise TaskStartError(FailureKind.ERROR, f"cannot run {argv[0]}: {words}") from error
+        raise TaskStartError(
+            FailureKind.LOST, f"this node cannot start {argv[0]}: {words}"
+        ) from error
 
 
 def _wait_for(
@@ -136,7 +139,12 @@ def _wait_for(
         reason = monitor.wait(end, limits, cancellation)
         if reason:
             end_task(
-                child.pid, context.token, monitor, end, shared.orphans, gently=reason != "memory"
+                child.pid,
+                context.token,
+                monitor,
+                end,
+                shared.orphans,
+                gently=reason != FailureKind.MEMORY,
             )
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)  # else Popen waits for it as well
@@ -158,6 +166,6 @@ def end_task(
         monitor.wait(end, Limits(deadline=time.monotonic() + GRACE_S), None)
     family = [*descendants_of(pid), *orphans.of_task(token)]
     send([-pid, pid, *family], signal.SIGKILL)
-    if monitor.wait(end, Limits(deadline=time.monotonic() + GRACE_S), None) == TIMEOUT:
+    if monitor.wait(end, Limits(deadline=time.monotonic() + GRACE_S), None) == FailureKind.TIMEOUT:
         send([pid, *descendants_of(pid)], signal.SIGKILL)
     wait_gone(family, 1.0)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from hpckit.model.failure_kind import FailureKind
 from hpckit.worker.cancellation import Cancellation
 from hpckit.worker.task.capture import Capture
 
@@ -18,9 +19,6 @@ READ_BYTES: Final = 1 << 16
 #: What a finished task has left in its pipes is read up to here; a pipe holds 64 KiB.
 DRAIN_BYTES: Final = 1 << 21
 _IN = select.POLLIN | select.POLLHUP | select.POLLERR
-
-TIMEOUT: Final = "timeout"
-MEMORY: Final = "memory"
 
 
 class Exit:
@@ -74,8 +72,8 @@ class ProcessMonitor:
         """Wait until the child ends or `reply` is readable.
 
         Returns:
-            ``""`` when that happened; else why the task has to be ended now: `TIMEOUT`,
-            `MEMORY` or the cut's words.
+            ``""`` when that happened; else why the task has to be ended now: `FailureKind` TIMEOUT,
+            MEMORY or the cut's words.
         """
         look_at_memory = time.monotonic() + MEMORY_POLL_S if limits.memory_mib else 0.0
         while True:
@@ -92,11 +90,11 @@ class ProcessMonitor:
                 return reason
             now = time.monotonic()
             if limits.deadline and now >= limits.deadline:
-                return TIMEOUT
+                return FailureKind.TIMEOUT
             if look_at_memory and now >= look_at_memory:
                 look_at_memory = now + MEMORY_POLL_S
                 if limits.used_mib() > limits.memory_mib:
-                    return MEMORY
+                    return FailureKind.MEMORY
 
     def drain(self) -> None:
         """Read what the streams still hold, without waiting."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hpckit.common.processes import TASK_TOKEN, descendants_of, kill_all
+from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task, TaskSettings
 from hpckit.protocol.result import OK, TaskResult
 from hpckit.worker.cancellation import Cancellation
@@ -64,7 +65,10 @@ class WarmInterpreter:
                 ProcessMonitor(streams), task, settings, context, cancellation, shared
             )
         except OSError as error:
-            reply = {"kind": "lost", "message": f"this node cannot start {self._python}: {error}"}
+            reply = {
+                "kind": FailureKind.LOST,
+                "message": f"this node cannot start {self._python}: {error}",
+            }
         finally:
             shared.orphans.task_ended(context.token)
         wall_s = time.monotonic() - started

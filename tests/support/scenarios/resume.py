@@ -14,7 +14,7 @@ from tests.support.slurm_site import SlurmSite, await_true, processes_of
 
 __all__ = ["test_a_head_that_dies_costs_only_what_was_in_flight"]
 
-TASKS = 400
+TASKS = 240
 SCRIPT = """#!/bin/sh
 # Leaves a line for each time it runs, works for 0.1 to 0.5 s, writes a checksum.
 echo run >> "ran/$1"
@@ -26,7 +26,7 @@ BAG = """
 command = ["./work.sh", "{number}"]
 outputs = ["out/{number}"]
 [each]
-number = { range = "0-399" }
+number = { range = "0-239" }
 """
 
 

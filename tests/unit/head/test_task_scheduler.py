@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpckit.head.task_scheduler import TaskScheduler, credit_spools, failures_unseen
-from hpckit.model.plan import Retries
+from hpckit.model.retries import Retries
 from hpckit.model.task import TaskSettings
 from hpckit.protocol.bundle import Bundle
 from hpckit.protocol.result import BundleResult, TaskResult

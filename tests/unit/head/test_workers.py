@@ -16,7 +16,7 @@ from hpckit.head import workers
 from hpckit.head.task_scheduler import TaskScheduler
 from hpckit.head.worker_server import BundleStarted, WorkerEvent, WorkerJoined, WorkerLeft
 from hpckit.head.workers import Workers
-from hpckit.model.plan import Retries
+from hpckit.model.retries import Retries
 from hpckit.model.worker import WorkerInfo
 from hpckit.protocol.bundle import Bundle
 from hpckit.protocol.result import BundleResult

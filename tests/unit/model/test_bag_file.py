@@ -9,7 +9,7 @@ import pytest
 
 from hpckit.errors import InputError
 from hpckit.model.bag import bag_from_command, load_bag
-from hpckit.model.plan import Retries
+from hpckit.model.retries import Retries
 
 from .bags import bag_of, write_bag
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hpckit.model.plan import Retries
+from hpckit.model.retries import Retries
 from hpckit.model.task import TaskSettings
 from hpckit.report.explain import explain_run, explain_task
 from hpckit.run.events import Event, Joined, Left, Noted, Opened, Returned, Row
