@@ -13,7 +13,15 @@ FAST=(tests/unit tests/golden/test_scripts.py)
 NO_CLUSTER=("${FAST[@]}" tests/native)
 REAL_SLURM=(tests/conformance tests/golden/test_on_slurm.py tests/slurm)
 
-on_all_cores() { "$PYTHON" -m pytest -n logical --maxprocesses 4 "$@"; }
+pids=()
+interrupted=
+trap 'interrupted=yes' INT  # the terminal has sent it to pytest, too
+trap 'interrupted=yes; kill -TERM "${pids[@]}" 2>/dev/null' TERM
+
+start() {
+  "$PYTHON" -m pytest "$@" &
+  pids+=("$!")
+}
 
 end_of() {  # waits for a process, also after a signal to this script; returns its exit code
   local status
@@ -24,16 +32,19 @@ end_of() {  # waits for a process, also after a signal to this script; returns i
   done
 }
 
+on_all_cores() {
+  start -n logical --maxprocesses 4 "$@"
+  end_of "${pids[-1]}"
+}
+
 with_clusters() {
-  local log real others status=0
+  local log status=0
   log=$(mktemp)
-  "$PYTHON" -m pytest "${REAL_SLURM[@]}" "$@" >"$log" 2>&1 &
-  real=$!
-  "$PYTHON" -m pytest tests "${NO_CLUSTER[@]/#/--ignore=}" "${REAL_SLURM[@]/#/--ignore=}" "$@" &
-  others=$!
-  trap 'kill -TERM "$real" "$others" 2>/dev/null' INT TERM  # both end what they have started
-  end_of "$others" || status=$?
-  end_of "$real" || status=$?
+  pids=()
+  start "${REAL_SLURM[@]}" "$@" >"$log" 2>&1
+  start tests "${NO_CLUSTER[@]/#/--ignore=}" "${REAL_SLURM[@]/#/--ignore=}" "$@"
+  end_of "${pids[1]}" || status=$?
+  end_of "${pids[0]}" || status=$?
   cat "$log"
   rm -f "$log"
   return "$status"
@@ -46,7 +57,7 @@ case $what in
   all)
     status=0
     on_all_cores "${NO_CLUSTER[@]}" "$@" || status=$?
-    with_clusters "$@" || status=$?
+    [ -n "$interrupted" ] || with_clusters "$@" || status=$?
     exit "$status"
     ;;
   *)

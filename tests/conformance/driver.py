@@ -52,7 +52,9 @@ def until(
     deadline = time.monotonic() + timeout_s
     while not holds():
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout_s:g} s in vain for {what}\n{instead()}".rstrip())
+            raise AssertionError(
+                f"waited {timeout_s:g} s for {what}, which did not come\n{instead()}".rstrip()
+            )
         time.sleep(POLL_S)
 
 

@@ -125,7 +125,7 @@ def test_commands_say_that_the_controller_is_down_and_jobs_go_on(own: Bench) -> 
     os.mkfifo(own.work / "gate")
     job = own.submit("echo up; read line < gate; echo $line")
     own.wait_text(f"slurm-{job}.out", "up")
-    control.controller_down(3600, name="own")  # it replies first, then closes its door
+    control.controller_down(3600, name="own")  # it replies first, then does not answer
     until(lambda: "closed" if not launch.answers(str(own.cluster.state_dir)) else "")
     done = own.run("squeue")
     assert done.returncode == 1

@@ -55,7 +55,7 @@ def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away
     found = processes_of(run_dir, "hpckit.worker")
     next(process for process in found if first_word(process) != "srun").kill()
     await_true("it is missed", lambda: journal.of_kind(run_dir, "left"), 30)
-    await_true("three questions in vain", lambda: len(pauses_told(run_dir)) >= 3, 40)
+    await_true("three questions without an answer", lambda: len(pauses_told(run_dir)) >= 3, 40)
     status = slurm_site.status("away")
     assert status["state"] == "running"
     assert "the scheduler does not answer" in status["why"]

@@ -1,4 +1,4 @@
-"""A small head for the engines' tests: a door, an address, an engine and some workers.
+"""A small head for the engines' tests: a worker server, an address, an engine and some workers.
 
 Everything is real but the head's own loop. Whatever was started is ended by PID, also when
 a test fails.
@@ -62,8 +62,8 @@ def make_run_dir(root: Path, plan: Plan) -> RunDir:
     return run_dir
 
 
-class TestDoor:
-    """The head's side of the door, in a thread."""
+class TestWorkerServer:
+    """The head's worker server, in a thread."""
 
     __test__ = False
 
@@ -99,7 +99,7 @@ class TestDoor:
             return found()
 
     def close(self) -> None:
-        """Close the door, as a head that dies does."""
+        """Close all connections, as a head that dies does."""
         self._closing = True
         self._server.shutdown(socket.SHUT_RDWR)
         for stream in self._streams:
@@ -162,16 +162,16 @@ class Head:
         self.incarnation = 0
 
     def begin(self) -> None:
-        """Start the engine, open the door, publish the address."""
+        """Start the engine and the worker server, publish the address."""
         self.incarnation += 1
         self.run_dir.journal_file(self.incarnation).touch()
         parts = self.engine.start()
         nonce = os.urandom(8).hex()
-        self.door = TestDoor(self.run_dir, nonce)
+        self.worker_server = TestWorkerServer(self.run_dir, nonce)
         address = Address(
             run="test-run", backend=self.plan.backend, incarnation=self.incarnation, nonce=nonce,
             job_id="100", node="head", pid=os.getpid(), hosts=("127.0.0.1",),
-            worker_port=self.door.port, engine=parts,
+            worker_port=self.worker_server.port, engine=parts,
         )  # fmt: skip
         publish_address(self.run_dir, address)
 
@@ -243,7 +243,7 @@ def command(index: int, *argv: str, outputs: tuple[str, ...] = ()) -> Task:
 def a_head(
     root: Path, backend: str, make: Callable[[RunDir, Plan, str], Engine], **changes: Any
 ) -> Iterator[Head]:
-    """Lay out a run, start its engine and door, and end everything afterwards."""
+    """Lay out a run, start its engine and worker server, and end everything afterwards."""
     plan = make_plan(root, backend, **changes)
     head = Head(make_run_dir(root, plan), plan, make(RunDir(root), plan, "127.0.1.1"))
     before = set(children_of(os.getpid()))
@@ -252,8 +252,8 @@ def a_head(
         yield head
     finally:
         family = [p for w in head.workers.values() for p in (w.pid, *descendants_of(w.pid))]
-        if hasattr(head, "door"):
-            head.door.tell({"stop": "the test is over"})
+        if hasattr(head, "worker_server"):
+            head.worker_server.tell({"stop": "the test is over"})
         for worker in head.workers.values():
             try:
                 worker.wait(8)
@@ -261,8 +261,8 @@ def a_head(
                 worker.kill()
                 worker.wait()
         head.engine.stop()
-        if hasattr(head, "door"):
-            head.door.close()
+        if hasattr(head, "worker_server"):
+            head.worker_server.close()
         ours = set(children_of(os.getpid())) - before
         left = wait_gone([*family, *ours], 2, gone=lambda pid: not Path(f"/proc/{pid}").exists())
         send(left, signal.SIGKILL)

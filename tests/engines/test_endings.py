@@ -23,7 +23,7 @@ class NoEngine(PoolEngine):
 
 def socket_of(head: Head, node: str = "n1") -> str:
     """Return where a worker's runner listens, as it says in its log."""
-    head.door.wait_for("joined")
+    head.worker_server.wait_for("joined")
     log = (head.run_dir.logs / "worker-200.out").read_text()
     return log.partition("runner at ")[2].split()[0]
 
@@ -40,7 +40,7 @@ def bundle(root: Path, *tasks: object, expected_s: float = 0) -> bytes:
 def test_a_preempted_worker_loses_the_running_task_and_nothing_else(tmp_path: Path) -> None:
     """Slurm signals every process of the step at once: worker, task and all."""
     with a_head(tmp_path / "run", "pool", PoolEngine) as head:
-        agent = head.door.wait_for("joined")[0]["joined"]
+        agent = head.worker_server.wait_for("joined")[0]["joined"]
         note = tmp_path / "note"
         head.submit(
             command(0, "true"),
@@ -59,7 +59,7 @@ def test_a_preempted_worker_loses_the_running_task_and_nothing_else(tmp_path: Pa
 
 def test_a_task_that_survives_the_warning_may_finish(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "pool", PoolEngine) as head:
-        agent = head.door.wait_for("joined")[0]["joined"]
+        agent = head.worker_server.wait_for("joined")[0]["joined"]
         note = tmp_path / "note"
         script = f"trap '' TERM; touch '{note}'; sleep 1; sleep 1; echo done"
         head.submit(command(0, "sh", "-c", script), command(1, "true"))
@@ -84,7 +84,7 @@ def test_a_worker_short_of_time_refuses_and_leaves_before_its_end(tmp_path: Path
         assert "s left of the walltime" in answer.reason
         taken = BundleResult.from_json(hand_over(path, bundle(root, command(0, "true"))))
         assert taken.results[0].ok
-        assert head.door.wait_for("left")[0]["left"] == "the walltime is over"
+        assert head.worker_server.wait_for("left")[0]["left"] == "the walltime is over"
         assert worker.wait(10) == 0
         assert time.time() < ends
 
@@ -92,9 +92,9 @@ def test_a_worker_short_of_time_refuses_and_leaves_before_its_end(tmp_path: Path
 def test_the_head_may_send_a_worker_home(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "pool", NoEngine) as head:
         worker = head.add_worker("n1")
-        head.door.wait_for("joined")
-        head.door.tell({"stop": "fewer workers are needed"})
-        left = head.door.wait_for("left")[0]["left"]
+        head.worker_server.wait_for("joined")
+        head.worker_server.tell({"stop": "fewer workers are needed"})
+        left = head.worker_server.wait_for("left")[0]["left"]
         assert left == "the head says: fewer workers are needed"
         assert worker.wait(10) == 0
         assert f"left: {left}" in head.logs()
@@ -102,26 +102,26 @@ def test_the_head_may_send_a_worker_home(tmp_path: Path) -> None:
 
 def test_a_head_that_falls_silent_counts_as_gone(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "pool", NoEngine) as head:
-        head.door.answers_beats = False
+        head.worker_server.answers_beats = False
         worker = head.add_worker("n1", silence_s=3)
-        head.door.wait_for("gone")
+        head.worker_server.wait_for("gone")
         assert worker.poll() is None
         assert "no word from the head for 3 s" in head.logs()
-        head.door.answers_beats = True
-        head.door.wait_for("joined", 2)  # a network that was cut for a while
+        head.worker_server.answers_beats = True
+        head.worker_server.wait_for("joined", 2)  # a network that was cut for a while
 
 
 def test_nothing_is_left_of_a_worker_that_was_told_to_stop(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "pool", PoolEngine, node_tmp=str(tmp_path)) as head:
-        agent = head.door.wait_for("joined")[0]["joined"]
+        agent = head.worker_server.wait_for("joined")[0]["joined"]
         note = tmp_path / "note"
         script = f"setsid sleep 60 & (setsid sleep 60 &) ; touch '{note}'; sleep 60"
         lost = head.submit(command(0, "sh", "-c", script))
         head.poll_until(note.exists, "the task runs")
         family = [agent["pid"], *descendants_of(agent["pid"])]
         assert len(family) >= 5
-        head.door.tell({"stop": "the run is cancelled"})
-        head.door.wait_for("left")
+        head.worker_server.tell({"stop": "the run is cancelled"})
+        head.worker_server.wait_for("left")
         head.poll_until(
             lambda: not any(Path(f"/proc/{pid}").exists() for pid in family[1:]), "all ended", 10
         )

@@ -58,7 +58,7 @@ def test_an_agent_that_is_killed_loses_its_bundles_once_and_is_started_again(
     tmp_path: Path,
 ) -> None:
     with a_head(tmp_path / "run", "pool", PoolEngine) as head:
-        client = head.door.wait_for("joined")[0]["joined"]
+        client = head.worker_server.wait_for("joined")[0]["joined"]
         lost = head.submit(command(0, "true"), command(1, "sleep", "60"))
         head.poll_until(
             lambda: any("result" in r for r in head.spooled(client["name"])), "the first result"
@@ -201,9 +201,9 @@ class EagerPool(PoolEngine):
 
 def test_the_head_hears_of_bundles_that_began_before_the_agent_had_joined(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "pool", EagerPool) as head:
-        head.door.wait_for("started", limit_s=15)
+        head.worker_server.wait_for("started", limit_s=15)
         head.submit(command(1, "true"))
-        assert head.door.wait_for("started", 2) == [{"started": "1-0"}, {"started": "1-1"}]
+        assert head.worker_server.wait_for("started", 2) == [{"started": "1-0"}, {"started": "1-1"}]
         head.engine.cancel("1-0")
 
 
@@ -223,7 +223,7 @@ def test_what_a_killed_agent_has_left_is_gone_before_the_next_ones_tasks_begin(
     alive = f'case "{state}" in Z|X|"") ;; *) echo $pid ;; esac'
     look = f'for pid in $(cat "{pids}"); do {alive}; done > "{seen}"'
     with a_head(tmp_path / "run", "pool", PoolEngine) as head:
-        agent = head.door.wait_for("joined")[0]["joined"]
+        agent = head.worker_server.wait_for("joined")[0]["joined"]
         head.submit(command(0, "sh", "-c", hang))
         call = Task(index=1, key="1", function="mytasks:hang", kwargs={"note": str(pids)})
         head.submit(call, python_path=(str(tmp_path),))

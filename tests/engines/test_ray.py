@@ -43,7 +43,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         assert signal.getsignal(signal.SIGTERM) is handler
         head.add_worker("127.0.1.2")
         head.add_worker("127.0.1.3")
-        head.door.wait_for("joined", 2)
+        head.worker_server.wait_for("joined", 2)
         yield head
     assert "onnection refused" not in head.logs()
 
@@ -112,5 +112,5 @@ def test_a_warned_node_finishes_its_task_hands_the_rest_back_and_leaves(
     assert isinstance(event, Returned)
     assert [r.kind for r in event.result.results] == ["ok"]
     assert event.result.not_run == (31,)
-    assert head.door.wait_for("left")[0]["left"] == "warned by SIGTERM"
+    assert head.worker_server.wait_for("left")[0]["left"] == "warned by SIGTERM"
     assert worker.wait(15) == 0

@@ -43,7 +43,7 @@ def _results(head: Head) -> dict[int, str]:
 def test_tasks_of_all_kinds_come_back_from_two_workers(tmp_path: Path) -> None:
     with a_head(tmp_path / "a run's dir", "workqueue", WorkQueueEngine) as head:
         workers = [head.add_worker("127.0.1.1"), head.add_worker("127.0.1.2")]
-        head.door.wait_for("joined", 2)
+        head.worker_server.wait_for("joined", 2)
         head.submit(command(0, "true"), command(1, "false"), memory_mib=300)
         head.submit(command(2, "sh", "-c", "kill -SEGV $$"), command(3, "sleep", "60"), timeout_s=1)
         for index in range(4, 8):
@@ -63,13 +63,13 @@ def test_tasks_of_all_kinds_come_back_from_two_workers(tmp_path: Path) -> None:
 def test_a_killed_worker_loses_its_bundle_once_and_it_runs_nowhere_else(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
         victim = head.add_worker("127.0.1.1")
-        head.door.wait_for("joined")
+        head.worker_server.wait_for("joined")
         note = tmp_path / "starts"
         script = f"echo started >> '{note}'; sleep 60"
         bundle = head.submit(command(0, "true"), command(1, "sh", "-c", script))
         head.poll_until(note.exists, "the task runs")
         other = head.add_worker("127.0.1.2")  # is free to take it
-        head.door.wait_for("joined", 2)
+        head.worker_server.wait_for("joined", 2)
         probe = head.submit(command(2, "true"), cores=2)  # more than the first has left
         head.poll_until(lambda: head.events, "the other worker works")
         family = descendants_of(victim.pid)
@@ -111,7 +111,7 @@ def test_bundles_that_come_one_after_another_begin_without_waiting_for_the_first
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
         head.add_worker("127.0.1.1")
         head.add_worker("127.0.1.2")
-        head.door.wait_for("joined", 2)
+        head.worker_server.wait_for("joined", 2)
         head.submit(command(0, "true"))
         head.collect(1)  # it waits for whatever comes
         for index in (1, 2):
@@ -138,7 +138,7 @@ def test_a_cancelled_bundle_is_ended(tmp_path: Path) -> None:
 def test_a_warned_worker_finishes_its_task_hands_the_rest_back_and_leaves(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
         worker = head.add_worker("127.0.1.1")
-        head.door.wait_for("joined")
+        head.worker_server.wait_for("joined")
         note = tmp_path / "note"
         head.submit(
             command(0, "sh", "-c", f"touch '{note}'; sleep 1.5"),
@@ -152,7 +152,7 @@ def test_a_warned_worker_finishes_its_task_hands_the_rest_back_and_leaves(tmp_pa
         assert [r.kind for r in event.result.results] == ["ok"]
         assert event.result.not_run == (1, 2)
         assert event.result.reason == "the worker was warned by SIGTERM"
-        assert head.door.wait_for("left")[0]["left"] == "warned by SIGTERM"
+        assert head.worker_server.wait_for("left")[0]["left"] == "warned by SIGTERM"
         assert worker.wait(10) == 0
 
 
@@ -163,17 +163,17 @@ def test_a_preempted_workers_task_may_finish_only_if_the_head_waits_for_it(
 ) -> None:
     """Slurm's signal ends Work Queue's own processes at once; the task may survive it."""
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
-        head.door.welcome = {"welcome": 1, "holds_lost": holds}
+        head.worker_server.welcome = {"welcome": 1, "holds_lost": holds}
         worker = head.add_worker("127.0.1.1")
-        head.door.wait_for("joined")
+        head.worker_server.wait_for("joined")
         note = tmp_path / "note"
         script = f"trap '' TERM; touch '{note}'; sleep 1; sleep 1; sleep 1; sleep 1"
         bundle = head.submit(command(0, "sh", "-c", script), command(1, "true"))
         head.poll_until(note.exists, "the task runs")
         send((worker.pid, *descendants_of(worker.pid)), signal.SIGTERM)
         assert head.collect(1) == [Lost(bundle, "its worker has gone")]
-        head.door.wait_for("draining")
-        head.door.wait_for("left")
+        head.worker_server.wait_for("draining")
+        head.worker_server.wait_for("left")
         assert worker.wait(10) == 0
         spool = head.spooled("200-127.0.1.1")
     assert [r["result"]["kind"] for r in spool if "result" in r] == ["ok"] * holds
@@ -184,14 +184,14 @@ def test_a_preempted_workers_task_may_finish_only_if_the_head_waits_for_it(
 def test_workers_wait_for_the_next_head_when_one_goes(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
         worker = head.add_worker("127.0.1.1")
-        head.door.wait_for("joined")
+        head.worker_server.wait_for("joined")
         head.submit(command(0, "sleep", "60"))
-        head.door.wait_for("started")
-        head.door.close()
+        head.worker_server.wait_for("started")
+        head.worker_server.close()
         head.engine.stop()
         head.engine = WorkQueueEngine(head.run_dir, head.plan, "127.0.0.1")
         head.begin()
-        head.door.wait_for("joined")
+        head.worker_server.wait_for("joined")
         head.submit(command(1, "true"))
         event = head.collect(1)[0]
         assert isinstance(event, Returned)
@@ -213,7 +213,7 @@ def test_a_bundle_too_long_for_the_time_left_is_refused(tmp_path: Path) -> None:
 def test_the_password_is_private_to_the_run_and_in_no_argument(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
         worker = head.add_worker("127.0.1.1")
-        head.door.wait_for("joined")
+        head.worker_server.wait_for("joined")
         head.submit(command(0, "env"))
         event = head.collect(1)[0]
         path = head.run_dir.secret("workqueue.password")

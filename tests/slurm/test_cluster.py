@@ -38,7 +38,7 @@ def call(slurm: RealSlurm, *words: str, timeout_s: float = 60) -> str:
 def eventually(what: str, holds: Callable[[], bool], timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}, which did not come"
         time.sleep(0.2)
 
 

@@ -63,7 +63,11 @@ def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_w
         if job["role"] == "head"
     )
     log = run_dir / "logs" / f"head-{head}.log"
-    await_true("asked in vain", lambda: "cannot ask how workers ended" in log.read_text(), 60)
+    await_true(
+        "a question without an answer",
+        lambda: "cannot ask how workers ended" in log.read_text(),
+        60,
+    )
     status = slurm_site.status("away")
     assert status["state"] == "running"
     assert (status["counts"]["done"], status["counts"]["failed"]) == (0, 0)

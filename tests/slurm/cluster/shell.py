@@ -30,7 +30,7 @@ def wait_until(
     deadline = time.monotonic() + timeout_s
     while not ready():
         if time.monotonic() > deadline:
-            raise ClusterError(f"waited {timeout_s:g} s for {what} in vain{_tail(log)}")
+            raise ClusterError(f"waited {timeout_s:g} s for {what}, which did not come{_tail(log)}")
         time.sleep(0.05)
 
 

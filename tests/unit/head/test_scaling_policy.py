@@ -36,7 +36,7 @@ def test_jobs_that_wait_are_not_submitted_twice() -> None:
     assert to_start(WorkerCounts(here=2, coming=8), 10) == 0
 
 
-def test_only_idle_workers_beyond_those_wanted_are_sent_home() -> None:
+def test_only_idle_workers_beyond_those_wanted_are_told_to_leave() -> None:
     assert to_dismiss(WorkerCounts(here=6, coming=0), 4, idle=3) == 2
     assert to_dismiss(WorkerCounts(here=6, coming=0), 2, idle=1) == 1
     assert to_dismiss(WorkerCounts(here=3, coming=9), 4, idle=3) == 0

@@ -15,7 +15,7 @@ from hpckit.run.state import DONE, FAILED, WAITING, RunState
 from tests.unit.factories import make_plan, make_result, make_tasks
 
 
-def new_ledger(tasks: int = 10, **plan: object) -> TaskScheduler:
+def new_scheduler(tasks: int = 10, **plan: object) -> TaskScheduler:
     made = make_plan(tasks=tasks, **plan)
     return TaskScheduler(made, RunState(tasks), make_tasks(tasks), 1, lambda _: NO_OUTPUT)
 
@@ -31,7 +31,7 @@ def back(bundle: Bundle, *results: TaskResult) -> BundleResult:
 
 
 def test_the_first_bundles_hold_one_task_and_later_ones_about_a_second() -> None:
-    task_scheduler = new_ledger(1000)
+    task_scheduler = new_scheduler(1000)
     first = take(task_scheduler)
     assert len(first.tasks) == 1
     task_scheduler.returned(back(first, make_result(0, wall_s=0.05)), 1.0)
@@ -39,13 +39,13 @@ def test_the_first_bundles_hold_one_task_and_later_ones_about_a_second() -> None
 
 
 def test_bundles_shrink_near_the_end_so_that_no_slot_idles() -> None:
-    task_scheduler = new_ledger(9)
+    task_scheduler = new_scheduler(9)
     task_scheduler.returned(back(take(task_scheduler), make_result(0, wall_s=0.001)), 1.0)
     assert len(take(task_scheduler, slots=4).tasks) == 1
 
 
 def test_a_failed_task_is_tried_again_until_its_budget_is_used_up() -> None:
-    task_scheduler = new_ledger(1, retries=Retries(error=1))
+    task_scheduler = new_scheduler(1, retries=Retries(error=1))
     first = take(task_scheduler)
     task_scheduler.returned(back(first, make_result(0, "error", exit_code=2)), 1.0)
     assert task_scheduler.state.status[0] == WAITING
@@ -57,7 +57,7 @@ def test_a_failed_task_is_tried_again_until_its_budget_is_used_up() -> None:
 
 
 def test_budgets_of_different_kinds_do_not_mix() -> None:
-    task_scheduler = new_ledger(1, retries=Retries(error=1, timeout=1))
+    task_scheduler = new_scheduler(1, retries=Retries(error=1, timeout=1))
     for kind in ("error", "timeout"):
         task_scheduler.returned(back(take(task_scheduler), make_result(0, kind)), 1.0)
     assert task_scheduler.state.status[0] == WAITING
@@ -66,7 +66,7 @@ def test_budgets_of_different_kinds_do_not_mix() -> None:
 def test_a_task_out_of_memory_gets_more_up_to_the_largest_worker_and_goes_alone() -> None:
     task_settings = TaskSettings(run="r", memory_mib=600)
     retries = Retries(memory=5, memory_grow=2.0)
-    task_scheduler = new_ledger(4, retries=retries, task_settings=task_settings)
+    task_scheduler = new_scheduler(4, retries=retries, task_settings=task_settings)
     seen = []
     bundle = take(task_scheduler)
     for _ in range(4):
@@ -81,7 +81,7 @@ def test_a_task_out_of_memory_gets_more_up_to_the_largest_worker_and_goes_alone(
 
 
 def test_what_a_worker_hands_back_goes_out_again_without_using_up_anything() -> None:
-    task_scheduler = new_ledger(3)
+    task_scheduler = new_scheduler(3)
     task_scheduler.sizer.observe([0.0001])
     bundle = take(task_scheduler, slots=1)
     assert len(bundle.tasks) == 2
@@ -92,7 +92,7 @@ def test_what_a_worker_hands_back_goes_out_again_without_using_up_anything() -> 
 
 
 def test_a_lost_worker_costs_only_what_its_spool_does_not_vouch_for() -> None:
-    task_scheduler = new_ledger(6)
+    task_scheduler = new_scheduler(6)
     task_scheduler.sizer.observe([0.0001])
     bundle = take(task_scheduler, slots=1)
     task_scheduler.began(bundle.id, "w1")
@@ -116,7 +116,7 @@ def lose_three_workers(task_scheduler: TaskScheduler) -> Lost:
 
 
 def test_a_task_that_takes_three_workers_down_is_poison_and_the_rest_goes_on() -> None:
-    task_scheduler = new_ledger(2)
+    task_scheduler = new_scheduler(2)
     lose_three_workers(task_scheduler)
     assert take(task_scheduler).tasks[0].index == 1
     assert task_scheduler.next_bundle(2) is None  # task 0 waits for what Slurm says
@@ -128,7 +128,7 @@ def test_a_task_that_takes_three_workers_down_is_poison_and_the_rest_goes_on() -
 
 
 def test_a_task_whose_third_worker_was_preempted_is_not_poison() -> None:
-    task_scheduler = new_ledger(1)
+    task_scheduler = new_scheduler(1)
     lose_three_workers(task_scheduler)
     task_scheduler.explained("w2", "NODE_FAIL", 2.0)
     assert task_scheduler.state.status[0] == WAITING
@@ -137,7 +137,7 @@ def test_a_task_whose_third_worker_was_preempted_is_not_poison() -> None:
 
 
 def test_a_preempted_worker_blames_nobody_however_often() -> None:
-    task_scheduler = new_ledger(1)
+    task_scheduler = new_scheduler(1)
     for _ in range(10):
         bundle = take(task_scheduler)
         task_scheduler.began(bundle.id, "w")
@@ -146,7 +146,7 @@ def test_a_preempted_worker_blames_nobody_however_often() -> None:
 
 
 def test_a_result_nobody_waits_for_any_more_is_dropped() -> None:
-    task_scheduler = new_ledger(1)
+    task_scheduler = new_scheduler(1)
     bundle = take(task_scheduler)
     task_scheduler.lost(bundle.id, "gone", [], 1.0, blame="nobody")
     assert task_scheduler.returned(back(bundle, make_result(0)), 2.0) is None
@@ -210,7 +210,7 @@ def test_resume_failed_means_those_that_only_spools_know_of_as_well() -> None:
 
 
 def test_a_spooled_failure_that_was_delivered_is_not_counted_again() -> None:
-    task_scheduler = new_ledger(1, retries=Retries(error=5))
+    task_scheduler = new_scheduler(1, retries=Retries(error=5))
     first = make_result(0, "error", started_at=3.0004)
     task_scheduler.returned(back(take(task_scheduler), first), 4.0)
     state = task_scheduler.state
@@ -241,7 +241,7 @@ def test_a_task_that_resume_runs_again_is_not_credited_from_before() -> None:
 
 
 def test_a_task_whose_worker_stays_is_poison_at_once_the_third_time() -> None:
-    task_scheduler = new_ledger(2)
+    task_scheduler = new_scheduler(2)
     for _ in range(3):
         task_scheduler.state.apply(joined("w"), 1)
         bundle = take(task_scheduler)
@@ -255,7 +255,7 @@ def test_a_task_whose_worker_stays_is_poison_at_once_the_third_time() -> None:
 def test_a_new_head_remembers_how_much_memory_a_task_was_given() -> None:
     task_settings = TaskSettings(run="r", memory_mib=600)
     retries = Retries(memory=5, memory_grow=2.0)
-    task_scheduler = new_ledger(1, retries=retries, task_settings=task_settings)
+    task_scheduler = new_scheduler(1, retries=retries, task_settings=task_settings)
     task_scheduler.returned(back(take(task_scheduler), make_result(0, "memory")), 1.0)
     plan = make_plan(tasks=1, retries=retries, task_settings=task_settings)
     following = TaskScheduler(plan, task_scheduler.state, make_tasks(1), 2, lambda _: NO_OUTPUT)
@@ -263,7 +263,7 @@ def test_a_new_head_remembers_how_much_memory_a_task_was_given() -> None:
 
 
 def test_a_worker_that_comes_again_keeps_those_it_is_suspected_of() -> None:
-    task_scheduler = new_ledger(1)
+    task_scheduler = new_scheduler(1)
     task_scheduler.state.apply(joined("w"), 1)
     bundle = take(task_scheduler)
     task_scheduler.began(bundle.id, "w")
@@ -277,7 +277,7 @@ def test_a_worker_that_comes_again_keeps_those_it_is_suspected_of() -> None:
 @given(total=st.integers(1, 30), seed=st.integers(0, 2**32))
 def test_whatever_happens_every_task_ends_exactly_once(total: int, seed: int) -> None:
     chance = random.Random(seed)
-    task_scheduler = new_ledger(total, retries=Retries(error=1, memory=1, memory_grow=2.0))
+    task_scheduler = new_scheduler(total, retries=Retries(error=1, memory=1, memory_grow=2.0))
     replayed = RunState(total)
     for state in (task_scheduler.state, replayed):
         state.apply(joined("w"), 1)

@@ -1,4 +1,4 @@
-"""Whatever a stranger sends to the head's door costs that connection, and nothing else."""
+"""Bytes that anybody sends to the head's port cost that connection, and nothing else."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def stranger(server: WorkerServer) -> Iterator[socket.socket]:
 
 
 def tell(server: WorkerServer, data: bytes) -> bytes:
-    """Send `data`, let the door take it in, hang up; return what the door answered."""
+    """Send `data`, let the server read it, hang up; return what the server answered."""
     with stranger(server) as stream:
         stream.sendall(data)
         stream.shutdown(socket.SHUT_WR)
@@ -53,7 +53,7 @@ def tell(server: WorkerServer, data: bytes) -> bytes:
             if not part:
                 return answer
             answer += part
-    raise AssertionError("the door kept a connection that was over")
+    raise AssertionError("the server kept a connection that was over")
 
 
 def line(message: object) -> bytes:

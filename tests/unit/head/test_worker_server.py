@@ -62,7 +62,7 @@ def events_until(server: WorkerServer, wanted: type[WorkerEvent]) -> list[Worker
 
 
 class Joining(threading.Thread):
-    """A worker that knocks from another thread, since the door answers in `poll`."""
+    """A worker that joins from another thread, since the server answers in `poll`."""
 
     def __init__(self, address: Address, key: bytes = KEY, name: str = "w1") -> None:
         super().__init__(daemon=True)

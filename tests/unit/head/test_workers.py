@@ -38,7 +38,7 @@ class Told:
 
 
 class Saying:
-    """A door that tells what a test wants, and remembers what it is told."""
+    """A worker server that reports what a test wants, and remembers what it is told."""
 
     def __init__(self, *events: WorkerEvent) -> None:
         self.events, self.workers = list(events), {WORKER.name: WORKER}
@@ -56,7 +56,7 @@ class Saying:
 
 
 class Applying:
-    """A record that keeps the ledger's state up to date, and writes nothing."""
+    """An event log that keeps the scheduler's state up to date, and writes nothing."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
@@ -92,7 +92,7 @@ def test_a_worker_that_comes_begins_a_bundle_and_goes_is_told_by_its_job(
 
 
 class Scene:
-    """Members of a run, a door that says what a test wants, and what was noted."""
+    """Workers of a run, a server that reports what a test wants, and what was noted."""
 
     def __init__(self, root: Path, worker: WorkerInfo = WORKER, **plan: Any) -> None:
         self.plan = make_plan(**plan)
@@ -189,7 +189,7 @@ NO_SPACE = "cannot make /tmp/x: No space left"
         {"results": (make_result(1, "lost", message=NO_SPACE),)},
     ],
 )
-def test_a_worker_that_runs_nothing_and_gives_all_back_is_sent_home_with_its_words(
+def test_a_worker_that_runs_nothing_and_gives_all_back_is_told_to_leave_with_its_reason(
     scene: Scene, undone: dict[str, Any]
 ) -> None:
     def back(number: int) -> None:
@@ -210,7 +210,7 @@ def test_a_worker_that_runs_nothing_and_gives_all_back_is_sent_home_with_its_wor
     assert scene.server.said == [({"stop": NO_SPACE}, WORKER.name)]
     noted = [event.text for event in scene.notes if isinstance(event, Noted)]
     assert noted == [
-        f"worker {WORKER.name} is sent home, all that it was sent came back: {NO_SPACE}"
+        f"worker {WORKER.name} is told to leave, all that it was sent came back: {NO_SPACE}"
     ]
 
 

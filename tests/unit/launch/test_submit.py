@@ -78,7 +78,7 @@ def test_each_run_has_secrets_of_its_own_and_scripts_hold_none(case: Case) -> No
             found.add(text)
             for script in run_dir.scripts.iterdir():
                 assert text not in script.read_text()
-    assert len(found) == 4  # the door's and the engine's, of each run
+    assert len(found) == 4  # the key of the run and the engine's, of each run
 
 
 def test_a_refusal_leaves_nothing_behind(case: Case, slurm: FakeSlurm) -> None:

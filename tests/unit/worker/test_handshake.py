@@ -1,4 +1,4 @@
-"""The door's handshake, spoken over a real socket with a head of a few lines."""
+"""The handshake, spoken over a real socket with a head of a few lines."""
 
 import json
 import socket

@@ -25,8 +25,8 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
 
 def test_no_bundle_that_begins_while_a_session_does_is_missed(worker: Worker) -> None:
     told: list[str] = []
-    door = SimpleNamespace(send=lambda message: told.append(message["started"]))
-    session = cast("HeadSession", SimpleNamespace(client=door))
+    worker_server = SimpleNamespace(send=lambda message: told.append(message["started"]))
+    session = cast("HeadSession", SimpleNamespace(client=worker_server))
     running: list[str] = []
     worker.runner.close()
     worker.runner = cast("Any", SimpleNamespace(running=running))
