@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from tests.support.slurm_site import SlurmSite, clean_environment, removed, user_environment
 
 
-@pytest.fixture(scope="session")
-def slurm_site() -> Iterator[SlurmSite]:
+@contextmanager
+def emulated_site() -> Iterator[SlurmSite]:
+    """Yield a user of an emulated Slurm of their own; end its runs and remove it."""
     root = Path(tempfile.mkdtemp(prefix="hk-emulated-"))  # short: it holds Unix sockets
     env = user_environment(root, clean_environment())
     found = SlurmSite("local", root, {**env, "HPCKIT_EMULATOR_DIR": str(root / "emulator")})
@@ -22,3 +24,9 @@ def slurm_site() -> Iterator[SlurmSite]:
         found.end_all_runs()
         found.hpckit("emulate", "down")
         removed(root)
+
+
+@pytest.fixture(scope="session")
+def slurm_site() -> Iterator[SlurmSite]:
+    with emulated_site() as found:
+        yield found

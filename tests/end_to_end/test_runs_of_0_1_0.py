@@ -12,13 +12,22 @@ import json
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.conftest import emulated_site
 from tests.support.slurm_site import REPOSITORY, SlurmSite
 
 KEPT = Path(__file__).with_name("runs_of_0_1_0")
+
+
+@pytest.fixture(scope="module")
+def slurm_site() -> Iterator[SlurmSite]:
+    """Yield a Slurm where no other test's jobs have the numbers that the kept runs name."""
+    with emulated_site() as found:
+        yield found
 
 
 def restore(slurm_site: SlurmSite, name: str) -> Path:
