@@ -1,4 +1,4 @@
-"""The tree of commands. Each module beside this one holds some of them."""
+"""The tree of commands: each has a module of its name beside this one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,24 @@ from typing import Annotated
 
 import typer
 
-from hpckit.cli import act, bench, demo, emulate, explain, look, site, submit, workers
+from hpckit.cli import (
+    bench,
+    cancel,
+    demo,
+    emulate,
+    explain,
+    failures,
+    list,
+    logs,
+    results,
+    resume,
+    rm,
+    site,
+    status,
+    submit,
+    wait,
+    workers,
+)
 
 app = typer.Typer(
     name="hpckit",
@@ -42,16 +59,16 @@ def _root(
 
 
 app.command("submit")(submit.submit)
-app.command("list")(look.list_runs)
-app.command("status")(look.status)
-app.command("logs")(look.logs)
-app.command("failures")(look.failures)
-app.command("results")(look.results)
+app.command("list")(list.list_runs)
+app.command("status")(status.status)
+app.command("logs")(logs.logs)
+app.command("failures")(failures.failures)
+app.command("results")(results.results)
 app.command("explain")(explain.explain)
-app.command("wait")(act.wait)
-app.command("cancel")(act.cancel)
-app.command("resume")(act.resume)
-app.command("rm")(act.remove)
+app.command("wait")(wait.wait)
+app.command("cancel")(cancel.cancel)
+app.command("resume")(resume.resume)
+app.command("rm")(rm.remove)
 app.add_typer(workers.app, name="workers")
 app.add_typer(site.app, name="site")
 app.add_typer(emulate.app, name="emulate")

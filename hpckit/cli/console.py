@@ -48,6 +48,12 @@ def note(text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - here is the place that prints
 
 
+def notes(*texts: str) -> None:
+    """Print messages on stderr; empty ones are left out."""
+    for text in filter(None, texts):
+        note(text)
+
+
 def error(found: HpckitError) -> None:
     """Print an error, red on a terminal: what was found, and what to do next."""
     colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")

@@ -95,20 +95,21 @@ def _lay_out(directory: Path) -> None:
 
 def _run(directory: Path, engine: str, program: Path | None) -> RunDir:
     """Submit the bag on one engine, follow it, and return its run."""
+    from hpckit import api
     from hpckit.cli.progress import follow
-    from hpckit.cli.submit import find_site, plan_run, start_run
-    from hpckit.model.bag import load_bag
 
     sets = {"let.out": f"../compressed/{engine}/{{field.stem}}-{{tolerance}}.zfp"}
     if program:
         sets["environment.path"] = f"[{json.dumps(str(program.parent))}]"
-    bag = load_bag(directory / "jobs" / ("demo.toml" if program else "demo_zfpy.toml"), sets)
-    site = find_site(_CLUSTER)
-    plan = plan_run(bag, site.site, {"backend": engine})
+    bag = api.load_bag(directory / "jobs" / ("demo.toml" if program else "demo_zfpy.toml"), sets)
+    site, _ = api.find_site(_CLUSTER)
+    plan = api.plan_run(bag, site.site, api.RunOptions(backend=engine))
+    console.notes(*plan.notes)
     console.note(f"{engine}: run {plan.run}, {plan.tasks} tasks, {plan.shape} shape")
-    run_dir = start_run(bag, site, plan)
-    follow(run_dir)
-    return run_dir
+    started = api.start_run(bag, site, plan)
+    console.notes(*started.notes)
+    follow(started.run_dir)
+    return started.run_dir
 
 
 def _show(rows: Sequence[Comparison], *, as_json: bool) -> None:

@@ -1,18 +1,20 @@
-"""`hpckit logs`: what a run's jobs logged, and what one task printed."""
+"""`hpckit logs`: the logs of a run's jobs, or the output of one task."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from hpckit.cli import console
+from hpckit.cli.options import Json, Run, TaskIndex
 from hpckit.errors import InputError, StorageError
-from hpckit.run.output import Output, OutputReader
-from hpckit.run.rundir import RunDir
-from hpckit.run.status import read_status
-from hpckit.run.tasks import read_task
+
+if TYPE_CHECKING:
+    from hpckit.run.rundir import RunDir
 
 #: What a terminal shows: of so many files, so much of the end of each.
 _SCREEN_FILES: Final = 6
@@ -21,7 +23,30 @@ _TAIL_BYTES: Final = 64 * 1024
 _CHUNK: Final = 1 << 20
 
 
-def job_logs(run_dir: RunDir, *, as_json: bool) -> None:
+def logs(
+    run: Run = None,
+    task: TaskIndex = None,
+    stderr: Annotated[bool, typer.Option("--stderr", help="The task's stderr instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print what the jobs logged, or what one task printed.
+
+    Example: hpckit logs --task 17 --stderr
+    """
+    from hpckit.run.find_run import find_run
+
+    run_dir = find_run(run)
+    if task is not None:
+        _task_log(run_dir, task, stderr=stderr, as_json=as_json)
+    elif stderr:
+        raise InputError(
+            "--stderr is that of one task, and none is named", hint="Name it: --task I --stderr"
+        )
+    else:
+        _job_logs(run_dir, as_json=as_json)
+
+
+def _job_logs(run_dir: RunDir, *, as_json: bool) -> None:
     """Print what the run's jobs logged, the head's last; on a terminal, the end of it.
 
     Raises:
@@ -84,12 +109,16 @@ def _show_ends(run_dir: RunDir, files: list[Path]) -> None:
         )
 
 
-def task_log(run_dir: RunDir, index: int, *, stderr: bool, as_json: bool) -> None:
+def _task_log(run_dir: RunDir, index: int, *, stderr: bool, as_json: bool) -> None:
     """Print what a task's last attempt printed.
 
     Raises:
         InputError: there is no such task, or none of its attempts has come back.
     """
+    from hpckit.run.output import Output, OutputReader
+    from hpckit.run.status import read_status
+    from hpckit.run.tasks import read_task
+
     found = read_status(run_dir)
     run = found.plan.run
     read_task(run_dir, index, found.plan.tasks)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-import time
-from collections import deque
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -20,14 +16,15 @@ from hpckit.cli import console
 from hpckit.cli import submit_options as opt
 from hpckit.cli.interrupts import when_interrupted
 from hpckit.cli.options import Json, Walltime
-from hpckit.errors import InputError, RunExistsError
+from hpckit.errors import InputError
 
 if TYPE_CHECKING:
     from hpckit.launch.render import Script
-    from hpckit.launch.request import Request
+    from hpckit.launch.request import RunOptions
     from hpckit.model.bag import Bag
     from hpckit.model.plan import Plan
-    from hpckit.model.site_files import ResolvedSite, Site
+    from hpckit.model.site_files import ResolvedSite
+    from hpckit.model.task import Shape
     from hpckit.run.rundir import RunDir
 
 
@@ -68,99 +65,59 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Example: hpckit submit --range 1-100 --dry-run -- ./simulate --seed {index}
     """
-    flags = {
-        "backend": backend, "shape": shape, "nodes": nodes, "cores": cores,
-        "min_workers": min_workers, "max_workers": max_workers, "max_failures": max_failures,
-        "memory_mib": memory, "walltime_s": walltime, "partition": partition,
-        "worker_partition": worker_partition,
-        "account": account, "qos": qos, "sbatch": tuple(sbatch or ()), "name": name,
-    }  # fmt: skip
+    from hpckit import api
+
+    options = api.RunOptions(
+        backend=backend, shape=cast("Shape | None", shape), nodes=nodes, cores=cores,
+        min_workers=min_workers, max_workers=max_workers, max_failures=max_failures,
+        memory_mib=memory, walltime_s=walltime, partition=partition,
+        worker_partition=worker_partition, account=account, qos=qos,
+        sbatch=tuple(sbatch or ()), name=name,
+    )  # fmt: skip
     with when_interrupted(lambda: f"interrupted; {_NOTHING}"):
         asked = _bag(context.obj, bag, each_line, range_, name, dict(sets or ()))
-        resolved = find_site(site)
-        plan = plan_run(asked, resolved.site, flags)
-    how = How(dry_run=dry_run, wait=wait, as_json=as_json)
-    if name:
-        return _carry_out(asked, resolved, plan, how)
-    return _carry_out_under_any_name(asked, resolved, (plan, flags), how)
-
-
-@dataclass(frozen=True)
-class How:
-    """The options of `submit` that say what to do with the plan."""
-
-    dry_run: bool
-    wait: bool
-    as_json: bool
-
-
-def _carry_out_under_any_name(
-    bag: Bag, site: ResolvedSite, planned: tuple[Plan, Mapping[str, Any]], how: How
-) -> int:
-    """Carry the plan out; while others took its name in the same second, one with the next."""
-    plan, flags = planned
-    taken: set[str] = set()
-    while True:
-        try:
-            return _carry_out(bag, site, plan, how)
-        except RunExistsError:
-            taken.add(plan.run)
-            plan = plan_run(bag, site.site, flags, taken=taken)
-
-
-def _carry_out(bag: Bag, site: ResolvedSite, plan: Plan, how: How) -> int:
-    from hpckit.cli.progress import follow
-    from hpckit.launch.inputs import MissingInputs
-    from hpckit.launch.render import render
-    from hpckit.model.expand import expand
-
-    if how.dry_run:  # faults, and files that are not there, show only task by task
-        missing = MissingInputs()
-        deque(map(missing.marks, expand(bag)), maxlen=0)
-        if missing.note:
-            console.note(missing.note)
-    run_dir = None if how.dry_run else start_run(bag, site, plan)
-    if how.as_json:
-        console.document(_document(plan, render(plan)))
-    elif run_dir is None:
-        _show(plan, render(plan))
+        resolved, choice = api.find_site(site)
+        console.notes(choice)
+        plan = api.plan_run(asked, resolved.site, options)
+        console.notes(*plan.notes)
+    if dry_run:
+        console.notes(api.check_inputs(asked))
+        run_dir = None
     else:
-        console.line(plan.run)
+        plan, run_dir = _start(asked, resolved, plan, options)
+    _print_plan(plan, is_started=not dry_run, as_json=as_json)
     console.flush()
-    return follow(run_dir) or 0 if how.wait and run_dir else 0
+    if wait and run_dir:
+        from hpckit.cli.progress import follow
+
+        return follow(run_dir) or 0
+    return 0
 
 
-def plan_run(
-    bag: Bag, site: Site, flags: Mapping[str, Any], *, taken: Set[str] = frozenset()
-) -> Plan:
-    """Return the plan, and say what was chosen or cut; `taken` are names that it may not have."""
-    from hpckit.launch.discover import complete_site
-    from hpckit.launch.plan import make_plan
-    from hpckit.launch.preflight import preflight_notes
+def _start(bag: Bag, site: ResolvedSite, plan: Plan, options: RunOptions) -> tuple[Plan, RunDir]:
+    """Start the run, under another name if its own was taken just now; print the notes."""
+    from hpckit import api
 
-    site = complete_site(site, bag)
-    plan = make_plan(bag, site, _request(bag, site, flags, taken))
-    plan = replace(plan, notes=(*plan.notes, *preflight_notes(bag, site)))
-    for text in plan.notes:
-        console.note(text)
-    return plan
-
-
-def start_run(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
-    """Submit the plan, and note where the run is."""
-    from hpckit.launch.submit import submit as carry_out
-    from hpckit.run.find_run import remember_run
-
-    def words() -> str:
+    def left_behind() -> str:
         left = f"what was submitted is cancelled: `hpckit status {plan.run}`"
         return f"interrupted; {left if Path(plan.run_dir).exists() else _NOTHING}"
 
-    with when_interrupted(words):
-        done = carry_out(bag, site.site, plan, origins=site.origins, argv=tuple(sys.argv))
-    remember_run(done.run_dir)
-    for text in done.notes:
-        console.note(text)
-    return done.run_dir
+    with when_interrupted(left_behind):
+        plan, started = api.start_under_free_name(bag, site, plan, options)
+    console.notes(*started.notes)
+    return plan, started.run_dir
+
+
+def _print_plan(plan: Plan, *, is_started: bool, as_json: bool) -> None:
+    """Print the plan's document; else of a started run its name, of another one everything."""
+    from hpckit.launch.render import render
+
+    if as_json:
+        console.document(_document(plan, render(plan)))
+    elif is_started:
+        console.line(plan.run)
+    else:
+        _show(plan, render(plan))
 
 
 def _bag(
@@ -238,41 +195,6 @@ def _lines(source: str) -> list[str]:
     if not lines:
         raise InputError(f"{where} holds no lines, so no tasks")
     return lines
-
-
-def find_site(asked: str | None) -> ResolvedSite:
-    """Return the site asked for, else the one that this machine is, and say which."""
-    from hpckit.model.site_files import load_site, recognise
-    from hpckit.slurm.jobs import reachable
-
-    if asked is None:
-        asked, reason = recognise(os.environ, os.uname().nodename, lambda: reachable(""))
-        console.note(f"site: {asked} ({reason})")
-    return load_site(asked)
-
-
-def _request(bag: Bag, site: Site, flags: Mapping[str, Any], taken: Set[str]) -> Request:
-    from hpckit.engines.registry import installed
-    from hpckit.launch.request import Request
-    from hpckit.model.expand import count
-    from hpckit.run.find_run import all_runs
-
-    slurm_bin = ""
-    if site.scheduler == "emulated":
-        from hpckit.launch.emulated_cluster import emulated_bin
-
-        slurm_bin = emulated_bin(site)
-    return Request(
-        tasks=count(bag),
-        now=time.time(),
-        python=sys.executable,
-        cwd=str(Path.cwd()),
-        environ=dict(os.environ),
-        backends=installed(),
-        slurm_bin=slurm_bin,
-        taken=frozenset({run.root.name for run in all_runs()} | taken),
-        **flags,
-    )
 
 
 def _document(plan: Plan, scripts: tuple[Script, ...]) -> dict[str, Any]:

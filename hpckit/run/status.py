@@ -65,6 +65,11 @@ class RunStatus:
         until = time.time() if self.word == "running" else self.record.last_at
         return until - self.record.first_at
 
+    @property
+    def live_jobs(self) -> int:
+        """Number of jobs and array elements of the run that wait or run."""
+        return sum(1 for state in self.slurm.values() if state.phase in ("waiting", "running"))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the document of ``status --json``."""
         opened = self.record.opened

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hpckit.cli import submit
-from hpckit.cli.submit import plan_run
+from hpckit import api
+from hpckit.api import plan_run
 from hpckit.model.bag import Bag, load_bag
 from hpckit.model.expand import expand
 from tests.unit.cli.conftest import Prompt
@@ -22,7 +22,7 @@ LINES = ["a b", " ", "form\ffeed", "next\x85line", "u\u2028v", "last"]
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Bag]:
     """The bags that are planned."""
     bags: list[Bag] = []
-    monkeypatch.setattr(submit, "plan_run", lambda b, *a: (bags.append(b), plan_run(b, *a))[1])
+    monkeypatch.setattr(api, "plan_run", lambda b, *a: (bags.append(b), plan_run(b, *a))[1])
     return bags
 
 

@@ -17,6 +17,7 @@ import typer
 from hpckit import cli
 from hpckit.cli.app import app
 from hpckit.errors import RunExistsError
+from hpckit.launch.submit import Submitted
 from hpckit.model.bag import Bag
 from hpckit.model.plan import Plan
 from hpckit.model.site_files import ResolvedSite
@@ -215,14 +216,14 @@ def test_a_name_of_ours_that_another_submit_was_quicker_to_use_is_not_insisted_o
 ) -> None:
     names: list[str] = []
 
-    def slower(bag: Bag, site: ResolvedSite, plan: Plan) -> RunDir:
+    def slower(bag: Bag, site: ResolvedSite, plan: Plan) -> Submitted:
         names.append(plan.run)
         if len(names) < 3:
             raise RunExistsError(f"there is a run {plan.run!r} already")
-        return RunDir(home)
+        return Submitted(RunDir(home), ())
 
-    monkeypatch.setattr("hpckit.cli.submit.start_run", slower)
-    monkeypatch.setattr("hpckit.cli.submit.time.time", lambda: 1.0e9)
+    monkeypatch.setattr("hpckit.api.start_run", slower)
+    monkeypatch.setattr("hpckit.api.time.time", lambda: 1.0e9)
     said = prompt("submit", "--site", "local", "--", "true")
     first = names[0]
     assert (said.code, names) == (0, [first, f"{first}-2", f"{first}-3"])
