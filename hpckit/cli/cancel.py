@@ -13,8 +13,8 @@ def cancel(run: Run = None, as_json: Json = False) -> int:
 
     Example: hpckit cancel sea-ice-20261121-2030
     """
-    from hpckit.cli import status_text
     from hpckit.launch.resume import cancel_run
+    from hpckit.report import status_text
     from hpckit.run.find_run import find_run
     from hpckit.run.status import FINAL, read_status
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from itertools import islice, zip_longest
-from textwrap import wrap
+from itertools import islice
 from typing import Any, Final
 
 from hpckit.errors import HpckitError, StorageError
 
 #: Rows that a table shows on a terminal before it says how to get all.
 SCREEN_ROWS: Final = 40
-_GAP: Final = "  "
-_MIN_WIDTH: Final = 16  # to which a long column is folded on a narrow terminal
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def document(body: dict[str, Any]) -> None:
@@ -35,6 +30,12 @@ def document(body: dict[str, Any]) -> None:
 def line(text: str) -> None:
     """Print one line of a command's result on stdout."""
     _out(text + "\n")
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Print lines of a command's result on stdout."""
+    for text in texts:
+        line(text)
 
 
 def raw(text: str) -> None:
@@ -75,58 +76,23 @@ def flush() -> None:
     _out("", flush=True)
 
 
-def one_line(value: object) -> str:
-    """Return a value as one line that leaves a terminal as it is: no control characters."""
-    if value is None:
-        return ""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
-
-
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, most: int | None = None
 ) -> int:
-    """Print a table on stdout; return how many rows `most` left out.
-
-    A column whose name starts with ``>`` is set to the right. A row is a line, except on a
-    terminal that is too narrow for it, where long cells are folded.
+    """Print a table on stdout (`hpckit.report.tables`); return how many rows `most` left out.
 
     Args:
-        columns: the names.
+        columns: the names; those of columns that are set to the right start with ``>``.
         rows: the cells.
         most: how many rows to show; None: all.
     """
+    from hpckit.report.tables import table_lines
+
     every = iter(rows)
-    shown = [[one_line(value) for value in row] for row in islice(every, most)]
-    names = [name.removeprefix(">") for name in columns]
-    widths = [max(map(len, column)) for column in zip(names, *shown, strict=True)]
-    if on_terminal():
-        widths = fitted(widths, shutil.get_terminal_size().columns)
-    rule = ["─" * width for width in widths]
-    for cells in (names, rule, *shown):
-        folded = zip(cells, widths, strict=True)
-        parts = (wrap(c, w) if len(c) > w else [c] for c, w in folded)
-        for texts in zip_longest(*parts, fillvalue=""):
-            placed = (
-                text.rjust(width) if name.startswith(">") else text.ljust(width)
-                for text, width, name in zip(texts, widths, columns, strict=True)
-            )
-            line(_GAP.join(placed).rstrip())
+    width = shutil.get_terminal_size().columns if on_terminal() else None
+    for text in table_lines(columns, islice(every, most), width=width):
+        line(text)
     return sum(1 for _ in every)
-
-
-def fitted(widths: Sequence[int], room: int) -> list[int]:
-    """Return widths that fit into `room`, as far as folding what is long can make them.
-
-    The first column stays: it holds the names that one copies.
-    """
-    found = list(widths)
-    while (over := sum(found) + len(_GAP) * (len(found) - 1) - room) > 0:
-        widest = max(range(1, len(found)), key=found.__getitem__, default=0)
-        if widest == 0 or found[widest] <= _MIN_WIDTH:
-            break
-        found[widest] -= min(over, found[widest] - _MIN_WIDTH)
-    return found
 
 
 def _out(text: str, *, flush: bool = False) -> None:

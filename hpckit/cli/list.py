@@ -17,7 +17,7 @@ def list_runs(every: All = False, as_json: Json = False) -> None:
 
     Example: hpckit list
     """
-    from hpckit.cli import status_text
+    from hpckit.report import status_text
     from hpckit.run.find_run import all_runs
     from hpckit.run.status import list_statuses
 

@@ -29,9 +29,9 @@ def resume(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Example: hpckit resume --failed --wait
     """
-    from hpckit.cli import status_text
     from hpckit.cli.progress import follow
     from hpckit.launch.resume import resume_run
+    from hpckit.report import status_text
     from hpckit.run.find_run import find_run
     from hpckit.run.status import read_status
 

@@ -23,7 +23,7 @@ def status(
 
     Example: hpckit status sea-ice-20261121-2030 --watch
     """
-    from hpckit.cli import status_text
+    from hpckit.report import status_text
     from hpckit.run.find_run import find_run
     from hpckit.run.status import read_status
 
@@ -40,9 +40,9 @@ def status(
     found = read_status(run_dir)
     if task is not None:
         body = status_text.task_document(found, task)
-        console.document(body) if as_json else status_text.task(body)
+        console.document(body) if as_json else console.lines(status_text.task_lines(body))
     elif as_json:
         console.document(status_text.run_document(found))
     else:
-        status_text.run(found)
+        console.lines(status_text.run_lines(found))
     return 0

@@ -34,8 +34,8 @@ def wait(
 
     Example: hpckit wait sea-ice-20261121-2030 --timeout 2h
     """
-    from hpckit.cli import status_text
     from hpckit.cli.progress import EXIT_CODES, FOREVER, await_end, follow
+    from hpckit.report import status_text
     from hpckit.run.find_run import find_run
 
     run_dir = find_run(run)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hpckit.cli import console
 from hpckit.model.units import counted, human_duration
 from hpckit.report.pace import Pace, measure_pace, rate_words
+from hpckit.report.tables import one_line
 from hpckit.run.jobs import SubmittedJob
 from hpckit.run.state import DONE, FAILED
 from hpckit.run.status import FINAL, RunStatus
@@ -25,11 +26,11 @@ def run_document(found: RunStatus) -> dict[str, Any]:
     return {**found.to_dict(), **measure_pace(found).to_dict()}
 
 
-def run(found: RunStatus) -> None:
-    """Print how a run stands: a line a fact, and what to type next."""
+def run_lines(found: RunStatus) -> Iterator[str]:
+    """Yield how a run stands: a line a fact, and what to type next."""
     plan = found.plan
     why = "" if found.word in found.why else found.why  # "cancelled: it was cancelled"
-    console.line(f"{plan.run}: {found.word}" + (f": {why}" if why else ""))
+    yield f"{plan.run}: {found.word}" + (f": {why}" if why else "")
     facts = (
         ("tasks", _tasks(found)),
         ("pace", _pace(measure_pace(found), idle=_deserted(found))),
@@ -43,7 +44,7 @@ def run(found: RunStatus) -> None:
     )
     for label, text in facts:
         if text:
-            console.line(f"  {label:{_LABEL}}{text}")
+            yield f"  {label:{_LABEL}}{text}"
 
 
 def _tasks(found: RunStatus) -> str:
@@ -196,11 +197,9 @@ def task_document(found: RunStatus, index: int) -> dict[str, Any]:
     return body
 
 
-def task(body: dict[str, Any]) -> None:
-    """Print one task's document for people."""
-    import shlex
-
-    console.line(f"task {body['index']} of {body['run']}: {body['state']}")
+def task_lines(body: dict[str, Any]) -> Iterator[str]:
+    """Yield one task's document for people."""
+    yield f"task {body['index']} of {body['run']}: {body['state']}"
     what = shlex.join(body["argv"]) if "argv" in body else body.get("function", "")
     facts = [("runs", what)]
     for name in ("params", "kwargs"):
@@ -210,7 +209,7 @@ def task(body: dict[str, Any]) -> None:
     memory = f", {allocated['memory_mib']} MiB" if allocated["memory_mib"] else ""
     facts += [("given", f"cores {allocated['cores']}{memory}"), *_attempt(body)]
     for label, text in facts:
-        console.line(f"  {label:{_LABEL}}{console.one_line(text)}")
+        yield f"  {label:{_LABEL}}{one_line(text)}"
 
 
 def _attempt(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
