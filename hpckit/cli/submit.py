@@ -7,8 +7,9 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from hpckit.model.bag import Bag
     from hpckit.model.plan import Plan
     from hpckit.model.site_files import ResolvedSite
-    from hpckit.model.task import Shape
     from hpckit.run.rundir import RunDir
 
 
@@ -66,32 +66,31 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
     Example: hpckit submit --range 1-100 --dry-run -- ./simulate --seed {index}
     """
     from hpckit import api
+    from hpckit.cli.progress import follow
 
-    options = api.RunOptions(
-        backend=backend, shape=cast("Shape | None", shape), nodes=nodes, cores=cores,
-        min_workers=min_workers, max_workers=max_workers, max_failures=max_failures,
-        memory_mib=memory, walltime_s=walltime, partition=partition,
-        worker_partition=worker_partition, account=account, qos=qos,
-        sbatch=tuple(sbatch or ()), name=name,
-    )  # fmt: skip
     with when_interrupted(lambda: f"interrupted; {_NOTHING}"):
         asked = _bag(context.obj, bag, each_line, range_, name, dict(sets or ()))
-        resolved, choice = api.find_site(site)
-        console.notes(choice)
-        plan = api.plan_run(asked, resolved.site, options)
-        console.notes(*plan.notes)
+        resolved, chosen = api.find_site(site)
+        console.notes(chosen)
+        plan = api.plan_run(asked, resolved.site, options := _options(context.params))
+    console.notes(*plan.notes)
     if dry_run:
         console.notes(api.check_inputs(asked))
-        run_dir = None
-    else:
-        plan, run_dir = _start(asked, resolved, plan, options)
-    _print_plan(plan, is_started=not dry_run, as_json=as_json)
-    console.flush()
-    if wait and run_dir:
-        from hpckit.cli.progress import follow
+        _print_plan(plan, is_started=False, as_json=as_json)
+        return 0
+    plan, run_dir = _start(asked, resolved, plan, options)
+    _print_plan(plan, is_started=True, as_json=as_json)
+    return follow(run_dir) or 0 if wait else 0
 
-        return follow(run_dir) or 0
-    return 0
+
+def _options(params: Mapping[str, Any]) -> RunOptions:
+    """Return the options that go into the plan, from those of the command line."""
+    from hpckit.launch.request import RunOptions
+
+    named = {"memory": "memory_mib", "walltime": "walltime_s"}
+    found = {named.get(name, name): value for name, value in params.items()}
+    found["sbatch"] = tuple(found["sbatch"] or ())
+    return RunOptions(**{field.name: found[field.name] for field in fields(RunOptions)})
 
 
 def _start(bag: Bag, site: ResolvedSite, plan: Plan, options: RunOptions) -> tuple[Plan, RunDir]:
@@ -118,6 +117,7 @@ def _print_plan(plan: Plan, *, is_started: bool, as_json: bool) -> None:
         console.line(plan.run)
     else:
         _show(plan, render(plan))
+    console.flush()
 
 
 def _bag(

@@ -28,8 +28,8 @@ from hpckit.bench.report.rows import (
     sort_figures,
     task_length,
 )
-from hpckit.bench.report.text_table import table
 from hpckit.model.units import human_bytes
+from hpckit.report.tables import table_lines
 
 SCHEMA: Final = "hpckit.bench-summary/1"
 _HEAD: Final = (
@@ -59,17 +59,17 @@ def _block(bench: BenchResult) -> list[str]:
     body = bench.body
     lines = [f"{bench.name}, measured {body.when}", describe_machine(bench)]
     lines += [f"noisy: {reason}" for reason in noise_reasons(bench)]
-    lines += table(_HEAD, [_row(bench, figure) for figure in sort_figures(bench.figures)])
+    lines += table_lines(_HEAD, [_row(bench, figure) for figure in sort_figures(bench.figures)])
     if bench.figures:
         lines.append(_medians(bench.figures))
     if any(bench.is_oversubscribed(figure.workers) for figure in bench.figures):
         lines.append(f"* {describe_oversubscription(bench)}")
     added = overhead_rows(bench)
     if added:
-        lines += ["what hpckit adds to one task:", *table(ADDED_HEAD, added)]
+        lines += ["what hpckit adds to one task:", *table_lines(ADDED_HEAD, added)]
     lost = loss_rows(bench)
     if lost:
-        lines += ["where workers were taken away:", *table(LOSS_HEAD, lost)]
+        lines += ["where workers were taken away:", *table_lines(LOSS_HEAD, lost)]
     return [lines[0], *(f"  {line}" for line in lines[1:])]
 
 

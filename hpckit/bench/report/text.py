@@ -9,8 +9,8 @@ import msgspec
 
 from hpckit.bench.report.load_results import ClusterInfo, describe_slurm
 from hpckit.bench.report.numbers import describe_medians
-from hpckit.bench.report.text_table import table
 from hpckit.model.units import counted, human_bytes
+from hpckit.report.tables import table_lines
 
 Document = Mapping[str, Any]
 Column = tuple[str, str, str]  # its title, the measure, the format of a number
@@ -44,7 +44,7 @@ def render(document: Document) -> str:
         one = group[0]
         alone = f"{one['task_s'] * 1000:.1f} ms each alone"
         lines += [f"{one['tasks']} tasks of size {size}, {alone}; n = {one['n']}", ""]
-        lines += [*table(*_table(document["scenario"], group)), "", _legend(group), ""]
+        lines += [*table_lines(*_table(document["scenario"], group)), "", _legend(group), ""]
     lines += _closing_lines(document)
     return "\n".join(lines) + "\n"
 

@@ -15,7 +15,7 @@ from hpckit.bench.measure.parameters import make_parameters
 from hpckit.bench.measure.sample import RunResult
 from hpckit.bench.measure.store import file_names, write
 from hpckit.bench.report.text import render
-from hpckit.bench.report.text_table import table
+from hpckit.report.tables import table_lines
 
 from .samples import case, result, workload
 
@@ -136,6 +136,6 @@ def test_the_file_names_contain_scenario_and_kind_of_slurm(
 
 
 def test_a_table_has_its_numbers_to_the_right() -> None:
-    assert table(["case", ">n"], [["a", "10"], ["bcd", "2"]]) == [
-        "case   n", "----  --", "a     10", "bcd    2",
+    assert list(table_lines(["case", ">n"], [["a", "10"], ["bcd", "2"]])) == [
+        "case   n", "────  ──", "a     10", "bcd    2",
     ]  # fmt: skip

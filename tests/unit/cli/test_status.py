@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hpckit.report.status_text import job_words
 from hpckit.report.pace import rate_words
+from hpckit.report.status_text import job_words
 from hpckit.run.jobs import SubmittedJob, record_job
 from hpckit.slurm.states import JobState
 from tests.unit.cli.conftest import NOW, MadeUp, Prompt
