@@ -1,4 +1,6 @@
-"""The benchmark: the same bag on each engine, in three scenarios. For users: docs/SCENARIOS.md.
+"""The benchmark: the same bag on each engine, in three scenarios.
+
+For users: docs/explanation/scenarios.md.
 
 `hpckit.bench.measure` runs a scenario and writes its document, ``hpckit.bench/1``::
 

@@ -147,7 +147,7 @@ def _write_commands(directory: str) -> None:
         temporary.chmod(0o755)
         temporary.rename(bin_dir / command)
     Path(directory, "slurm.conf").write_text(
-        "# An emulated Slurm of hpckit: see docs/emulator.md\n"
+        "# An emulated Slurm of hpckit: see docs/how-to/emulated-slurm.md\n"
     )
     shims = Path(directory, "shims")
     shims.mkdir(exist_ok=True)

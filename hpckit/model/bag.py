@@ -1,7 +1,7 @@
 """A bag of tasks, as it is asked for: what to run, over what, with what, how often.
 
 The models mirror the file: a key that has a unit in its name here (`timeout_s`,
-`memory_mib`) has the plain name there (``timeout``, ``memory``). `docs/bags.md` is the
+`memory_mib`) has the plain name there (``timeout``, ``memory``). `docs/reference/bags.md` is the
 reference for people. `hpckit.model.expand` turns a bag into tasks.
 """
 

@@ -1,6 +1,6 @@
 """A site: a place to run, and what its Slurm wants of a script.
 
-`docs/sites.md` is the reference for people. As in bags, a key that has a unit in its name
+`docs/reference/sites.md` is the reference for people. As in bags, a key that has a unit in its name
 here has the plain name in the file. `hpckit.model.site_files` finds, merges and recognises them.
 """
 

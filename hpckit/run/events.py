@@ -1,6 +1,6 @@
 """The events of a journal (``hpckit.journal/1``), one JSON object a line.
 
-`docs/schemas.md` describes them for other programs. The tag ``e`` names the kind. Times are
+`docs/reference/schemas.md` describes them for other programs. The tag ``e`` names the kind. Times are
 Unix times in seconds.
 """
 

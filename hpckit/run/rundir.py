@@ -1,6 +1,6 @@
 """The run directory: one class that names every file of a run.
 
-Standard library only: workers read it too. What each file holds is in `docs/schemas.md`.
+Standard library only: workers read it too. What each file holds is in `docs/reference/schemas.md`.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def staleness(run_dir: RunDir, address: Address) -> str:
 def how_it_ended(run_dir: RunDir) -> str:
     """Return how the run ended, ``""`` if it has not, or if a head is to come after all.
 
-    The last line of the newest journal says so (``docs/schemas.md``). A `hpckit resume` that
+    The last line of the newest journal says so (``docs/reference/schemas.md``). A `hpckit resume` that
     is younger has submitted a head job, or left its request.
     """
     path = run_dir.journal_file(newest_incarnation(run_dir))

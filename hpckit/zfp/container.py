@@ -1,6 +1,6 @@
 """Read and write the files of `native/compress_task` with zfpy: the second implementation.
 
-The format is described in `docs/format.md`, and this module was written from it. It needs
+The format is described in `docs/reference/compressed-format.md`, and this module was written from it. It needs
 the extra `zfp` (numpy, zfpy, xxhash). The reader takes every file that `compress_task`
 writes; the writer covers tolerance and mask.
 """
@@ -42,7 +42,7 @@ class BoundViolatedError(HpckitError):
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """The header's fields, in the order of `docs/format.md`."""
+    """The header's fields, in the order of `docs/reference/compressed-format.md`."""
 
     dtype: np.dtype[Any]
     fortran_order: bool
@@ -105,7 +105,7 @@ def read_header(content: bytes) -> Header:
     )
     if not plausible:
         raise DamagedFileError(
-            "the header is not one of format version 1", hint="see docs/format.md"
+            "the header is not one of format version 1", hint="see docs/reference/compressed-format.md"
         )
     names = list(Header.__dataclass_fields__)
     numbers = dict(zip(names[names.index("tolerance_requested") :], f[20:34], strict=True))

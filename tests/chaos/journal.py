@@ -11,7 +11,7 @@ Event = dict[str, Any]
 
 
 def events(run_dir: Path) -> Iterator[Event]:
-    """Yield the events that count, oldest first (docs/schemas.md, Journal)."""
+    """Yield the events that count, oldest first (docs/reference/schemas.md, Journal)."""
     links: list[list[Event]] = []
     wanted: int | None = None
     limit: int | None = None

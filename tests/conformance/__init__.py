@@ -2,5 +2,5 @@
 
 A case is a small function that submits a script and asserts what can be observed. Cases are
 grouped by module in `cases/`; `inventory` lists what they must cover; `python -m
-tests.conformance` runs them and writes `docs/conformance.md`.
+tests.conformance` runs them and writes `docs/reference/conformance.md`.
 """

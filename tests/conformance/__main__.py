@@ -1,4 +1,4 @@
-"""``python -m tests.conformance``: write docs/conformance.md from the cases."""
+"""``python -m tests.conformance``: write docs/reference/conformance.md from the cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conformance.case import all_cases
 from tests.conformance.table import render, uncovered
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "conformance.md"
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""docs/conformance.md: which case proves which option, variable, pattern, state and reason."""
+"""docs/reference/conformance.md: which case proves which option, variable, pattern, state and reason."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_without_verification_nothing_is_claimed(task: Task, tmp_path: Path) -> 
 
 
 def generated(size: int, seed: int) -> Array:
-    """The field by its description in docs/compress_task.md, in numpy."""
+    """The field by its description in docs/reference/compress-task.md, in numpy."""
     nodes = size // 8 + 2
     with np.errstate(over="ignore"):
         index = np.arange(1, nodes**3 + 1, dtype=np.uint64)
@@ -125,7 +125,7 @@ def test_generated_fields_have_the_bits_that_numpy_makes(
 
 def test_the_docs_name_the_hash_of_the_generated_field(task: Task, tmp_path: Path) -> None:
     report = task.good("generate", "-o", tmp_path / "g.npy", "--size", 64, "--seed", 1)
-    assert report["xxh3_original"] in (ROOT / "docs/compress_task.md").read_text()
+    assert report["xxh3_original"] in (ROOT / "docs/reference/compress-task.md").read_text()
 
 
 def test_generating_and_compressing_at_once_is_the_same(task: Task, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_without_a_command_it_says_what_is_needed(task: Task) -> None:
 
 
 def test_all_documented_options_exist(task: Task) -> None:
-    documented = set(re.findall(r"`(--[a-z-]+)", (ROOT / "docs/compress_task.md").read_text()))
+    documented = set(re.findall(r"`(--[a-z-]+)", (ROOT / "docs/reference/compress-task.md").read_text()))
     commands = ["compress", "decompress", "verify", "info", "generate"]
     help_texts = [task.run(command, "--help").stdout for command in commands]
     known = set(re.findall(r"--[a-z-]+", " ".join([*help_texts, task.run("--help").stdout])))

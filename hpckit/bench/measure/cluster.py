@@ -121,7 +121,7 @@ def emulated_cluster(shape: EmulatedConfig) -> Iterator[BenchCluster]:
     from hpckit.launch.emulated_cluster import bring_up
     from hpckit.model.site_files import load_site_file
 
-    # The path must be short, because it holds Unix sockets: see `node_tmp` in docs/engines.md.
+    # The path must be short, because it holds Unix sockets: docs/explanation/engines.md.
     root = Path(tempfile.mkdtemp(prefix="hb-", dir="/tmp"))
     try:
         with _exclusive_lock(Path(paths.root())):

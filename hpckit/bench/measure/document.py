@@ -1,4 +1,4 @@
-"""The document of a scenario, `hpckit.bench/1`; docs/commands.md shows one."""
+"""The document of a scenario, `hpckit.bench/1`; docs/reference/commands.md shows one."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ intervals are apart: the high of the first below the low of the second.
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -85,7 +85,7 @@ def find_documents(results: Path) -> list[Path]:
 
 
 def write_documents(results: Path) -> list[str]:
-    """Fill every marker and copy the pictures; return a line for each changed file.
+    """Fill every marker; return a line for each changed file.
 
     `check_documents` checks the claims afterwards.
 
@@ -107,8 +107,6 @@ def write_documents(results: Path) -> list[str]:
             except OSError as error:
                 raise StorageError(f"cannot write {path}: {error.strerror}") from error
             lines.append(f"filled in {path}")
-    for _, _, page in filled:
-        lines += page.copy_pictures()
     return lines
 
 
@@ -209,36 +207,20 @@ class Page:
             raise InputError(f"no picture {kind!r};{did_you_mean(kind, _PICTURES)}")
         bench = self.source.bench(name)
         file = _picture_file(bench, kind)
-        places = (bench.path.parent, self.path.parent)
-        if not any((place / "pictures" / file).is_file() for place in places):
+        picture = bench.path.parent / "pictures" / file
+        if not picture.is_file():
             raise NotMeasured(f"`hpckit bench summary` with matplotlib draws {file}")
         self._shown.append((bench, file))
-        return [f"![{name}: {_PICTURES[kind]}](pictures/{file})"]
-
-    def copy_pictures(self) -> list[str]:
-        """Copy the pictures that the page shows to `pictures/` beside it, if they changed."""
-        lines = []
-        for bench, file in self._shown:
-            drawn = bench.path.parent / "pictures" / file
-            target = self.path.parent / "pictures" / file
-            target.parent.mkdir(exist_ok=True)
-            has_changed = drawn.is_file() and not (
-                target.is_file() and target.read_bytes() == drawn.read_bytes()
-            )
-            if has_changed:
-                shutil.copyfile(drawn, target)
-                lines.append(f"copied {file} to {target.parent}")
-        return lines
+        link = os.path.relpath(picture, self.path.parent)
+        return [f"![{name}: {_PICTURES[kind]}]({link})"]
 
     def check_pictures(self) -> None:
-        """Note each picture that is missing or was drawn from other results."""
+        """Note each picture that was drawn from other results."""
         from hpckit.bench.report.plot_style import stamp
 
         for bench, file in self._shown:
-            target = self.path.parent / "pictures" / file
-            if not target.is_file():
-                self._add_fault(file, "is not in pictures/")
-            elif stamp(bench) not in target.read_text():
+            picture = bench.path.parent / "pictures" / file
+            if stamp(bench) not in picture.read_text():
                 self._add_fault(file, f"was not drawn from this {bench.path.name}")
 
 

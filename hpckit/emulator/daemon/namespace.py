@@ -2,7 +2,7 @@
 
 As root a UTS and a mount namespace are made directly; otherwise within a user namespace that
 maps only the user's own uid and gid, so that files keep their owner. Where neither is allowed,
-a directory of shims comes first on PATH (see docs/emulator.md).
+a directory of shims comes first on PATH (see docs/how-to/emulated-slurm.md).
 Sources: unshare(2), user_namespaces(7), mount(2).
 """
 

@@ -209,14 +209,14 @@ def test_half_a_marker_is_a_fault(results: Path, text: str) -> None:
     assert "without its other half" in check_documents(results).faults[0]
 
 
-def test_pictures_are_copied_beside_the_page_and_must_be_of_these_results(results: Path) -> None:
+def test_a_page_shows_the_pictures_of_these_results(results: Path) -> None:
     pytest.importorskip("matplotlib", reason="pip install '.[bench]'")
     assert "`hpckit bench summary`" in filled(results, "baseline lengths", "picture")
     bench = doc_figures.Results(results).bench("baseline")
     plots.draw([bench], results / "pictures")
     assert filled(results, "baseline lengths", "picture").strip() == (
         "![baseline: makespan and overhead per task by task length, for each case]"
-        "(pictures/bench-baseline-lengths.svg)"
+        "(../results/pictures/bench-baseline-lengths.svg)"
     )
     assert check_documents(results).faults == []
     write(results, "baseline", a_document(when="2026-12-01T00:00:00Z"))

@@ -24,7 +24,7 @@ from hpckit.model.site_files import ResolvedSite
 from hpckit.run.rundir import RunDir
 from tests.unit.cli.conftest import MadeUp, Prompt
 
-DOCS = Path(__file__).parents[3] / "docs" / "commands.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "commands.md"
 NO_DOCUMENT = {"emulate shell"}  # runs what it is told to
 
 
@@ -60,7 +60,7 @@ def test_no_commands_first_sentence_is_cut_in_a_list(prompt: Prompt, group: str)
 def test_docs_name_every_command_and_option(name: str) -> None:
     text = DOCS.read_text()
     section = text.partition(f"\n## `hpckit {name}`")[2].partition("\n## ")[0]
-    assert section, f"docs/commands.md has no section `hpckit {name}`"
+    assert section, f"docs/reference/commands.md has no section `hpckit {name}`"
     options = {word for p in COMMANDS[name].params for word in p.opts if word.startswith("--")}
     common = {"--help", "--json"}
     missing = {option for option in options - common if not re.search(rf"{option}\b", section)}

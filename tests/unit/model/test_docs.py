@@ -39,16 +39,16 @@ def documented(page: str) -> set[str]:
 
 
 def test_every_option_of_a_bag_is_in_the_table() -> None:
-    assert set(options(Bag)) - documented("bags.md") == set()
+    assert set(options(Bag)) - documented("reference/bags.md") == set()
 
 
 def test_every_option_of_a_site_is_in_the_tables() -> None:
     known = {*options(Site), *options(Partition)} - {"name", "partitions"}
-    assert known - documented("sites.md") == set()
+    assert known - documented("reference/sites.md") == set()
     assert typing.get_args(Site.model_fields["partitions"].annotation)[1] is Partition
 
 
-@pytest.mark.parametrize(("page", "model"), [("bags.md", Bag), ("sites.md", Site)])
+@pytest.mark.parametrize(("page", "model"), [("reference/bags.md", Bag), ("reference/sites.md", Site)])
 def test_the_examples_are_valid(page: str, model: type[BaseModel]) -> None:
     examples = re.findall(r"```toml\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     assert examples

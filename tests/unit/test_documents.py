@@ -1,0 +1,76 @@
+"""The documents name modules, files and pages that exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+#: Paths that a document names as they are in a run directory or at a user's, or that are made.
+MADE_LATER = ("native/build", "hpckit-runs", "hpckit-demo", "hpckit-sites", "compressed/")
+
+
+def documents() -> Iterator[tuple[Path, str]]:
+    """Yield every document with its text."""
+    for pattern in ("*.md", "docs/**/*.md", "tests/**/*.md"):
+        for path in sorted(REPOSITORY.glob(pattern)):
+            yield path, path.read_text()
+
+
+def test_every_link_leads_to_a_file() -> None:
+    missing = [
+        f"{path.relative_to(REPOSITORY)}: {target}"
+        for path, text in documents()
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+        if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert missing == []
+
+
+def test_every_link_to_a_heading_leads_to_one() -> None:
+    def anchors(page: Path) -> set[str]:
+        headings = re.findall(r"(?m)^#+ (.*)$", page.read_text())
+        plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+        return {heading.strip().replace(" ", "-") for heading in plain}
+
+    missing = [
+        f"{path.relative_to(REPOSITORY)}: {target}#{anchor}"
+        for path, text in documents()
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", text)
+        if "://" not in target and anchor not in anchors(path.parent / target if target else path)
+    ]
+    assert missing == []
+
+
+def test_every_module_that_a_document_names_exists() -> None:
+    def exists(name: str) -> bool:
+        for end in range(len(name.split(".")), 1, -1):
+            module = ".".join(name.split(".")[:end])
+            try:
+                if importlib.util.find_spec(module):
+                    return end >= len(name.split(".")) - 2  # the rest is a class, a function
+            except ModuleNotFoundError:
+                continue
+        return False
+
+    missing = [
+        f"{path.relative_to(REPOSITORY)}: {name}"
+        for path, text in documents()
+        for name in re.findall(r"`(?:python3? -m )?(hpckit(?:\.[a-zA-Z_]\w*)+)(?!/|\w)", text)
+        if not re.match(r"hpckit\.[a-z-]+/", name) and not exists(name)
+    ]
+    assert missing == []
+
+
+def test_every_file_of_the_repository_that_a_document_names_exists() -> None:
+    folders = "hpckit|tests|docs|templates|site_configs|jobs|native|make"
+    missing = [
+        f"{path.relative_to(REPOSITORY)}: {name}"
+        for path, text in documents()
+        if path.name != "CHANGELOG.md"
+        for name in re.findall(rf"`((?:{folders})/[\w./-]+)`", text)
+        if not name.startswith(MADE_LATER) and not (REPOSITORY / name).exists()
+    ]
+    assert missing == []
