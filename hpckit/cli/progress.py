@@ -8,6 +8,7 @@ from typing import Final
 
 from hpckit.cli import console
 from hpckit.cli.interrupts import run_goes_on
+from hpckit.common.backoff import Backoff
 from hpckit.model.units import counted, human_duration
 from hpckit.report.pace import Pace, measure_pace, rate_words
 from hpckit.run.rundir import RunDir
@@ -79,7 +80,8 @@ class _Watch:
         self.counts = self.status.counts
         self.pace = measure_pace(self.status)
         self._asked_at = time.monotonic()
-        self._pause_s = _FIRST_ASK_S
+        self._pauses = Backoff(_FIRST_ASK_S, _MAX_ASK_S, factor=1.3)
+        self._pause_s = self._pauses.next_s()
 
     def look(self) -> bool:
         """Bring all up to date that it is time for; return whether to go on looking."""
@@ -92,7 +94,7 @@ class _Watch:
             self.status = read_status(self._run_dir)
             self.pace = measure_pace(self.status)
             self._asked_at = time.monotonic()
-            self._pause_s = min(self._pause_s * 1.3, _MAX_ASK_S)
+            self._pause_s = self._pauses.next_s()
         return self.status.word not in FINAL and now < self._deadline
 
     def words(self) -> str:

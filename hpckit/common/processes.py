@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from hpckit.common.backoff import Backoff
+
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 #: The variables by which `marked` finds processes: those of a task (its value names worker, slot,
@@ -181,12 +183,11 @@ def wait_gone(
     """Wait until all have gone; return those that are still there after `limit_s`."""
     deadline = time.monotonic() + limit_s
     left = list(pids)
-    pause = 0.001
+    pauses = Backoff(0.001, 0.05)
     while left := [pid for pid in left if not gone(pid)]:
         if time.monotonic() >= deadline:
             break
-        time.sleep(pause)
-        pause = min(pause * 2, 0.05)
+        time.sleep(pauses.next_s())
     return left
 
 

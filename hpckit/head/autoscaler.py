@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from hpckit.common.backoff import BackOff
+from hpckit.common.backoff import Backoff
 from hpckit.errors import EngineError
 from hpckit.head.poller import Poller
 from hpckit.head.scaling_policy import (
@@ -39,7 +39,7 @@ FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 60.0
 SOON_S: Final = 1.0  # after a worker has left: its job may have ended by then
 SUBMIT_PAUSE_S: Final = 2.0  # between two arrays of workers
-BACK_OFF_S: Final = (30.0, 900.0)  # after a refusal or failed starts, at first and at most
+BACKOFF_S: Final = (30.0, 900.0)  # after a refusal or failed starts, at first and at most
 #: How long somebody at a login node has to add workers when none is left and no job may submit.
 NO_WORKER_S: Final = 900.0
 #: How long a head that is quick to start lets `hpckit submit` write the first array down.
@@ -77,7 +77,7 @@ class Autoscaler:
         self._refused_until = self._doubted_until = 0.0
         self._began_at = clock()
         self._no_worker_since: float | None = None
-        self._after_refusals, self._after_failures = BackOff(*BACK_OFF_S), BackOff(*BACK_OFF_S)
+        self._after_refusals, self._after_failures = Backoff(*BACKOFF_S), Backoff(*BACKOFF_S)
         self._recorded: set[str] = set()  # jobs and arrays that are known to be written down
 
     @property

@@ -6,16 +6,18 @@ a controller that is slow or away costs the loop nothing.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+from hpckit.common.backoff import Backoff
 from hpckit.common.log import say
 from hpckit.errors import HpckitError
 
 T = TypeVar("T")
+
+JITTER: Final = (0.8, 1.2)
 
 
 class Poller(Generic[T]):
@@ -36,13 +38,13 @@ class Poller(Generic[T]):
         clock: Callable[[], float] = time.monotonic,
         about: str = "",
     ) -> None:
-        self._first_pause_s, self._longest_pause_s = first_pause_s, longest_pause_s
+        self._first_pause_s = first_pause_s
+        self._pauses = Backoff(first_pause_s, longest_pause_s, factor=1.5, jitter=JITTER)
         self._clock = clock
         self._about = about
         self._away = False  # whether the last question failed
         self._pool = ThreadPoolExecutor(1)
         self._answer: Future[T] | None = None
-        self._pause_s = first_pause_s
         self._next_at = 0.0
         self._asked_at = -first_pause_s
         self.error: HpckitError | None = None  # of the last question, if it failed
@@ -60,7 +62,7 @@ class Poller(Generic[T]):
     def poll_soon(self, within_s: float | None = None) -> None:
         """Begin the pauses anew: something has happened. Ask within so long, by default the first
         pause, if the last question is not more recent than that pause."""
-        self._pause_s = self._first_pause_s
+        self._pauses.reset()
         soon = self._clock() + (self._first_pause_s if within_s is None else within_s)
         soon = max(soon, self._asked_at + self._first_pause_s)
         self._next_at = min(self._next_at, soon) if self._next_at else soon
@@ -69,8 +71,7 @@ class Poller(Generic[T]):
         """Ask; `take` has the answer later."""
         self._answer = self._pool.submit(question)
         self._asked_at = self._clock()
-        self._next_at = self._asked_at + self._pause_s * random.uniform(0.8, 1.2)
-        self._pause_s = min(self._pause_s * 1.5, self._longest_pause_s)
+        self._next_at = self._asked_at + self._pauses.next_s()
 
     def take(self) -> T | None:
         """Return an answer once, None while there is none or when asking failed (`error`)."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from hpckit.common.backoff import Backoff
 from hpckit.common.log import say
 from hpckit.errors import SchedulerError
 from hpckit.head import exit_codes
@@ -29,14 +30,14 @@ def requeue_with_retries(
     The controller may be away just then. Without a requeue the run would stop at its walltime.
     """
     deadline = clock() + plan.warning_s
-    pause_s = PAUSE_S[0]
+    pauses = Backoff(*PAUSE_S, factor=1.5)
     while clock() < deadline:
         try:
             ask(job_id, slurm_bin=plan.slurm_bin)
         except SchedulerError as error:
+            pause_s = pauses.next_s()
             say(f"supervisor: {error.message}; asking again in {pause_s:.0f} s")
             sleep(pause_s)
-            pause_s = min(pause_s * 1.5, PAUSE_S[1])
             continue
         say("supervisor: requeued; waiting for Slurm to end this job")
         sleep(ENDS_S)

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from hpckit.common.backoff import Backoff
 from hpckit.common.log import say
 from hpckit.common.processes import (
     become_subreaper,
@@ -42,6 +43,7 @@ from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
 
 MAX_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
+RESTART_PAUSE_S: Final = (0.4, 10.0)  # before another loop is started, at first and at most
 QUIET_S: Final = 600.0
 FLUSH_S: Final = 20.0  # how long a warned loop may take to flush and leave
 LINGER_S: Final = 300.0  # more than any site's grace time
@@ -68,6 +70,7 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._warn)
         signal.signal(signal.SIGUSR1, self._dismiss)
         deaths, died_at = 0, 0.0
+        pauses = Backoff(*RESTART_PAUSE_S)
         while True:
             code = self._run_loop()
             end_descendants()
@@ -75,14 +78,17 @@ class Supervisor:
                 return self._await_requeue()
             if code == exit_codes.BROKEN or (code >= 0 and self._has_ended()):
                 return code
-            deaths = 1 if time.monotonic() - died_at > QUIET_S else deaths + 1
+            if time.monotonic() - died_at > QUIET_S:
+                deaths = 0
+                pauses.reset()
+            deaths += 1
             died_at = time.monotonic()
             death = f"supervisor: {death_message(code)}"
             if deaths > MAX_RESTARTS:
                 say(f"{death} {deaths} times; giving up: see the log above")
                 return exit_codes.BROKEN
             say(f"{death}; starting another ({deaths} of {MAX_RESTARTS})")
-            time.sleep(min(0.2 * 2**deaths, 10.0))
+            time.sleep(pauses.next_s())
 
     def checkpoint(self) -> Any:
         """Let the loop flush and leave; submitit then requeues the job.

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from hpckit.common.backoff import BackOff
+from hpckit.common.backoff import Backoff
 from hpckit.common.log import Changes
 from hpckit.errors import EngineError
 from hpckit.model.paths import is_there
@@ -23,9 +22,7 @@ from hpckit.run.rundir import RunDir
 from hpckit.worker import head_client
 
 PATIENCE_S: Final = 1800.0
-_FIRST_PAUSE_S: Final = 0.1
-_LONGEST_PAUSE_S: Final = 5.0
-_GROW: Final = 1.5
+_PAUSE_S: Final = (0.1, 5.0)  # between two looks for the head, at first and at most
 _LAST_EVENT_BYTES: Final = 4096  # the journal's last word is far shorter
 #: How long an address at which nobody answered is left alone, at first and at most.
 _RETRY_S: Final = (2.0, 30.0)
@@ -75,8 +72,8 @@ def staleness(run_dir: RunDir, address: Address) -> str:
 def how_it_ended(run_dir: RunDir) -> str:
     """Return how the run ended, ``""`` if it has not, or if a head is to come after all.
 
-    The last line of the newest journal says so (``docs/reference/schemas.md``). A `hpckit resume` that
-    is younger has submitted a head job, or left its request.
+    The last line of the newest journal says so (``docs/reference/schemas.md``). A `hpckit resume`
+    that is younger has submitted a head job, or left its request.
     """
     path = run_dir.journal_file(newest_incarnation(run_dir))
     try:
@@ -98,7 +95,7 @@ class _FailedAddress:
     """An address at which nobody answered: it is not tried again until `until`."""
 
     until: float = 0.0
-    pauses: BackOff = field(default_factory=lambda: BackOff(*_RETRY_S))
+    pauses: Backoff = field(default_factory=lambda: Backoff(*_RETRY_S))
     why: str = ""
 
 
@@ -125,7 +122,7 @@ class HeadDiscovery:
             EngineError: no head was there in time.
         """
         deadline = self.clock() + self.patience_s
-        pause_s = _FIRST_PAUSE_S
+        pauses = Backoff(*_PAUSE_S, factor=1.5, jitter=(0.8, 1.2))
         while True:
             address = read_address(self.run_dir)
             client, why = self._look(address)
@@ -139,9 +136,8 @@ class HeadDiscovery:
                     f"no head within {human_duration(self.patience_s)}; last: {why}",
                     hint=f"Continue the run with `hpckit resume {self.run_dir.root.name}`.",
                 )
-            if self.pause(pause_s * random.uniform(0.8, 1.2)):
+            if self.pause(pauses.next_s()):
                 return None
-            pause_s = min(pause_s * _GROW, _LONGEST_PAUSE_S)
 
     def _look(self, address: Address | None) -> tuple[head_client.HeadClient | None, str]:
         if is_there(self.run_dir.cancel):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from hpckit.common.backoff import Backoff
 from hpckit.common.log import say
 from hpckit.common.scratch_dir import ScratchDir
 from hpckit.engines.base import WorkerStart
@@ -35,6 +36,7 @@ LAST_S: Final = 3.0
 #: Time for the last results to travel through the engine.
 LINGER_S: Final = 1.0
 _RESTARTS: Final = 5  # of the engine's worker, in a row
+_RESTART_PAUSE_S: Final = (1.0, 10.0)  # before such a start, at first and at most
 _STABLE_S: Final = 60.0  # after which a start counts as a good one
 _TICK_S: Final = 0.5
 
@@ -59,6 +61,7 @@ class HeadSession:
         self._runner = runner
         self._engine: EngineWorker | None = None
         self._failures = 0
+        self._pauses = Backoff(*_RESTART_PAUSE_S)
         self._start_again_at = 0.0
         self._last_beat = 0.0
         self._heard = time.monotonic()
@@ -193,12 +196,15 @@ class HeadSession:
         if code is None:
             return
         lived_s, words = now - self._engine.started, self._engine.last_words()
-        self._failures = 1 if lived_s >= _STABLE_S else self._failures + 1
+        if lived_s >= _STABLE_S:
+            self._failures = 0
+            self._pauses.reset()
+        self._failures += 1
         what = f"the worker of {self._address.backend} ended with {code} after {lived_s:.0f} s"
         self._stop_engine()
         if self._failures > _RESTARTS:
             raise EngineError(f"{what}, {self._failures} times in a row; it said: {words}")
-        pause_s = min(0.5 * 2**self._failures, 10.0)
+        pause_s = self._pauses.next_s()
         say(f"{what} ({words}); starting it again in {human_duration(pause_s)}")
         self._start_again_at = now + pause_s
 

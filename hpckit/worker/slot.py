@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from hpckit.common.backoff import BackOff
+from hpckit.common.backoff import Backoff
 from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task
 from hpckit.protocol.bundle import Bundle
@@ -29,17 +29,17 @@ class StartPauses:
 
     def __init__(self) -> None:
         self.why = ""
-        self._back_off = BackOff(*_PAUSE_S)
+        self._backoff = Backoff(*_PAUSE_S)
         self._due_s = 0.0
 
     def could_start(self) -> None:
         """Note that a task could be started."""
-        self._back_off.reset()
+        self._backoff.reset()
 
     def could_not_start(self, why: str) -> None:
         """Note that one could not: the next pause is twice as long as the last one."""
         self.why = why
-        self._due_s = self._back_off.next_s()
+        self._due_s = self._backoff.next_s()
 
     def take(self) -> float:
         """Return for how many seconds the slot has to rest now; it is due only once."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from hpckit.common.backoff import BackOff
+from hpckit.common.backoff import Backoff
 from hpckit.common.log import say
 from hpckit.errors import SchedulerError
 from hpckit.slurm.waiting import why_waiting
@@ -49,7 +49,7 @@ class YieldToHead:
     chance: Callable[[], float] = random.random
 
     def __post_init__(self) -> None:
-        self._pauses = BackOff(*_AGAIN_S)
+        self._pauses = Backoff(*_AGAIN_S, jitter=(1.0, 2.0), chance=self.chance)
         self._newest = -1
         self._next_at = 0.0
 
@@ -63,7 +63,7 @@ class YieldToHead:
             self._wait_anew(newest)
         if self.clock() < self._next_at:
             return ""
-        self._next_at = self.clock() + self._pauses.next_s() * (1 + self.chance())
+        self._next_at = self.clock() + self._pauses.next_s()
         job = self.head_job()
         try:
             reason = self.ask(job, slurm_bin=self.slurm_bin) if job else ""

@@ -93,7 +93,7 @@ class Cluster:
         self.submissions: list[tuple[float, int]] = []  # when, and how many workers
         self.notes: list[str] = []
         monkeypatch.setattr(poller, "ThreadPoolExecutor", AtOnce)
-        monkeypatch.setattr(poller.random, "uniform", lambda *_: 1.0)
+        monkeypatch.setattr(poller, "JITTER", (1.0, 1.0))
         monkeypatch.setattr(autoscaler, "job_states", lambda ids, slurm_bin: dict(self.jobs))
         monkeypatch.setattr(submission, "sbatch", self._sbatch)
         made = make_plan(max_workers=most, max_array_size=1001, **plan)
