@@ -109,7 +109,7 @@ def is_slurm_reachable() -> bool:
 
 
 @contextmanager
-def emulated_cluster(shape: EmulatedConfig) -> Iterator[BenchCluster]:
+def emulated_cluster(config: EmulatedConfig) -> Iterator[BenchCluster]:
     """Start an emulated cluster of the benchmark's own; stop it and all its jobs at the end.
 
     After a failed run its directory stays, for the error names the logs in it.
@@ -126,13 +126,14 @@ def emulated_cluster(shape: EmulatedConfig) -> Iterator[BenchCluster]:
     try:
         with _exclusive_lock(Path(paths.root())):
             env = _environment(root, emulators=paths.root())
-            site = _write_site(root, shape)
+            site = _write_site(root, config)
             try:
                 bring_up(load_site_file(site).site)
                 slurm_bin = str(Path(paths.state_dir(CLUSTER)) / "bin")
                 yield BenchCluster(
-                    kind="emulated", version=_slurm_version(slurm_bin), nodes=shape.nodes,
-                    cpus_per_node=shape.cpus, site=CLUSTER, slurm_bin=slurm_bin, root=root, env=env,
+                    kind="emulated", version=_slurm_version(slurm_bin), nodes=config.nodes,
+                    cpus_per_node=config.cpus, site=CLUSTER, slurm_bin=slurm_bin, root=root,
+                    env=env,
                 )  # fmt: skip
             finally:
                 control.down(CLUSTER)
@@ -174,16 +175,16 @@ def _environment(root: Path, *, emulators: str) -> dict[str, str]:
     return env | {"HPCKIT_EMULATOR_DIR": emulators}
 
 
-def _write_site(root: Path, shape: EmulatedConfig) -> Path:
+def _write_site(root: Path, config: EmulatedConfig) -> Path:
     for name in ("r", "t"):
         (root / name).mkdir()
     sites = root / "c" / "hpckit" / "sites"
     sites.mkdir(parents=True)
     path = sites / f"{CLUSTER}.toml"
     text = _SITE.format(
-        node_tmp=root / "t", runs=root / "r", nodes=shape.nodes, cpus=shape.cpus,
-        memory_mib=2000 * (shape.cpus + 1), first_port=shape.ports[0], last_port=shape.ports[1],
-        kill_wait_s=math.ceil(shape.kill_wait_s),
+        node_tmp=root / "t", runs=root / "r", nodes=config.nodes, cpus=config.cpus,
+        memory_mib=2000 * (config.cpus + 1), first_port=config.ports[0], last_port=config.ports[1],
+        kill_wait_s=math.ceil(config.kill_wait_s),
     )  # fmt: skip
     path.write_text(text)
     return path

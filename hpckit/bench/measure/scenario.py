@@ -13,14 +13,22 @@ would scale further, but would say nothing about a bag of heavy ones.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from hpckit.bench.measure import cluster, machine
+from hpckit.bench.measure import machine
 from hpckit.bench.measure.cases import Run, ScenarioRequest, choose_runs
+from hpckit.bench.measure.cluster import (
+    BenchCluster,
+    EmulatedConfig,
+    emulated_cluster,
+    is_slurm_reachable,
+    real_cluster,
+)
 from hpckit.bench.measure.document import Measurements, make_document
 from hpckit.bench.measure.parameters import PORTS, Parameters
 from hpckit.bench.measure.sample import RunResult
@@ -39,7 +47,7 @@ def measure(request: ScenarioRequest) -> dict[str, Any]:
         InputError: the C++ task is not built, or a parameter cannot be used here.
         HpckitError: a run failed.
     """
-    workloads = _loads(request.parameters)
+    workloads = _workloads(request.parameters)
     with _provide_cluster(request) as cluster:
         request.progress(f"{request.parameters.scenario}: {_describe_cluster(cluster)}")
         runs, missing = choose_runs(request, cluster, workloads)
@@ -49,7 +57,7 @@ def measure(request: ScenarioRequest) -> dict[str, Any]:
     return make_document(request.parameters, cluster, workloads, measured, missing)
 
 
-def _loads(parameters: Parameters) -> list[Workload]:
+def _workloads(parameters: Parameters) -> list[Workload]:
     program = find_program()
     return [
         Workload(
@@ -60,29 +68,21 @@ def _loads(parameters: Parameters) -> list[Workload]:
     ]  # fmt: skip
 
 
-@contextlib.contextmanager
-def _provide_cluster(request: ScenarioRequest) -> Iterator[cluster.BenchCluster]:
+def _provide_cluster(request: ScenarioRequest) -> AbstractContextManager[BenchCluster]:
     parameters = request.parameters
-    most, cpus = max(parameters.workers), parameters.cpus
+    workers, cpus = max(parameters.workers), parameters.cpus
     ports = (parameters.port, parameters.port + PORTS - 1) if parameters.port else (0, 0)
     if parameters.scenario == "baseline":  # one more CPU, for the head
-        with cluster.emulated_cluster(
-            cluster.EmulatedConfig(nodes=1, cpus=most * cpus + 1, ports=ports)
-        ) as found:
-            yield found
-    elif cluster.is_slurm_reachable():
-        with cluster.real_cluster() as found:
-            yield found
-    else:
-        spot = {"kill_wait_s": parameters.kill_wait_s} if parameters.scenario == "spot" else {}
-        shape = cluster.EmulatedConfig(
-            nodes=max(4, most), cpus=max(2, cpus + 1), ports=ports, **spot
-        )
-        with cluster.emulated_cluster(shape) as found:
-            yield found
+        return emulated_cluster(EmulatedConfig(nodes=1, cpus=workers * cpus + 1, ports=ports))
+    if is_slurm_reachable():
+        return real_cluster()
+    config = EmulatedConfig(nodes=max(4, workers), cpus=max(2, cpus + 1), ports=ports)
+    if parameters.scenario == "spot":
+        config = replace(config, kill_wait_s=parameters.kill_wait_s)
+    return emulated_cluster(config)
 
 
-def _describe_cluster(cluster: cluster.BenchCluster) -> str:
+def _describe_cluster(cluster: BenchCluster) -> str:
     kind = "an emulated Slurm on this machine" if cluster.kind == "emulated" else "the real Slurm"
     nodes = counted(cluster.nodes, "node")
     return f"{kind}, {cluster.version}: {nodes} of {cluster.cpus_per_node} CPUs"
@@ -90,7 +90,7 @@ def _describe_cluster(cluster: cluster.BenchCluster) -> str:
 
 def _measure(
     request: ScenarioRequest,
-    cluster: cluster.BenchCluster,
+    cluster: BenchCluster,
     workloads: Sequence[Workload],
     runs: Sequence[Run],
 ) -> Measurements:
@@ -140,7 +140,7 @@ def shuffled(cases: Sequence[T], repeats: int, seed: int) -> Iterator[tuple[int,
 
 
 def _time_single_task(
-    found: Measurements, cluster: cluster.BenchCluster, workload: Workload, number: int
+    found: Measurements, cluster: BenchCluster, workload: Workload, number: int
 ) -> None:
     """Measure a task by itself, between the runs, so that all see the machine in the same state."""
     directory = cluster.root / f"alone-{workload.size}-{number}"
