@@ -1,4 +1,4 @@
-"""At which addresses this node can be reached by the other nodes of the run."""
+"""The addresses by which the other nodes of the run can reach this node."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ import os
 import re
 import socket
 import struct
-import subprocess
-from pathlib import Path
 from typing import Final
 
 from hpckit.common.slurm_env import node_name
-from hpckit.errors import EngineError
+from hpckit.errors import EngineError, SchedulerError
 from hpckit.model.plan import Plan
+from hpckit.slurm.command import run_slurm
 
 _SIOCGIFADDR: Final = 0x8915  # <linux/sockios.h>
-_SCONTROL_S: Final = 10
-#: Documentation's own addresses (RFC 5737): nothing is sent, only the route is asked for.
+_SCONTROL_TIMEOUT_S: Final = 10.0
+#: An address for documentation (RFC 5737): nothing is sent to it, only its route is asked for.
 _OUTSIDE: Final = ("192.0.2.1", 9)
 
 
 def candidate_addresses(plan: Plan) -> list[str]:
     """Return this node's IPv4 addresses, the best first.
 
-    In an emulated job that is what the node's name resolves to, in 127.0.0.0/8. On a real
-    cluster loopback is of no use, and these follow each other: the site's `interface`, what
-    the node's name resolves to, Slurm's NodeAddr, the address of the route outwards.
+    In an emulated job they are what the node's name resolves to, in 127.0.0.0/8. On a real
+    cluster loopback addresses are left out, and the order is: the site's `interface`, what the
+    node's name resolves to, Slurm's NodeAddr, the address of the route out of this node.
 
     Raises:
         EngineError: there is none, or the site's interface has none.
@@ -44,7 +43,7 @@ def candidate_addresses(plan: Plan) -> list[str]:
     usable = [address for address in dict.fromkeys(found) if not is_loopback(address)]
     if not usable:
         raise EngineError(
-            f"node {name} has no address that other nodes could reach (found: "
+            f"node {name} has no address that other nodes can reach (found: "
             f"{', '.join(dict.fromkeys(found)) or 'none'})",
             hint='Name the network interface in the site file: interface = "ib0".',
         )
@@ -54,8 +53,8 @@ def candidate_addresses(plan: Plan) -> list[str]:
 def own_address(plan: Plan, local_address: str) -> str:
     """Return the address by which the head's network reaches this node.
 
-    On a real cluster, where the site names no interface, it is `local_address`, the one that the
-    connection to the head has here; emulated nodes share a machine, and have it from their name.
+    On a real cluster whose site names no interface, it is `local_address`: this end of the
+    connection to the head. Emulated nodes share a machine; their address follows from their name.
     """
     if plan.scheduler == "emulated" or plan.interface:
         return candidate_addresses(plan)[0]
@@ -63,12 +62,12 @@ def own_address(plan: Plan, local_address: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether an IPv4 address stays on the machine."""
+    """Return True if packets to this IPv4 address do not leave the machine."""
     return address.startswith("127.")
 
 
 def resolve(name: str) -> list[str]:
-    """Return the IPv4 addresses of a name, none if it has none."""
+    """Return the IPv4 addresses of a name; an empty list if it has none."""
     if not name:
         return []
     try:
@@ -99,24 +98,18 @@ def interface_address(interface: str) -> str:
 
 
 def slurm_node_address(node: str, slurm_bin: str) -> str:
-    """Return the node's NodeAddr, a name or an address; ``""`` if Slurm cannot say."""
-    scontrol = str(Path(slurm_bin, "scontrol")) if slurm_bin else "scontrol"
+    """Return the node's NodeAddr, a name or an address; ``""`` if Slurm does not tell it."""
+    args = ["show", "node", node, "--oneliner"]
     try:
-        shown = subprocess.run(
-            [scontrol, "show", "node", node, "--oneliner"],
-            capture_output=True,
-            text=True,
-            timeout=_SCONTROL_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        shown = run_slurm("scontrol", args, slurm_bin=slurm_bin, timeout_s=_SCONTROL_TIMEOUT_S)
+    except SchedulerError:
         return ""
-    match = re.search(r"\bNodeAddr=(\S+)", shown.stdout)
+    match = re.search(r"\bNodeAddr=(\S+)", shown)
     return match[1] if match else ""
 
 
 def outward_address() -> list[str]:
-    """Return the address of the interface through which packets leave; none without a route."""
+    """Return the address of the interface through which packets leave; empty without a route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_OUTSIDE)  # of a datagram socket: nothing is sent
