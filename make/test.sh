@@ -11,7 +11,7 @@ set -uo pipefail
 PYTHON=${PYTHON:-.venv/bin/python}
 FAST=(tests/unit tests/golden/test_scripts.py)
 NO_CLUSTER=("${FAST[@]}" tests/native)
-REAL_SLURM=(tests/conformance tests/golden/test_on_slurm.py tests/slurm)
+REAL_SLURM=(tests/slurm tests/golden/test_on_slurm.py tests/conformance)  # the busiest last
 
 pids=()
 interrupted=
