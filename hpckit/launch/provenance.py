@@ -15,8 +15,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from hpckit import __version__
+
 PROVENANCE_SCHEMA: Final = "hpckit.provenance/1"
-_PACKAGES = ("hpckit", "ray", "ndcctools", "submitit", "numpy", "zfpy")
+_PACKAGES = ("ray", "ndcctools", "submitit", "numpy", "zfpy")
 _GIT_TIMEOUT_S = 5.0
 
 
@@ -40,7 +42,10 @@ def provenance(
         "python": sys.version.split()[0],
         "executable": sys.executable,
         "system": platform.platform(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "packages": {
+            "hpckit": __version__,
+            **{name: found for name in _PACKAGES if (found := _version(name))},
+        },
         "git": {"bag": _describe(directory), "hpckit": _describe(str(Path(__file__).parent))},
         "site_origins": dict(site_origins),
     }

@@ -114,7 +114,7 @@ def zfp_tool() -> str:
 def sample_data() -> Path:
     """The directory of iris-sample-data."""
     package = pytest.importorskip(
-        "iris_sample_data", reason="iris-sample-data is not installed: pip install '.[data]'"
+        "iris_sample_data", reason="iris-sample-data is not installed: pip install '.[demo]'"
     )
     return Path(package.path)
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import psutil
 
+from hpckit import __version__
 from hpckit.bench.measure.statistics import interquartile
 from hpckit.bench.measure.workload import Workload
 
@@ -84,7 +85,7 @@ def noise(busy: Sequence[float], alone: Mapping[int, Sequence[float]]) -> list[s
 def versions(workload: Workload) -> dict[str, str | None]:
     """Return the versions of all programs that take part; None for one that is not installed."""
     return {
-        "hpckit": _package_version("hpckit"),
+        "hpckit": __version__,
         "ray": _package_version("ray"),
         "workqueue": _read_output(["work_queue_worker", "--version"], r"version (\S+)"),
         "parallel": _read_output(["parallel", "--version"], r"GNU parallel (\S+)"),
