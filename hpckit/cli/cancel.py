@@ -20,8 +20,8 @@ def cancel(run: Run = None, as_json: Json = False) -> int:
 
     run_dir = find_run(run)
     before = read_status(run_dir)
-    ended = before.word in FINAL and before.word != "stopped"  # that one can be resumed
-    if ended and not before.live_jobs and not before.silent:
+    ended = before.state in FINAL and before.state != "stopped"  # that one can be resumed
+    if ended and not before.live_jobs and not before.slurm_error:
         console.note(f"{before.plan.run} has ended already")
     else:
         cancel_run(run_dir)
@@ -31,7 +31,7 @@ def cancel(run: Run = None, as_json: Json = False) -> int:
     else:
         counts = after.counts
         console.note(
-            f"{after.plan.run} is {after.word}: {counts.done} of {after.plan.tasks} tasks done"
+            f"{after.plan.run} is {after.state}: {counts.done} of {after.plan.tasks} tasks done"
         )
         if counts.waiting + counts.running:
             console.note(f"Go on with what is left: `hpckit resume {after.plan.run}`")

@@ -27,10 +27,10 @@ def explain(
         read_task(status.run_dir, task, status.plan.tasks)  # there is such a task
         lines = explain_task(status, task)
     if as_json:
-        body = {"schema": "hpckit.explain/1", "run": status.plan.run, "state": status.word}
+        body = {"schema": "hpckit.explain/1", "run": status.plan.run, "state": status.state}
         console.document({**body, "task": task, "why": lines})
         return
     what = status.plan.run if task is None else f"task {task} of {status.plan.run}"
-    console.line(f"{what} ({status.word}):")
+    console.line(f"{what} ({status.state}):")
     for line in lines:
         console.line(f"  {line}")

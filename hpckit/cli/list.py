@@ -35,7 +35,7 @@ def list_runs(every: All = False, as_json: Json = False) -> None:
         ("run", "state", ">done", ">of", ">failed", "engine", "made"),
         (
             (
-                s.plan.run, s.word, s.counts.done, s.plan.tasks, s.counts.failed,
+                s.plan.run, s.state, s.counts.done, s.plan.tasks, s.counts.failed,
                 s.plan.backend, _made(s),
             )
             for s in statuses

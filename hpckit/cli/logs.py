@@ -122,7 +122,7 @@ def _task_log(run_dir: RunDir, index: int, *, stderr: bool, as_json: bool) -> No
     found = read_status(run_dir)
     run = found.plan.run
     read_task(run_dir, index, found.plan.tasks)
-    attempt = found.record.last.get(index)
+    attempt = found.run_state.last.get(index)
     if attempt is None:
         raise InputError(
             f"task {index} of {run} has printed nothing yet: no attempt has come back",

@@ -37,10 +37,10 @@ def follow(run_dir: RunDir, deadline: float = FOREVER) -> int | None:
             _on_terminal(watch)
         else:
             _by_lines(watch)
-    if watch.status.word not in FINAL:
+    if watch.status.state not in FINAL:
         return None
     say_ending(watch.status)
-    return EXIT_CODES[watch.status.word]
+    return EXIT_CODES[watch.status.state]
 
 
 def say_ending(ending: RunStatus) -> None:
@@ -51,11 +51,11 @@ def say_ending(ending: RunStatus) -> None:
     parts += [f"{counts.failed} failed"] if counts.failed else []
     parts += [f"{rest} left"] if rest else []
     parts += [human_duration(ending.makespan_s)] if ending.makespan_s else []
-    why = "" if ending.word in ending.why else ending.why
-    console.note(f"{run} is {ending.word}: {', '.join(parts)}" + (f": {why}" if why else ""))
+    why = "" if ending.state in ending.why else ending.why
+    console.note(f"{run} is {ending.state}: {', '.join(parts)}" + (f": {why}" if why else ""))
     if counts.failed:
         console.note(f"Why tasks failed: `hpckit failures {run}`")
-    if ending.word == "stopped":
+    if ending.state == "stopped":
         console.note(
             f"Go on with what is left: `hpckit resume {run}`; look into it: `hpckit logs {run}`"
         )
@@ -88,20 +88,20 @@ class _Watch:
         snapshot = read_snapshot(self._run_dir)
         self.counts = snapshot.counts if snapshot else self.counts
         over = self.counts.waiting + self.counts.running == 0
-        begun = self.status.word == "waiting" and self.counts.running > 0
+        begun = self.status.state == "waiting" and self.counts.running > 0
         now = time.monotonic()
         if now - self._asked_at >= (_FIRST_ASK_S if over or begun else self._pause_s):
             self.status = read_status(self._run_dir)
             self.pace = measure_pace(self.status)
             self._asked_at = time.monotonic()
             self._pause_s = self._pauses.next_s()
-        return self.status.word not in FINAL and now < self._deadline
+        return self.status.state not in FINAL and now < self._deadline
 
     def words(self) -> str:
         """Return what a line says beside the run's state."""
-        if self.status.word == "waiting":
+        if self.status.state == "waiting":
             return self.status.why
-        here = sum(1 for worker in self.status.record.workers.values() if worker.left is None)
+        here = sum(1 for worker in self.status.run_state.workers.values() if worker.left is None)
         parts = [f"{self.counts.running} running"]
         parts += [f"{self.counts.failed} failed"] if self.counts.failed else []
         parts += [counted(here, "worker")] if here else []
@@ -118,7 +118,7 @@ def _by_lines(watch: _Watch) -> None:
     said, said_at = "", 0.0
     while watch.look():
         now = time.monotonic()
-        line = f"{watch.status.word}: {watch.counts.done} of {watch.status.plan.tasks} done, "
+        line = f"{watch.status.state}: {watch.counts.done} of {watch.status.plan.tasks} done, "
         line += watch.words()
         if line != said and now - said_at >= _LINE_S:
             console.note(line)
@@ -138,14 +138,14 @@ def _on_terminal(watch: _Watch) -> None:
     )
     console, total = Console(stderr=True), watch.status.plan.tasks
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(watch.status.word, total=total, words="")
+        bar = progress.add_task(watch.status.state, total=total, words="")
         while watch.look():
             counts = watch.counts
-            taken = len(watch.status.word) + _BAR_WIDTH + 2 * len(str(total)) + 4
+            taken = len(watch.status.state) + _BAR_WIDTH + 2 * len(str(total)) + 4
             progress.update(
                 bar,
                 completed=counts.done + counts.failed,
-                description=watch.status.word,
+                description=watch.status.state,
                 words=watch.words()[: max(0, console.width - taken - 1)],
             )
             time.sleep(_LOOK_S)

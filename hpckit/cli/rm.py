@@ -56,22 +56,22 @@ def _check_removable(run_dir: RunDir) -> None:
     while True:
         found = read_status(run_dir)
         name = found.plan.run
-        if found.word not in FINAL:
+        if found.state not in FINAL:
             raise InputError(
-                f"run {name} is {found.word}; only what has ended can be removed",
+                f"run {name} is {found.state}; only what has ended can be removed",
                 hint=f"End it first: `hpckit cancel {name}`.",
             )
-        if found.silent:
+        if found.slurm_error:
             raise SchedulerError(
-                f"whether jobs of {name} are left cannot be found out: {found.silent}",
+                f"whether jobs of {name} are left cannot be found out: {found.slurm_error}",
                 hint="Try again when it answers; without the record nobody would know them.",
             )
         jobs = found.live_jobs
         if not jobs:
             return
-        if found.word == "stopped" or time.monotonic() > deadline:
+        if found.state == "stopped" or time.monotonic() > deadline:
             raise InputError(
-                f"run {name} is {found.word}, but {jobs} of its jobs are still there",
+                f"run {name} is {found.state}, but {jobs} of its jobs are still there",
                 hint=f"End them first: `hpckit cancel {name}`.",
             )
         if not said:

@@ -162,9 +162,9 @@ def _bag(
 
 def _refuse_program(bag: Path) -> None:
     """Refuse a program's name in the bag's place: the -- before it was forgotten."""
-    from hpckit.model.paths import is_there
+    from hpckit.model.paths import path_exists
 
-    if not is_there(bag) and bag.suffix != ".toml" and shutil.which(str(bag)):
+    if not path_exists(bag) and bag.suffix != ".toml" and shutil.which(str(bag)):
         raise InputError(
             f"{bag} is no bag file, but a program",
             hint=f"A command goes after --: `hpckit submit -- {bag} ARG…`.",

@@ -43,7 +43,7 @@ def wait(
     if as_json:
         found = await_end(run_dir, deadline)
         console.document(status_text.run_document(found))
-        code = EXIT_CODES.get(found.word)
+        code = EXIT_CODES.get(found.state)
     else:
         code = follow(run_dir, deadline)
     if code is None:

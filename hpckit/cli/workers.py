@@ -108,6 +108,6 @@ def command(run: Run = None, as_json: Json = False) -> None:
         console.note(
             "It starts the engine's worker with the runner beside it, and leaves at the end."
         )
-        word = read_status(run_dir).word
+        word = read_status(run_dir).state
         if word in FINAL:
             console.note(f"Run {plan.run} is {word}: there is no head to join until it is resumed.")

@@ -8,7 +8,7 @@ import time
 _speaker = ""
 
 
-def speak_as(name: str) -> None:
+def set_worker_name(name: str) -> None:
     """Begin every line with this worker's name: nodes of one job share a log."""
     global _speaker  # noqa: PLW0603 - one process is one worker
     _speaker = f"worker {name}: "
@@ -24,7 +24,7 @@ def say(text: str) -> None:
         return
 
 
-class Changes:
+class ChangeReporter:
     """Says a thing when it differs from what was said last."""
 
     def __init__(self) -> None:

@@ -21,8 +21,9 @@ from hpckit.common.backoff import Backoff
 
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-#: The variables by which `marked` finds processes: those of a task (its value names worker, slot,
-#: bundle and task), and those of an engine, which are not ended with the tasks.
+#: The environment variables by which `find_by_variable` finds processes. TASK_TOKEN marks those of
+#: a task (its value names worker, slot, bundle and task); ENGINE_MARK those of an engine, which
+#: are not stopped with the tasks.
 TASK_TOKEN = "HPCKIT_TASK_TOKEN"
 ENGINE_MARK = "HPCKIT_ENGINE"
 
@@ -100,7 +101,7 @@ def environment_of(pid: int) -> list[bytes]:
         return []
 
 
-def marked(name: str, value: str, *, whole: bool = True) -> list[int]:
+def find_by_variable(name: str, value: str, *, whole: bool = True) -> list[int]:
     """Return every process of this user that was started with this variable.
 
     Args:
@@ -177,7 +178,7 @@ def reap(pid: int) -> bool:
         return not is_alive(pid)
 
 
-def wait_gone(
+def wait_until_gone(
     pids: Iterable[int], limit_s: float, *, gone: Callable[[int], bool] = reap
 ) -> list[int]:
     """Wait until all have gone; return those that are still there after `limit_s`."""
@@ -199,11 +200,11 @@ def kill_all(find: Callable[[], list[int]], *, rounds: int = 20) -> list[int]:
         if not left:
             return []
         send(left, signal.SIGKILL)
-        wait_gone(left, 1.0)
+        wait_until_gone(left, 1.0)
     return left
 
 
-def end_child(
+def stop_child(
     child: subprocess.Popen[bytes], family: Iterable[int], *, leave_s: float, rest_s: float
 ) -> None:
     """End a child in order, then what is left of its descendants.
@@ -222,4 +223,4 @@ def end_child(
         child.kill()
         send(late, signal.SIGKILL)
         child.wait()
-    send(wait_gone(family, rest_s), signal.SIGKILL)
+    send(wait_until_gone(family, rest_s), signal.SIGKILL)

@@ -15,7 +15,7 @@ from hpckit.head import exit_codes
 from hpckit.head.event_log import EventLog
 from hpckit.head.task_scheduler import TaskScheduler
 from hpckit.head.workers import Workers
-from hpckit.model.paths import is_there
+from hpckit.model.paths import path_exists
 from hpckit.model.plan import Plan
 from hpckit.run.address import withdraw_address
 from hpckit.run.events import Ended
@@ -32,7 +32,7 @@ WORKERS_LEAVE_S: Final = 15.0  # how long workers may take to leave at the end
 
 def early_end(run_dir: RunDir, plan: Plan, state: RunState) -> str:
     """Return why the run ends before all tasks have, ``""`` if it does not."""
-    if is_there(run_dir.cancel):
+    if path_exists(run_dir.cancel):
         return "it was cancelled"
     if plan.max_failures and state.failed >= plan.max_failures:
         return f"{state.failed} tasks have failed, and --max-failures is {plan.max_failures}"
@@ -56,7 +56,7 @@ def write_end_event(
     state = task_scheduler.state
     why = "" if task_scheduler.finished else early_end(run_dir, plan, state)
     word = "failed" if state.failed else "done"
-    if not task_scheduler.finished and is_there(run_dir.cancel):
+    if not task_scheduler.finished and path_exists(run_dir.cancel):
         word = "cancelled"
     event_log.note(Ended(t=time.time(), state=word, why=why))
     event_log.flush()

@@ -30,7 +30,7 @@ from hpckit.common.processes import (
     python_module,
     send,
     signal_name,
-    wait_gone,
+    wait_until_gone,
 )
 from hpckit.errors import HpckitError
 from hpckit.head import exit_codes
@@ -215,9 +215,9 @@ def end_descendants() -> None:
     """End whatever is left of a loop (Ray's daemons, say), each by its PID."""
     left = descendants_of(os.getpid())
     send(left, signal.SIGTERM)
-    left = wait_gone(left, END_S)
+    left = wait_until_gone(left, END_S)
     send(left, signal.SIGKILL)
-    wait_gone(left, END_S)
+    wait_until_gone(left, END_S)
 
 
 def supervise(run_dir: RunDir) -> int:

@@ -212,7 +212,7 @@ class TaskScheduler:
         task = next(self._not_yet_sent, None)
         if task is None:
             return None
-        used = self.state.used.get(task.index)
+        used = self.state.failures.get(task.index)
         kills = used[FailureKind.LOST] if used else 0
         attempt = 1 + (sum(used.values()) if used else 0)
         return ReadyTask(task, attempt, self._memory_mib(used), alone=kills > 0)
@@ -221,7 +221,7 @@ class TaskScheduler:
         self._to_retry.extendleft(reversed(list(ready)))
 
     def _kills(self, index: int) -> int:
-        used = self.state.used.get(index)
+        used = self.state.failures.get(index)
         return used[FailureKind.LOST] if used else 0
 
     def _account(
@@ -240,7 +240,7 @@ class TaskScheduler:
             if result.kind == FailureKind.LOST:
                 missing[result.index] = ready
                 continue
-            used = self.state.used.get(result.index)
+            used = self.state.failures.get(result.index)
             final = result.ok or self._plan.retries.is_used_up(result.kind, used)
             rows.append(Row.of(result, final=final, output_at=self._store(result)))
             if not final:
@@ -250,7 +250,7 @@ class TaskScheduler:
     def _next_try(self, ready: ReadyTask, result: TaskResult) -> ReadyTask:
         memory = ready.memory_mib
         if result.kind == FailureKind.MEMORY:
-            used = Counter(self.state.used.get(ready.task.index, ()))
+            used = Counter(self.state.failures.get(ready.task.index, ()))
             used[FailureKind.MEMORY] += 1
             memory = self._memory_mib(used)
         return replace(ready, attempt=ready.attempt + 1, memory_mib=memory)
@@ -301,7 +301,7 @@ def credit_spools(
     for (worker, bundle), results in found.items():
         rows = []
         for result in results:
-            used = state.used.get(result.index)
+            used = state.failures.get(result.index)
             final = result.ok or plan.retries.is_used_up(result.kind, used)
             rows.append(Row.of(result, final=final, output_at=store(result)))
         why = "its head ended before the bundle came back"

@@ -14,7 +14,7 @@ from hpckit.engines.registry import ENGINES
 from hpckit.errors import InputError, RunExistsError, StorageError
 from hpckit.launch.inputs import MissingInputs, inputs_line
 from hpckit.launch.render import Script
-from hpckit.model.paths import is_there
+from hpckit.model.paths import path_exists
 from hpckit.model.plan import Plan
 from hpckit.model.task import Task
 from hpckit.model.units import counted
@@ -122,7 +122,7 @@ def _write_lines(tasks: Iterable[Task], out: TextIO, marks: TextIO, missing: Mis
 
 def _make_parents(parent: Path) -> list[Path]:
     """Make the missing parents, and return them, the innermost first."""
-    missing = [path for path in (parent, *parent.parents) if not is_there(path)]
+    missing = [path for path in (parent, *parent.parents) if not path_exists(path)]
     try:
         parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

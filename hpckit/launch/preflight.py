@@ -11,7 +11,7 @@ from hpckit.model.bag import Bag
 from hpckit.model.expand import expand, task_settings
 from hpckit.model.paths import is_dir, is_file
 from hpckit.model.site import Site
-from hpckit.model.task_template import Recipe
+from hpckit.model.task_template import TaskTemplate
 
 
 def preflight_notes(bag: Bag, site: Site) -> Iterator[str]:
@@ -26,7 +26,7 @@ def preflight_notes(bag: Bag, site: Site) -> Iterator[str]:
     settings = task_settings(bag, "")
     if settings.cwd and not is_dir(settings.cwd):
         yield f"the working directory {settings.cwd} is not there; tasks will fail without it"
-    program = Recipe(bag).program
+    program = TaskTemplate(bag).program
     if not program and not bag.task.function:
         program = next(expand(bag)).argv[0]
     if program and not settings.launch:

@@ -35,7 +35,7 @@ def cancel_run(run_dir: RunDir) -> None:
     """
     status = read_status(run_dir)
     mark_cancelled(run_dir, why="hpckit cancel")
-    deadline = time.monotonic() + (_LAST_WORD_S if status.word == "running" else 0)
+    deadline = time.monotonic() + (_LAST_WORD_S if status.state == "running" else 0)
     while time.monotonic() < deadline:
         if load_state(run_dir, status.plan.tasks).ended:
             break
@@ -81,7 +81,7 @@ def resume_run(
     """
     status = _require_ended(run_dir)
     stale = _stale_tasks(run_dir, status)
-    pending = read_request(run_dir, status.record)
+    pending = read_request(run_dir, status.run_state)
     asked = ResumeRequest(
         id=uuid.uuid4().hex,
         failed=failed,
@@ -90,7 +90,7 @@ def resume_run(
     )
     request = _merged(pending, asked)
     notes = _notes(status, stale, request, pending, walltime_s)
-    if status.record.left + len(tasks_again(request, status.record)) == 0:
+    if status.run_state.left + len(tasks_again(request, status.run_state)) == 0:
         return Resumed((), (*notes, f"{status.plan.run}: nothing is left to do"))
     _check_failures(status, request)
     marks = current_marks(run_dir, request.done)
@@ -105,9 +105,9 @@ def resume_run(
 def _require_ended(run_dir: RunDir) -> RunStatus:
     """Return how a run is; refuse one that goes on."""
     status = read_status(run_dir)
-    if status.word not in FINAL:
+    if status.state not in FINAL:
         raise InputError(
-            f"run {status.plan.run} is {status.word}; only what has ended can be resumed",
+            f"run {status.plan.run} is {status.state}; only what has ended can be resumed",
             hint=f"Follow it with `hpckit wait {status.plan.run}`, or cancel it first.",
         )
     return status
@@ -119,8 +119,8 @@ def _stale_tasks(run_dir: RunDir, status: RunStatus) -> ResumeRequest:
     return ResumeRequest(
         id="",
         failed=status.counts.failed > 0,
-        changed=[index for index in changed if status.record.status[index] == DONE],
-        missing=missing_outputs(run_dir, status.record),
+        changed=[index for index in changed if status.run_state.status[index] == DONE],
+        missing=missing_outputs(run_dir, status.run_state),
     )
 
 

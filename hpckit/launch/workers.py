@@ -63,11 +63,11 @@ def drop_workers(run_dir: RunDir, count: int) -> list[str]:
 
 def _changeable(run_dir: RunDir) -> RunStatus:
     status = read_status(run_dir)
-    if status.word in FINAL:
+    if status.state in FINAL:
         most = status.plan.max_failures
         failed = " --failed" if most and status.counts.failed >= most else ""
         raise InputError(
-            f"run {status.plan.run} is {status.word}; it has no workers to add or drop",
+            f"run {status.plan.run} is {status.state}; it has no workers to add or drop",
             hint=f"Go on with it: hpckit resume {status.plan.run}{failed}",
         )
     if status.plan.shape != "array":

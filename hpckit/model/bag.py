@@ -22,16 +22,16 @@ from hpckit.model.fields import (  # fmt: skip
     MEMORY,
     NATURAL,
     POSITIVE,
+    STRINGS,
     SWITCH,
     TABLE,
-    WORDS,
     Count,
     CountOrNone,
     Frozen,
     Mebibytes,
     Seconds,
+    Strings,
     Text,
-    Words,
 )
 from hpckit.model.placeholders import INDEX
 from hpckit.model.retries import Retries
@@ -58,8 +58,10 @@ class TaskSpec(Frozen):
     kwargs: Annotated[dict[str, Any] | None, BeforeValidator(plain)] = Field(
         default=None, description="a table of the function's keyword arguments"
     )
-    inputs: Words = Field(default=(), description=f"{WORDS}, the paths that each task reads")
-    outputs: Words = Field(default=(), description=f"{WORDS}, the paths that each task must write")
+    inputs: Strings = Field(default=(), description=f"{STRINGS}, the paths that each task reads")
+    outputs: Strings = Field(
+        default=(), description=f"{STRINGS}, the paths that each task must write"
+    )
     atomic_outputs: bool = Field(
         default=False, strict=True, description=f"{SWITCH}: outputs appear whole or not at all"
     )
@@ -105,15 +107,15 @@ class RetryBudget(Frozen):
 class Environment(Frozen):
     """The environment that is set up for the tasks."""
 
-    modules: Words = Field(default=(), description=f"{WORDS}, modules to load")
-    setup: Words = Field(default=(), description=f"{WORDS}, shell lines of each job")
-    launch: Words = Field(default=(), description=f"{WORDS}, put before each task's command")
-    path: Words = Field(default=(), description=f"{WORDS}, directories put before PATH")
-    python_path: Words = Field(default=(), description=f"{WORDS}, where to find the function")
+    modules: Strings = Field(default=(), description=f"{STRINGS}, modules to load")
+    setup: Strings = Field(default=(), description=f"{STRINGS}, shell lines of each job")
+    launch: Strings = Field(default=(), description=f"{STRINGS}, put before each task's command")
+    path: Strings = Field(default=(), description=f"{STRINGS}, directories put before PATH")
+    python_path: Strings = Field(default=(), description=f"{STRINGS}, where to find the function")
     env: dict[str, Text] = Field(default={}, description="a table of environment variables")
 
 
-class WorkersWish(Frozen):
+class WorkersRequest(Frozen):
     """The workers that the bag would like; site and flags may override them."""
 
     count: Count | None = Field(default=None, description=POSITIVE)
@@ -139,7 +141,7 @@ class Bag(Frozen):
         default=RetryBudget(), alias="retries", description="a table of numbers"
     )
     environment: Environment = Field(default=Environment(), description=TABLE)
-    workers: WorkersWish = Field(default=WorkersWish(), description=TABLE)
+    workers: WorkersRequest = Field(default=WorkersRequest(), description=TABLE)
     directory: str = ""
     submitted_from: str = ""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpckit.model.functions import function_source
 from hpckit.model.paths import absolute, whole_paths
-from hpckit.model.placeholders import INDEX, NAME, Hole, complaint, parse
+from hpckit.model.placeholders import INDEX, NAME, Placeholder, parse, placeholder_error
 from hpckit.model.toml_file import Key
 from hpckit.model.validate import dotted
 
@@ -115,7 +115,7 @@ def _is_given(output: str, bag: Bag) -> bool:
     if output in task.command or (output in kwargs and absolute("/", output) == output):
         return True
     try:
-        name = parse(output).alone
+        name = parse(output).sole_name
         if not name or name == INDEX:
             return False
         if task.function and task.kwargs is None:
@@ -131,15 +131,15 @@ _PATH = "\0"
 _SHOWN = whole_paths([_PATH])
 
 
-def _shown(name: str, let: Mapping[str, str]) -> Mapping[Hole, str]:
+def _shown(name: str, let: Mapping[str, str]) -> Mapping[Placeholder, str]:
     """Return what to fill in to see where the path `name` comes to stand, and beside what.
 
     Of other placeholders nothing is known, so that each may be a letter.
     """
-    values = defaultdict(lambda: "x", {Hole(name): _PATH})
+    values = defaultdict(lambda: "x", {Placeholder(name): _PATH})
     for other in let_order(let):
         if other != name:
-            values[Hole(other)] = parse(let[other]).fill(values)
+            values[Placeholder(other)] = parse(let[other]).fill(values)
     return values
 
 
@@ -162,12 +162,12 @@ def _placeholder_faults(bag: Bag) -> Iterator[Fault]:
     known = list(dict.fromkeys([*bag.each, *bag.let, INDEX]))
     for key, text in texts(bag):
         try:
-            holes = parse(text).holes
+            placeholders = parse(text).placeholders
         except ValueError as error:
             yield key, f"{text!r} {error}"
             continue
-        for hole in holes:
-            words = complaint(hole, known)
+        for placeholder in placeholders:
+            words = placeholder_error(placeholder, known)
             if words:
                 yield key, words
 
@@ -221,7 +221,7 @@ def let_order(let: Mapping[str, str]) -> list[str]:
         if name in order:
             return
         try:
-            used = [hole.name for hole in parse(let[name]).holes]
+            used = [placeholder.name for placeholder in parse(let[name]).placeholders]
         except ValueError:
             used = []  # told as a fault of its own
         for other in used:

@@ -15,7 +15,7 @@ from hpckit.model.functions import function_source
 from hpckit.model.paths import absolute, program
 from hpckit.model.sweep_elements import Element, Elements
 from hpckit.model.task import Task, TaskSettings
-from hpckit.model.task_template import Recipe
+from hpckit.model.task_template import TaskTemplate
 from hpckit.model.toml_file import Document
 from hpckit.model.validate import error_of
 
@@ -46,7 +46,7 @@ def expand(bag: Bag) -> Iterator[Task]:
     found = list(faults(bag))
     if found:
         raise error_of(found, Document(f"bag {bag.name!r}"))
-    return _tasks(bag, Recipe(bag), _elements(bag))
+    return _tasks(bag, TaskTemplate(bag), _elements(bag))
 
 
 def task_settings(bag: Bag, run: str) -> TaskSettings:
@@ -88,21 +88,21 @@ def _product(axes: Sequence[Elements]) -> Iterator[tuple[Element, ...]]:
                 yield (element, *rest)
 
 
-def _tasks(bag: Bag, recipe: Recipe, axes: Sequence[Elements]) -> Iterator[Task]:
+def _tasks(bag: Bag, task_template: TaskTemplate, axes: Sequence[Elements]) -> Iterator[Task]:
     source = function_source(bag.task.function, search_path(bag)) if bag.task.function else ""
     keys = _Keys(source, may_repeat=not all(axis.distinct for axis in axes))
     written: set[int] = set()  # hashes of the outputs so far
     for index, elements in enumerate(_product(axes)):
-        task = recipe.task(index, elements)
+        task = task_template.task(index, elements)
         refusal = mpi_refusal(task.argv[0]) if task.argv else ""
         if refusal:
             raise InputError(f"task {index}: {refusal}")
         for output in task.outputs:
             mark = hash(output)
             if mark in written:
-                _refuse_second_writer(output, (index, elements), recipe, axes)
+                _refuse_second_writer(output, (index, elements), task_template, axes)
             written.add(mark)
-        yield keys.stamp(task, recipe.written(elements))
+        yield keys.stamp(task, task_template.written(elements))
 
 
 class _Keys:
@@ -136,23 +136,23 @@ class _Keys:
 def _refuse_second_writer(
     output: str,
     second: tuple[int, Sequence[Element]],
-    recipe: Recipe,
+    task_template: TaskTemplate,
     axes: Sequence[Elements],
 ) -> None:
     """Find the first task with the same output, and name both; a mere hash clash passes."""
     for index, elements in enumerate(_product(axes)):
         if index >= second[0]:
             return
-        if output in recipe.task(index, elements).outputs:
-            unused = recipe.missing_in_outputs()
+        if output in task_template.task(index, elements).outputs:
+            unused = task_template.missing_in_outputs()
             hint = f"Put {unused} into the output's name." if unused else ""
             raise InputError(
-                f"tasks {index} ({_told(recipe, elements)}) and {second[0]} "
-                f"({_told(recipe, second[1])}) would both write {output}",
+                f"tasks {index} ({_parameters_text(task_template, elements)}) and {second[0]} "
+                f"({_parameters_text(task_template, second[1])}) would both write {output}",
                 hint=hint,
             )
 
 
-def _told(recipe: Recipe, elements: Sequence[Element]) -> str:
-    written = recipe.written(elements)
+def _parameters_text(task_template: TaskTemplate, elements: Sequence[Element]) -> str:
+    written = task_template.written(elements)
     return ", ".join(f"{name}={text}" for name, text in written.items()) or "no parameters"

@@ -33,22 +33,24 @@ class Meaning:
         retry_key: the key in the bag's ``[retries]`` that bounds it; ``""``: it is not tried
             again, or (`LOST`) as often as it takes.
         is_task_fault: True if the task itself is at fault, and not its worker or node.
-        is_told_by_task: True if the task's own output says more than hpckit knows.
+        is_explained_by_output: True if the task's own output says more than hpckit knows.
     """
 
     words: str
     retry_key: str
     is_task_fault: bool = True
-    is_told_by_task: bool = False
+    is_explained_by_output: bool = False
 
 
 def meaning(kind: FailureKind) -> Meaning:
     """Return the meaning of a kind of failure."""
     match kind:
         case FailureKind.ERROR:
-            return Meaning("it ended with an exit code other than 0", "error", is_told_by_task=True)
+            return Meaning(
+                "it ended with an exit code other than 0", "error", is_explained_by_output=True
+            )
         case FailureKind.SIGNAL:
-            return Meaning("a signal ended it", "signal", is_told_by_task=True)
+            return Meaning("a signal ended it", "signal", is_explained_by_output=True)
         case FailureKind.TIMEOUT:
             return Meaning("it ran longer than it may", "timeout")
         case FailureKind.MEMORY:

@@ -13,7 +13,7 @@ from hpckit.model.units import parse_duration_s, parse_memory_mib, parse_wait_s
 
 DURATION = 'a duration such as "90s", "5m", "1h30m" or "HH:MM:SS"'
 MEMORY = 'a memory size such as "500 MB", "2 GiB" or "4G"'
-WORDS = "a list of strings"
+STRINGS = "a list of strings"
 TABLE = "a table"
 POSITIVE = "a whole number of at least 1"
 NATURAL = "a whole number of at least 0"
@@ -52,7 +52,7 @@ def _no_zero_byte(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_no_zero_byte), BeforeValidator(_written)]
-Words = tuple[Annotated[str, AfterValidator(_no_zero_byte)], ...]
+Strings = tuple[Annotated[str, AfterValidator(_no_zero_byte)], ...]
 Seconds = Annotated[int, _measured(parse_duration_s, DURATION)]
 SecondsOrNone = Annotated[int, _measured(parse_wait_s, DURATION)]
 Mebibytes = Annotated[int, _measured(parse_memory_mib, MEMORY)]

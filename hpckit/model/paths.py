@@ -45,7 +45,7 @@ def is_dir(path: str | os.PathLike[str]) -> bool:
     return os.path.isdir(path)  # noqa: PTH112
 
 
-def is_there(path: str | os.PathLike[str]) -> bool:
+def path_exists(path: str | os.PathLike[str]) -> bool:
     """Return whether anything lies there, as far as we may know."""
     return os.path.exists(path)  # noqa: PTH110
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from hpckit.errors import did_you_mean
 
-#: What may follow a name: parts of a path, as pathlib has them.
+#: The parts of a path that may follow a name, as pathlib calls them.
 PARTS = ("name", "parent", "stem", "suffix")
 INDEX = "index"
 NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|\{|\}")
 
 
 @dataclass(frozen=True)
-class Hole:
+class Placeholder:
     """One placeholder of a text."""
 
     name: str
@@ -30,34 +30,34 @@ class Hole:
 
 @dataclass(frozen=True)
 class Template:
-    """A text with its placeholders taken apart."""
+    """A text, split into its placeholders and the pieces between them."""
 
     text: str
-    pieces: tuple[str | Hole, ...]
+    pieces: tuple[str | Placeholder, ...]
 
     @property
-    def holes(self) -> tuple[Hole, ...]:
+    def placeholders(self) -> tuple[Placeholder, ...]:
         """The placeholders, in order."""
-        return tuple(piece for piece in self.pieces if isinstance(piece, Hole))
+        return tuple(piece for piece in self.pieces if isinstance(piece, Placeholder))
 
     @property
-    def alone(self) -> str:
-        """The name of the placeholder that is the whole text, ``""`` where it is not so."""
+    def sole_name(self) -> str:
+        """The placeholder's name if the text is one placeholder without a part, else ``""``."""
         only = self.pieces[0] if len(self.pieces) == 1 else ""
-        return only.name if isinstance(only, Hole) and not only.part else ""
+        return only.name if isinstance(only, Placeholder) and not only.part else ""
 
-    def fill(self, values: Mapping[Hole, str]) -> str:
+    def fill(self, values: Mapping[Placeholder, str]) -> str:
         """Return the text with every placeholder replaced."""
         return "".join([p if isinstance(p, str) else values[p] for p in self.pieces])
 
 
 def parse(text: str) -> Template:
-    """Take a text apart.
+    """Split a text at its placeholders.
 
     Raises:
-        ValueError: a brace stands alone; says how to write braces.
+        ValueError: a single brace is no part of a placeholder; the message says how to write it.
     """
-    pieces: list[str | Hole] = []
+    pieces: list[str | Placeholder] = []
     literal, at = "", 0
     for token in _TOKEN.finditer(text):
         literal += text[at : token.start()]
@@ -70,25 +70,26 @@ def parse(text: str) -> Template:
             pieces += [literal] if literal else []
             literal = ""
             name, _, part = token[1].partition(".")
-            pieces.append(Hole(name, part))
+            pieces.append(Placeholder(name, part))
     literal += text[at:]
     return Template(text, (*pieces, literal) if literal or not pieces else tuple(pieces))
 
 
-def complaint(hole: Hole, known: Iterable[str]) -> str:
+def placeholder_error(placeholder: Placeholder, known: Iterable[str]) -> str:
     """Return what is wrong with a placeholder, given the known names; ``""`` if nothing."""
     names = list(known)
-    if hole.name not in names:
+    if placeholder.name not in names:
         listed = ", ".join(f"{{{name}}}" for name in names)
         return (
-            f"unknown placeholder {{{hole}}}; known: {listed}."
-            f"{did_you_mean(hole.name, names)} Write {{{{ and }}}} for braces themselves."
+            f"unknown placeholder {{{placeholder}}}; known: {listed}."
+            f"{did_you_mean(placeholder.name, names)} Write {{{{ and }}}} for braces themselves."
         )
-    if hole.part and hole.name == INDEX:
-        return f"{{{hole}}}: {{index}} is a number, it has no parts"
-    if hole.part and hole.part not in PARTS:
-        listed = ", ".join(f"{{{hole.name}.{part}}}" for part in PARTS)
-        return f"unknown placeholder {{{hole}}}; known: {listed}.{did_you_mean(hole.part, PARTS)}"
+    if placeholder.part and placeholder.name == INDEX:
+        return f"{{{placeholder}}}: {{index}} is a number, it has no parts"
+    if placeholder.part and placeholder.part not in PARTS:
+        listed = ", ".join(f"{{{placeholder.name}.{part}}}" for part in PARTS)
+        hint = did_you_mean(placeholder.part, PARTS)
+        return f"unknown placeholder {{{placeholder}}}; known: {listed}.{hint}"
     return ""
 
 

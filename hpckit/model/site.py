@@ -15,16 +15,16 @@ from hpckit.model.fields import (
     MEMORY,
     NATURAL,
     POSITIVE,
+    STRINGS,
     SWITCH,
     TABLE,
-    WORDS,
     Count,
     CountOrNone,
     Frozen,
     Mebibytes,
     Seconds,
     SecondsOrNone,
-    Words,
+    Strings,
 )
 
 
@@ -48,11 +48,11 @@ class Match(Frozen):
     Of `environment` all variables must fit. Without any kind nothing fits.
     """
 
-    hostnames: Words = Field(default=(), description=f"{WORDS}, host names; * and ? match")
+    hostnames: Strings = Field(default=(), description=f"{STRINGS}, host names; * and ? match")
     environment: dict[str, str] = Field(
         default={}, description='a table of variables and what they hold; * and ? match: HOST = "*"'
     )
-    files: Words = Field(default=(), description=f"{WORDS}, paths that exist only there")
+    files: Strings = Field(default=(), description=f"{STRINGS}, paths that exist only there")
 
 
 class Partition(Frozen):
@@ -85,8 +85,8 @@ class Directives(Frozen):
 class SiteEnvironment(Frozen):
     """The environment that jobs need before hpckit can start."""
 
-    modules: Words = Field(default=(), description=f"{WORDS}, modules to load")
-    setup: Words = Field(default=(), description=f"{WORDS}, shell lines of each job")
+    modules: Strings = Field(default=(), description=f"{STRINGS}, modules to load")
+    setup: Strings = Field(default=(), description=f"{STRINGS}, shell lines of each job")
 
 
 class Limits(Frozen):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hpckit.assets import asset_dir
 from hpckit.errors import InputError, did_you_mean
-from hpckit.model.paths import is_file, is_there
+from hpckit.model.paths import is_file, path_exists
 from hpckit.model.site import Match, Partition, Site
 from hpckit.model.toml_file import Document, Key, read_document
 from hpckit.model.validate import dotted, error_of, validated
@@ -208,7 +208,7 @@ def _fit(match: Match, environ: Mapping[str, str], hostname: str) -> str:
             return ""
         reasons.append(f"the host name is {hostname!r}")
     if match.files:
-        found = [path for path in match.files if is_there(path)]
+        found = [path for path in match.files if path_exists(path)]
         if not found:
             return ""
         reasons.append(f"{found[0]} exists")

@@ -1,4 +1,4 @@
-"""A bag's texts, taken apart once, so that each task is only filled in."""
+"""The template of a bag's tasks: its texts are parsed once, and filled in for each task."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any
 from hpckit.errors import InputError
 from hpckit.model.bag_check import let_order
 from hpckit.model.paths import absolute, program
-from hpckit.model.placeholders import INDEX, Hole, Template, parse, part_of
+from hpckit.model.placeholders import INDEX, Placeholder, Template, parse, part_of
 from hpckit.model.sweep_elements import Element
 from hpckit.model.task import Task
 
 if TYPE_CHECKING:
     from hpckit.model.bag import Bag
 
+Values = dict[Placeholder, str]
 
-class Recipe:
-    """The template from which the tasks of a bag are made. The bag is known to have no faults.
 
-    A name that stands alone in ``inputs`` or ``outputs`` is a path, and so is a word of the
-    command that is written exactly as one of them: both become absolute wherever they are
-    used, so that a program writes where the output is looked for, whatever its directory.
-    An entry of ``[each]`` that is called ``index`` takes the place of the task's number.
+class TaskTemplate:
+    """The template from which the tasks of a bag are made. The bag has been checked for faults.
+
+    A name that is the whole of an entry in ``inputs`` or ``outputs`` is a path. So is a word of
+    the command that is written exactly as one of these entries. Both become absolute wherever
+    they are used, so that a program writes where its output is looked for, whatever its
+    working directory is. An entry of ``[each]`` with the name ``index`` replaces the task's number.
     """
 
     def __init__(self, bag: Bag) -> None:
@@ -36,20 +38,20 @@ class Recipe:
         self.let = [(name, parse(bag.let[name])) for name in let_order(bag.let)]
         self.kwargs = task.kwargs
         paths = [*self.inputs, *self.outputs]
-        self.path_names = {template.alone for template in paths} - {"", INDEX}
+        self.path_names = {template.sole_name for template in paths} - {"", INDEX}
         self.path_texts = {template.text for template in paths}
         self.parts = _parts_used([*self.command, *paths, *(t for _, t in self.let)], task.kwargs)
 
     def task(self, index: int, elements: Sequence[Element]) -> Task:
-        """Return the task of some elements, one of each axis; its key is still empty."""
-        values: dict[Hole, str] = {Hole(INDEX): str(index)}
+        """Return the task of these elements, one of each axis; its key is still empty."""
+        values: Values = {Placeholder(INDEX): str(index)}
         typed: dict[str, Any] = {INDEX: index}
         params: dict[str, Any] = {}
         for name, (value, text) in zip(self.names, elements, strict=True):
             params[name] = typed[name] = value
-            self._know(name, text, values, typed)
+            self._add_value(name, text, values, typed)
         for name, template in self.let:
-            self._know(name, template.fill(values), values, typed)
+            self._add_value(name, template.fill(values), values, typed)
         return Task(
             index=index,
             key="",
@@ -63,8 +65,8 @@ class Recipe:
 
     @property
     def program(self) -> str:
-        """The program of every task, ``""`` where it differs between them or is a function."""
-        if not self.command or self.command[0].holes:
+        """The program of all tasks; ``""`` if it differs between them, or they call a function."""
+        if not self.command or self.command[0].placeholders:
             return ""
         return self._word(0, self.command[0], {})
 
@@ -76,50 +78,51 @@ class Recipe:
         """Return the placeholders of ``[each]`` that no output depends on, ``{a} and {b}``."""
         let = dict(self.let)
         used: set[str] = set()
-        waiting = [hole.name for template in self.outputs for hole in template.holes]
+        waiting = [p.name for template in self.outputs for p in template.placeholders]
         while waiting:
             name = waiting.pop()
             used.add(name)
-            waiting += [hole.name for hole in let[name].holes] if name in let else []
+            waiting += [p.name for p in let[name].placeholders] if name in let else []
         return " and ".join(f"{{{name}}}" for name in self.names if name not in used)
 
-    def _know(self, name: str, text: str, values: dict[Hole, str], typed: dict[str, Any]) -> None:
+    def _add_value(self, name: str, text: str, values: Values, typed: dict[str, Any]) -> None:
         if name in self.path_names:
             text = absolute(self.base, text)
             typed[name] = text
         typed.setdefault(name, text)
-        values[Hole(name)] = text
-        for hole in self.parts.get(name, ()):
-            values[hole] = part_of(text, hole.part)
+        values[Placeholder(name)] = text
+        for placeholder in self.parts.get(name, ()):
+            values[placeholder] = part_of(text, placeholder.part)
 
-    def _word(self, number: int, template: Template, values: Mapping[Hole, str]) -> str:
+    def _word(self, number: int, template: Template, values: Values) -> str:
         text = template.fill(values)
         if template.text in self.path_texts:
             return absolute(self.base, text)
         return program(self.base, text) if number == 0 else text
 
-    def _paths(self, templates: list[Template], values: Mapping[Hole, str]) -> tuple[str, ...]:
+    def _paths(self, templates: list[Template], values: Values) -> tuple[str, ...]:
         filled: dict[str, None] = {}  # each once, in order
         for template in templates:
             text = template.fill(values)
             if not text:
-                raise InputError(f"task {values[Hole(INDEX)]}: the path {template.text!r} is empty")
+                index = values[Placeholder(INDEX)]
+                raise InputError(f"task {index}: the path {template.text!r} is empty")
             filled[absolute(self.base, text)] = None
         return tuple(filled)
 
-    def _arguments(self, values: Mapping[Hole, str], typed: dict[str, Any]) -> dict[str, Any]:
-        """Without ``kwargs``, the function gets every name of ``[each]`` and ``[let]``."""
+    def _arguments(self, values: Values, typed: dict[str, Any]) -> dict[str, Any]:
+        """Return the function's arguments: without ``kwargs``, all of ``[each]`` and ``[let]``."""
         if self.kwargs is None:
-            ours = {INDEX} - set(self.names)
-            return {name: value for name, value in typed.items() if name not in ours}
+            left_out = {INDEX} - set(self.names)
+            return {name: value for name, value in typed.items() if name not in left_out}
         return {name: _filled(value, values, typed) for name, value in self.kwargs.items()}
 
 
-def _filled(value: Any, values: Mapping[Hole, str], typed: Mapping[str, Any]) -> Any:
-    """Fill placeholders at any depth; one that stands alone keeps its type."""
+def _filled(value: Any, values: Values, typed: Mapping[str, Any]) -> Any:
+    """Fill in placeholders at any depth; a value that is one placeholder keeps its type."""
     if isinstance(value, str):
         template = parse(value)
-        return typed[template.alone] if template.alone else template.fill(values)
+        return typed[template.sole_name] if template.sole_name else template.fill(values)
     if isinstance(value, Mapping):
         return {name: _filled(item, values, typed) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -127,20 +130,20 @@ def _filled(value: Any, values: Mapping[Hole, str], typed: Mapping[str, Any]) ->
     return value
 
 
-def _parts_used(templates: Sequence[Template], kwargs: Any) -> dict[str, set[Hole]]:
-    """Return the placeholders with a part, by name."""
-    used: dict[str, set[Hole]] = {}
+def _parts_used(templates: Sequence[Template], kwargs: Any) -> dict[str, set[Placeholder]]:
+    """Return the placeholders that have a part, by name."""
+    used: dict[str, set[Placeholder]] = {}
     texts = [kwargs] if kwargs else []
-    found = [hole for template in templates for hole in template.holes]
+    found = [p for template in templates for p in template.placeholders]
     while texts:
         text = texts.pop()
         if isinstance(text, str):
-            found += parse(text).holes
+            found += parse(text).placeholders
         elif isinstance(text, Mapping):
             texts += text.values()
         elif isinstance(text, list | tuple):
             texts += text
-    for hole in found:
-        if hole.part:
-            used.setdefault(hole.name, set()).add(hole)
+    for placeholder in found:
+        if placeholder.part:
+            used.setdefault(placeholder.name, set()).add(placeholder)
     return used

@@ -15,7 +15,7 @@ from typing import Any
 from hpckit.errors import InputError
 from hpckit.model import toml_positions
 from hpckit.model.paths import is_dir
-from hpckit.model.toml_positions import Mark
+from hpckit.model.toml_positions import Position
 
 Key = toml_positions.Path
 
@@ -100,7 +100,7 @@ class Document:
         """
         origin = f"--set {assignment_key}"
         path = _dotted(assignment_key)
-        value, marks = _typed(text)
+        value, positions = _typed(text)
         table = self.data
         for depth, name in enumerate(path[:-1], 1):
             self.origins.setdefault(path[:depth], origin)
@@ -110,7 +110,7 @@ class Document:
         table[path[-1]] = value
         self._forget(path)
         self.origins[path] = origin
-        self.origins.update({(*path, *key): origin for key in marks})
+        self.origins.update({(*path, *key): origin for key in positions})
 
     def overlay(self, upper: Document) -> None:
         """Lay another document over this one: tables are merged, all else is replaced."""
@@ -168,9 +168,9 @@ def parse_document(text: str, name: str) -> Document:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(_syntax_message(str(error), text, name)) from error
-    marks = toml_positions.mark(text)
-    origins = {key: f"{name}:{mark.line}" for key, mark in marks.items()}
-    return Document(name, _with_text(data, (), marks), origins)
+    positions = toml_positions.find_positions(text)
+    origins = {key: f"{name}:{mark.line}" for key, mark in positions.items()}
+    return Document(name, _with_text(data, (), positions), origins)
 
 
 def shown_path(path: Path) -> str:
@@ -206,7 +206,7 @@ def _dotted(key: str) -> tuple[str, ...]:
     return path
 
 
-def _typed(text: str) -> tuple[Any, dict[Key, Mark]]:
+def _typed(text: str) -> tuple[Any, dict[Key, Position]]:
     """Return the value and the marks of what is inside it."""
     try:
         data = tomllib.loads(f"v = {text}")
@@ -214,20 +214,22 @@ def _typed(text: str) -> tuple[Any, dict[Key, Mark]]:
         return text, {}
     if data.keys() != {"v"}:  # a line break let something else in
         return text, {}
-    marks = toml_positions.mark(f"v = {text}")
-    return _with_text(data, (), marks)["v"], {key[1:]: m for key, m in marks.items() if key[1:]}
+    positions = toml_positions.find_positions(f"v = {text}")
+    return _with_text(data, (), positions)["v"], {
+        key[1:]: m for key, m in positions.items() if key[1:]
+    }
 
 
-def _with_text(value: Any, path: Key, marks: Mapping[Key, Mark]) -> Any:
+def _with_text(value: Any, path: Key, positions: Mapping[Key, Position]) -> Any:
     """Return the value with its numbers, dates and times as they are written."""
     if isinstance(value, dict):
-        return {name: _with_text(item, (*path, name), marks) for name, item in value.items()}
+        return {name: _with_text(item, (*path, name), positions) for name, item in value.items()}
     if isinstance(value, list):
-        return [_with_text(item, (*path, n), marks) for n, item in enumerate(value)]
+        return [_with_text(item, (*path, n), positions) for n, item in enumerate(value)]
     if isinstance(value, str | bool):
         return value
     if isinstance(value, datetime.date | datetime.time):
-        return marks[path].text
+        return positions[path].text
     written = WrittenInt(value) if isinstance(value, int) else WrittenFloat(value)
-    written.text = marks[path].text
+    written.text = positions[path].text
     return written

@@ -16,7 +16,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Mark:
+class Position:
     """One value's place: its line, counted from 1, and its text as the file writes it.
 
     The text of tables and arrays is ``""``.
@@ -39,14 +39,14 @@ _STRING = re.compile(
 _SCALAR = re.compile(r"[^,\]}#\n]*[^,\]}#\s]")
 
 
-def mark(text: str) -> dict[Path, Mark]:
+def find_positions(text: str) -> dict[Path, Position]:
     """Return the mark of every table, array and value of a valid TOML text, by its path.
 
     Items of arrays, and of arrays of tables, are numbered from 0.
     """
     scanner = _Scanner(text.replace("\r\n", "\n"))
     scanner.document()
-    return scanner.marks
+    return scanner.positions
 
 
 class _Scanner:
@@ -56,7 +56,7 @@ class _Scanner:
         self.text = text
         self.at = 0
         self.line = 1
-        self.marks: dict[Path, Mark] = {}
+        self.positions: dict[Path, Position] = {}
         self.tables: dict[Path, int] = {}  # items so far, of each array of tables
 
     def document(self) -> None:
@@ -93,15 +93,15 @@ class _Scanner:
         if many:
             number = self.tables.get(path, 0)
             self.tables[path] = number + 1
-            self.marks.setdefault(path, Mark(self.line))
+            self.positions.setdefault(path, Position(self.line))
             path = (*path, number)
         self.note(path, self.line)
         return path
 
     def note(self, path: Path, line: int, text: str = "") -> None:
         for end in range(1, len(path)):  # tables that come to be by a dotted name
-            self.marks.setdefault(path[:end], Mark(line))
-        self.marks[path] = Mark(line, text)
+            self.positions.setdefault(path[:end], Position(line))
+        self.positions[path] = Position(line, text)
 
     def key(self) -> list[str]:
         names: list[str] = []

@@ -31,7 +31,7 @@ BEAT_S: Final = 2.0  # how often each side says that it is there
 GONE_AFTER_S: Final = 20.0  # silence after which the other side counts as gone
 ANSWER_S: Final = 10.0  # how long each step of connecting and of the handshake may take
 MAX_LINE_BYTES: Final = 64 * 1024
-_FITS: Final = {"str": ("str",), "int": ("int",), "float": ("int", "float")}
+_ALLOWED_TYPES: Final = {"str": ("str",), "int": ("int",), "float": ("int", "float")}
 
 Message = dict[str, Any]
 
@@ -78,7 +78,7 @@ def read_worker(raw: object) -> WorkerInfo:
         raise ValueError(str(error)) from None
     for field in fields(worker):
         value = getattr(worker, field.name)
-        if type(value).__name__ not in _FITS[str(field.type)]:
+        if type(value).__name__ not in _ALLOWED_TYPES[str(field.type)]:
             raise ValueError(f"{field.name} is {value!r}, but must be of type {field.type}")
     return worker
 

@@ -57,8 +57,8 @@ def compare(run_dir: RunDir) -> Comparison:
         for row in rows
         if isinstance(row.get("max_abs_error"), int | float) and row.get("tolerance")
     ]
-    joined = [record.joined.t for record in status.record.workers.values()]
-    start = status.record.first_at
+    joined = [record.joined.t for record in status.run_state.workers.values()]
+    start = status.run_state.first_at
     return Comparison(
         backend=status.plan.backend,
         run=status.plan.run,

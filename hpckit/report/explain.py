@@ -15,22 +15,22 @@ from hpckit.run.events import Returned
 from hpckit.run.journal import replay
 from hpckit.run.state import DONE, FAILED
 from hpckit.run.status import RunStatus
-from hpckit.slurm.pending_reasons import in_words
+from hpckit.slurm.pending_reasons import describe_reason
 from hpckit.slurm.states import JobState
 
 
 def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
     """Return what holds the run up, most important first; what goes well, if nothing does."""
-    if status.word == "done":
+    if status.state == "done":
         return ["every task is done"]
-    if status.word in ("cancelled", "stopped"):
-        why = status.why or ("it was cancelled" if status.word == "cancelled" else "it stopped")
+    if status.state in ("cancelled", "stopped"):
+        why = status.why or ("it was cancelled" if status.state == "cancelled" else "it stopped")
         return [f"{why}; `hpckit resume {status.plan.run}` goes on with it"]
-    if status.word == "failed":
+    if status.state == "failed":
         return _failed(status)
-    if status.word == "waiting":
+    if status.state == "waiting":
         return _head_waits(status)
-    here = [r.joined for r in status.record.workers.values() if r.left is None]
+    here = [r.joined for r in status.run_state.workers.values() if r.left is None]
     lines = [status.why] if status.why else []
     lines += [] if here else [_nobody(status)]
     lines += _worker_jobs(status)
@@ -48,7 +48,7 @@ def explain_run(status: RunStatus, now: float | None = None) -> list[str]:
 
 def explain_task(status: RunStatus, index: int, now: float | None = None) -> list[str]:
     """Return why one task is not running, or what became of it."""
-    record = status.record
+    record = status.run_state
     attempt = record.last.get(index)
     if record.status[index] == DONE and attempt:
         return [f"it is done: attempt {attempt.row.attempt} on {attempt.worker}"]
@@ -58,7 +58,7 @@ def explain_task(status: RunStatus, index: int, now: float | None = None) -> lis
         said = row.message or meaning(FailureKind(row.kind)).words
         return [f"it failed for good: {row.kind} ({said}) in attempt {row.attempt}; {budget}"]
     lines = []
-    used = record.used.get(index, Counter())
+    used = record.failures.get(index, Counter())
     for kind, count in used.items():
         if kind == FailureKind.LOST and count:
             most = status.plan.retries.poison_after
@@ -69,7 +69,7 @@ def explain_task(status: RunStatus, index: int, now: float | None = None) -> lis
             lines.append(
                 f"{attempts} ended in {kind}; {_left_of(status.plan.retries, kind, count)}"
             )
-    if status.word != "running":
+    if status.state != "running":
         return [*lines, *explain_run(status, now)]
     held_up = explain_run(status, now)
     ahead = sum(1 for i in range(index) if record.status[i] not in (DONE, FAILED))
@@ -86,7 +86,7 @@ def _nobody(status: RunStatus) -> str:
         return f"{said}, and no job that would bring one: `hpckit workers add N {run}` submits some"
     if busy := Counter(state.state for state in jobs if state.phase == "running"):
         return f"{said}; worker jobs: {', '.join(f'{n} {name}' for name, n in busy.items())}"
-    went = [r.left for r in status.record.workers.values() if r.left]
+    went = [r.left for r in status.run_state.workers.values() if r.left]
     if not went or status.plan.shape != "allocation":
         return said
     why = max(went, key=lambda left: left.t).why
@@ -97,7 +97,7 @@ def _nobody(status: RunStatus) -> str:
 
 
 def _failed(status: RunStatus) -> list[str]:
-    failed, left = status.counts.failed, status.record.left
+    failed, left = status.counts.failed, status.run_state.left
     have = "has" if failed == 1 else "have"
     not_run = f", {left} {'was' if left == 1 else 'were'} not run" if left else ""
     said = f"{counted(failed, 'task')} {have} failed for good{not_run}: see "
@@ -111,28 +111,28 @@ def _head_waits(status: RunStatus) -> list[str]:
     if newest is None or state is None:
         return [status.why or "no head has been submitted"]
     if state.phase == "waiting":
-        return [f"the head's job {newest.job_id} is {state.state}; {in_words(state.reason)}"]
+        return [f"the head's job {newest.job_id} is {state.state}; {describe_reason(state.reason)}"]
     return [f"the head's job {newest.job_id} is {state.state}; {status.why}"]
 
 
 def _worker_jobs(status: RunStatus) -> list[str]:
     """Return a line for each reason for which worker jobs wait."""
     ids = {job.job_id for job in status.jobs if job.role == "workers"}
-    joined = {r.joined.job_id for r in status.record.workers.values() if r.left is None}
+    joined = {r.joined.job_id for r in status.run_state.workers.values() if r.left is None}
     waiting: Counter[str] = Counter()
     for job_id, state in status.slurm.items():
         if job_id.partition("_")[0] in ids and job_id not in joined and _waits(state):
             waiting[state.reason] += 1
     return [
-        f"{counted(n, 'worker job')} {'waits' if n == 1 else 'wait'}; {in_words(reason)}"
+        f"{counted(n, 'worker job')} {'waits' if n == 1 else 'wait'}; {describe_reason(reason)}"
         for reason, n in waiting.most_common()
     ]
 
 
 def _noted(status: RunStatus) -> list[str]:
     """Return what the head noted last, unless a worker has joined since: then it is settled."""
-    noted = status.record.noted
-    if noted is None or any(r.joined.t > noted.t for r in status.record.workers.values()):
+    noted = status.run_state.noted
+    if noted is None or any(r.joined.t > noted.t for r in status.run_state.workers.values()):
         return []
     return [noted.text]
 
@@ -144,7 +144,7 @@ def _waits(state: JobState) -> bool:
 def _too_small(status: RunStatus) -> list[str]:
     """Say so when no worker that is here can hold a task."""
     needs = status.plan.task_settings
-    here = [r.joined for r in status.record.workers.values() if r.left is None]
+    here = [r.joined for r in status.run_state.workers.values() if r.left is None]
     if any(w.cores >= needs.cores and w.memory_mib >= needs.memory_mib for w in here):
         return []
     cores, memory = max((w.cores, w.memory_mib) for w in here)
@@ -156,7 +156,7 @@ def _too_small(status: RunStatus) -> list[str]:
 
 def _too_short(status: RunStatus, now: float) -> list[str]:
     """Say so when workers hand tasks back because their time is nearly over."""
-    here = [r.joined for r in status.record.workers.values() if r.left is None]
+    here = [r.joined for r in status.run_state.workers.values() if r.left is None]
     ends = [w.ends_at for w in here if w.ends_at]
     if len(ends) < len(here) or status.counts.running:
         return []

@@ -46,7 +46,7 @@ class Failure:
         """
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
         own = lines[-1] if lines else ""
-        told = meaning(FailureKind(self.kind)).is_told_by_task
+        told = meaning(FailureKind(self.kind)).is_explained_by_output
         return own or self.message if told else self.message or own
 
     def to_dict(self) -> dict[str, Any]:

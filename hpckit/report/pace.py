@@ -37,8 +37,8 @@ def measure_pace(found: RunStatus, now: float | None = None) -> Pace:
         found: the run's status.
         now: Unix time in seconds; by default this moment.
     """
-    record, counts = found.record, found.counts
-    if found.word != "running" or record.opened is None:
+    record, counts = found.run_state, found.counts
+    if found.state != "running" or record.opened is None:
         ended = counts.done + counts.failed
         return Pace(ended / found.makespan_s if ended and found.makespan_s else None, None)
     now = time.time() if now is None else now

@@ -29,8 +29,8 @@ def run_document(found: RunStatus) -> dict[str, Any]:
 def run_lines(found: RunStatus) -> Iterator[str]:
     """Yield how a run stands: a line a fact, and what to type next."""
     plan = found.plan
-    why = "" if found.word in found.why else found.why  # "cancelled: it was cancelled"
-    yield f"{plan.run}: {found.word}" + (f": {why}" if why else "")
+    why = "" if found.state in found.why else found.why  # "cancelled: it was cancelled"
+    yield f"{plan.run}: {found.state}" + (f": {why}" if why else "")
     facts = (
         ("tasks", _tasks(found)),
         ("pace", _pace(measure_pace(found), idle=_deserted(found))),
@@ -71,19 +71,19 @@ def _pace(pace: Pace, *, idle: bool) -> str:
 
 def _deserted(found: RunStatus) -> bool:
     """Return True if workers have joined, and all of them have left."""
-    records = found.record.workers.values()
+    records = found.run_state.workers.values()
     return bool(records) and all(record.left for record in records)
 
 
 def _time(found: RunStatus) -> str:
     if not found.makespan_s:
         return ""
-    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.record.first_at))
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.run_state.first_at))
     return f"{human_duration(found.makespan_s)} since {began}, when the first head started"
 
 
 def _head(found: RunStatus) -> str:
-    opened = found.record.opened
+    opened = found.run_state.opened
     if opened is None:
         return ""
     nth = f", the {opened.incarnation}. of this run" if opened.incarnation > 1 else ""
@@ -92,10 +92,10 @@ def _head(found: RunStatus) -> str:
 
 def _workers(found: RunStatus) -> str:
     """Return how many are here, and why others went, in one line."""
-    workers, over = found.to_dict()["workers"], found.word in FINAL
+    workers, over = found.to_dict()["workers"], found.state in FINAL
     if not workers:
-        return "none has joined yet" if found.word == "running" else ""
-    records = found.record.workers
+        return "none has joined yet" if found.state == "running" else ""
+    records = found.run_state.workers
     here = [worker["name"] for worker in workers if worker["state"] == "here"]
     cores = sum(records[name].joined.cores for name in here)
     parts = [
@@ -151,16 +151,16 @@ def _state_words(state: JobState) -> str:
 def _next(found: RunStatus) -> Iterator[str]:
     """Yield what to type next."""
     run, counts = found.plan.run, found.counts
-    if found.word in ("waiting", "running"):
+    if found.state in ("waiting", "running"):
         yield f"`hpckit wait {run}` follows it; `hpckit cancel {run}` ends it"
     if counts.failed:
         again = (
-            f"; `hpckit resume {run} --failed` runs them again" if found.word == "failed" else ""
+            f"; `hpckit resume {run} --failed` runs them again" if found.state == "failed" else ""
         )
         yield f"`hpckit failures {run}` says why tasks failed{again}"
-    if found.word in ("stopped", "cancelled"):
+    if found.state in ("stopped", "cancelled"):
         yield f"`hpckit resume {run}` goes on with what is left; `hpckit logs {run}` shows its logs"
-    if counts.done and found.word in ("done", "failed"):
+    if counts.done and found.state in ("done", "failed"):
         yield f"`hpckit results {run}` shows the results"
 
 
@@ -171,11 +171,11 @@ def task_document(found: RunStatus, index: int) -> dict[str, Any]:
         InputError: there is no such task.
     """
     task = read_task(found.run_dir, index, found.plan.tasks)
-    attempt = found.record.last.get(index)
+    attempt = found.run_state.last.get(index)
     body: dict[str, Any] = {
         "schema": "hpckit.task/1",
         "run": found.plan.run,
-        "state": _STATES.get(found.record.status[index], "waiting"),
+        "state": _STATES.get(found.run_state.status[index], "waiting"),
         **task.to_dict(),
     }
     if attempt is not None:

@@ -65,7 +65,7 @@ def find_run(name: str | None) -> RunDir:
         )
     if name is None:
         root, cwd = runs_root().resolve(), str(Path.cwd())
-        here = (run for run in runs if run.root.parent == root or _made_in(run) == cwd)
+        here = (run for run in runs if run.root.parent == root or _submitted_from(run) == cwd)
         return next(here, runs[0])
     for run in runs:
         if run.root.name == name:
@@ -75,7 +75,7 @@ def find_run(name: str | None) -> RunDir:
     raise InputError(f"run {name!r} not found; known: {some}.{did_you_mean(name, names)}")
 
 
-def _made_in(run_dir: RunDir) -> str:
+def _submitted_from(run_dir: RunDir) -> str:
     """Return the directory that a run was submitted from, ``""`` where that is not known."""
     try:
         return str(json.loads(run_dir.provenance.read_bytes())["cwd"])

@@ -62,7 +62,7 @@ class RunState:
     tasks: int
     status: bytearray = field(init=False)  # WAITING, DONE or FAILED, by index
     last: dict[int, Attempt] = field(default_factory=dict)  # newest attempt of each task
-    used: dict[int, Counter[str]] = field(default_factory=dict)  # attempts used up, by kind
+    failures: dict[int, Counter[str]] = field(default_factory=dict)  # failed attempts, by kind
     workers: dict[str, WorkerRecord] = field(default_factory=dict)
     opened: Opened | None = None
     ended: Ended | None = None
@@ -129,7 +129,7 @@ class RunState:
             self.resumed.add(event.resume)
         for index in event.again:
             self.status[index] = WAITING
-            self.used.pop(index, None)
+            self.failures.pop(index, None)
             self.reset_at[index] = event.incarnation
 
     def _take(self, rows: list[Row], incarnation: int, worker: str) -> None:
@@ -141,12 +141,12 @@ class RunState:
             if row.kind == OK:
                 self.status[row.index] = DONE
             else:
-                self.used.setdefault(row.index, Counter())[row.kind] += 1
+                self.failures.setdefault(row.index, Counter())[row.kind] += 1
                 self.status[row.index] = FAILED if row.final else WAITING
 
     def _lose(self, event: Lost) -> None:
         if event.suspect is not None and self.status[event.suspect] == WAITING:
-            self.used.setdefault(event.suspect, Counter())[FailureKind.LOST] += 1
+            self.failures.setdefault(event.suspect, Counter())[FailureKind.LOST] += 1
             if event.worker in self.workers:
                 self.workers[event.worker].suspects.append(event.suspect)
 
@@ -157,6 +157,6 @@ class RunState:
         record.reason = event.reason
         if event.reason in NOT_TASK_FAULT:
             for index in record.suspects:
-                if self.used.get(index, Counter())[FailureKind.LOST] > 0:
-                    self.used[index][FailureKind.LOST] -= 1
+                if self.failures.get(index, Counter())[FailureKind.LOST] > 0:
+                    self.failures[index][FailureKind.LOST] -= 1
             record.suspects.clear()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from hpckit.errors import SchedulerError, StorageError
-from hpckit.model.paths import is_there
+from hpckit.model.paths import path_exists
 from hpckit.model.plan import Plan
 from hpckit.model.units import human_duration
 from hpckit.run.jobs import SubmittedJob, newest_head, read_jobs
@@ -23,11 +23,9 @@ from hpckit.slurm.states import UNKNOWN, JobState
 
 STATUS_SCHEMA: Final = "hpckit.status/1"
 SILENT_S: Final = 120.0  # a head writes its snapshot every second
-FORGOTTEN_S: Final = 600.0  # a job that was accepted so long ago is known, or has gone
-Word = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
+FORGOTTEN_S: Final = 600.0  # Slurm knows every job that it accepted since then and still holds
+StateName = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
 FINAL: Final = frozenset({"done", "failed", "cancelled", "stopped"})
-
-
 _Loaded = tuple[RunDir, Plan, RunState, tuple[SubmittedJob, ...]]
 
 
@@ -38,32 +36,32 @@ class RunStatus:
     Attributes:
         run_dir: its files.
         plan: its plan.
-        word: waiting, running, done, failed, cancelled or stopped.
-        why: what is known of the reason, in words; may be empty.
-        counts: tasks by state; they add up to the plan's tasks.
-        record: the replayed journal.
+        state: waiting, running, done, failed, cancelled or stopped.
+        why: the reason for the state, as far as it is known; may be empty.
+        counts: number of tasks in each state; they add up to the plan's tasks.
+        run_state: the replayed journal.
         jobs: what was submitted, oldest first.
         slurm: what Slurm says of the jobs and array elements, by id; empty when not asked.
-        silent: that Slurm does not answer, in words; ``""`` when it does or was not asked.
+        slurm_error: says that Slurm does not answer; ``""`` if it does, or was not asked.
     """
 
     run_dir: RunDir
     plan: Plan
-    word: Word
+    state: StateName
     why: str
     counts: Counts
-    record: RunState
+    run_state: RunState
     jobs: tuple[SubmittedJob, ...]
     slurm: Mapping[str, JobState]
-    silent: str = ""
+    slurm_error: str = ""
 
     @property
     def makespan_s(self) -> float:
         """Seconds from the first head's start to the last event; until now while it runs."""
-        if not self.record.first_at:
+        if not self.run_state.first_at:
             return 0.0
-        until = time.time() if self.word == "running" else self.record.last_at
-        return until - self.record.first_at
+        until = time.time() if self.state == "running" else self.run_state.last_at
+        return until - self.run_state.first_at
 
     @property
     def live_jobs(self) -> int:
@@ -72,12 +70,12 @@ class RunStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document of ``status --json``."""
-        opened = self.record.opened
+        opened = self.run_state.opened
         head = {"job_id": opened.job_id, "node": opened.node, "pid": opened.pid} if opened else None
         return {
             "schema": STATUS_SCHEMA,
             "run": self.plan.run,
-            "state": self.word,
+            "state": self.state,
             "why": self.why,
             "backend": self.plan.backend,
             "shape": self.plan.shape,
@@ -92,26 +90,26 @@ class RunStatus:
             },
             "makespan_s": round(self.makespan_s, 3),
             "head": head,
-            "workers": [self._worker(name) for name in self.record.workers],
+            "workers": [self._worker(name) for name in self.run_state.workers],
             "jobs": [self._job(job) for job in self.jobs],
         }
 
     def _worker(self, name: str) -> dict[str, Any]:
-        record = self.record.workers[name]
+        record = self.run_state.workers[name]
         slurm = self.slurm.get(record.joined.job_id)
-        lives = slurm is not None and slurm.phase in ("waiting", "running")
-        over = slurm is not None and slurm.phase == "ended"
-        left = record.left is not None or over or (self.word in FINAL and not lives)
+        alive = slurm is not None and slurm.phase in ("waiting", "running")
+        ended = slurm is not None and slurm.phase == "ended"
+        left = record.left is not None or ended or (self.state in FINAL and not alive)
         why = record.left.why if record.left else ""
-        # The journal knows how this life of the job ended; a requeued job has others.
-        said = record.reason if record.reason != UNKNOWN else ""
-        said = said or (slurm.end_reason if slurm else "") or why
+        # The journal's reason is of this run of the job; after a requeue Slurm tells a later one.
+        reason = record.reason if record.reason != UNKNOWN else ""
+        reason = reason or (slurm.end_reason if slurm else "") or why
         return {
             "name": name,
             "job_id": record.joined.job_id,
             "node": record.joined.node,
             "state": "left" if left else "here",
-            "end_reason": said if left else "",
+            "end_reason": reason if left else "",
         }
 
     def _job(self, job: SubmittedJob) -> dict[str, Any]:
@@ -139,45 +137,47 @@ def list_statuses(
 ) -> list[RunStatus]:
     """Return the status of some runs, asking each scheduler one question for all of them.
 
-    Of a run that has ended, its attempts at single tasks are left out: they fill the memory.
+    For a run that has ended, the attempts at its tasks are left out, to save memory.
 
     Args:
-        run_dirs: their files.
-        unreadable: is called for each that cannot be read.
+        run_dirs: the files of each run.
+        unreadable: is called with the error for each run that cannot be read.
     """
     loaded = []
     for run_dir in run_dirs:
         try:
-            plan, record, jobs = _load(run_dir)
+            plan, run_state, jobs = _load(run_dir)
         except StorageError as error:
             unreadable(error)
             continue
-        if record.ended:
-            record.last.clear()
-        loaded.append((run_dir, plan, record, jobs))
+        if run_state.ended:
+            run_state.last.clear()
+        loaded.append((run_dir, plan, run_state, jobs))
     return _statuses(loaded)
 
 
 def _statuses(loaded: Sequence[_Loaded]) -> list[RunStatus]:
     questions: dict[str, list[str]] = {}
-    for _, plan, record, jobs in loaded:
-        settled = record.ended and record.opened and record.opened.job_id == newest_head(jobs)
+    for _, plan, run_state, jobs in loaded:
+        settled = (
+            run_state.ended and run_state.opened and run_state.opened.job_id == newest_head(jobs)
+        )
         if not settled or len(loaded) == 1:
             questions.setdefault(plan.slurm_bin, []).extend(job.job_id for job in jobs)
-    gone = _gone(plan for _, plan, _, _ in loaded)
+    ended = _ended_clusters(plan for _, plan, _, _ in loaded)
     answers = {
         slurm_bin: _ask(slurm_bin, ids)
         for slurm_bin, ids in questions.items()
-        if ids and slurm_bin not in gone
+        if ids and slurm_bin not in ended
     }
     return [
-        _status(run_dir, plan, record, jobs, answers.get(plan.slurm_bin, ({}, "")))
-        for run_dir, plan, record, jobs in loaded
+        _status(run_dir, plan, run_state, jobs, answers.get(plan.slurm_bin, ({}, "")))
+        for run_dir, plan, run_state, jobs in loaded
     ]
 
 
-def _gone(plans: Iterable[Plan]) -> set[str]:
-    """Return the emulated clusters that are down; their jobs ended with them."""
+def _ended_clusters(plans: Iterable[Plan]) -> set[str]:
+    """Return `slurm_bin` of each emulated cluster that is down; its jobs ended with it."""
     found = {plan.slurm_bin for plan in plans if plan.scheduler == "emulated"}
     return {slurm_bin for slurm_bin in found if cluster_ended(slurm_bin)}
 
@@ -188,7 +188,7 @@ def _load(run_dir: RunDir) -> tuple[Plan, RunState, tuple[SubmittedJob, ...]]:
 
 
 def _ask(slurm_bin: str, job_ids: list[str]) -> tuple[Mapping[str, JobState], str]:
-    """Return what the scheduler says, and in words that it does not answer."""
+    """Return the states of the jobs, and a message if the scheduler does not answer."""
     try:
         return job_states(job_ids, slurm_bin=slurm_bin), ""
     except SchedulerError as error:
@@ -198,48 +198,48 @@ def _ask(slurm_bin: str, job_ids: list[str]) -> tuple[Mapping[str, JobState], st
 def _status(
     run_dir: RunDir,
     plan: Plan,
-    record: RunState,
+    run_state: RunState,
     jobs: tuple[SubmittedJob, ...],
     answer: tuple[Mapping[str, JobState], str],
 ) -> RunStatus:
-    slurm, silent = answer
-    word, why = judge(
-        record, jobs, slurm, cancelled=is_there(run_dir.cancel), silent_s=_silent_s(run_dir)
+    slurm, slurm_error = answer
+    state, why = decide_state(
+        run_state, jobs, slurm, cancelled=path_exists(run_dir.cancel), silent_s=_silent_s(run_dir)
     )
-    if word not in FINAL and _gone([plan]):
-        word, why = "stopped", f"the emulated cluster {plan.site!r} is down, and its jobs ended"
-    counts = _counts(run_dir, record, running=word == "running")
-    if word == "stopped" and (trouble := storage_trouble(run_dir)):
-        why = f"{why}; {trouble}" if why else trouble
-    if word in ("waiting", "running"):
-        why = silent or why
-    return RunStatus(run_dir, plan, word, why, counts, record, jobs, slurm, silent)
+    if state not in FINAL and _ended_clusters([plan]):
+        state, why = "stopped", f"the emulated cluster {plan.site!r} is down, and its jobs ended"
+    counts = _counts(run_dir, run_state, running=state == "running")
+    if state == "stopped" and (problem := storage_trouble(run_dir)):
+        why = f"{why}; {problem}" if why else problem
+    if state in ("waiting", "running"):
+        why = slurm_error or why
+    return RunStatus(run_dir, plan, state, why, counts, run_state, jobs, slurm, slurm_error)
 
 
-def judge(
-    record: RunState,
+def decide_state(
+    run_state: RunState,
     jobs: tuple[SubmittedJob, ...],
     slurm: Mapping[str, JobState],
     *,
     cancelled: bool,
     silent_s: float,
-) -> tuple[Word, str]:
+) -> tuple[StateName, str]:
     """Return the run's state and the reason for it.
 
-    A job that Slurm does not know (any more, or yet) decides nothing by itself; the journal
-    does, and whether the head was heard of lately: `silent_s` ago.
+    If Slurm does not know a job (any more, or yet), that alone decides nothing. Then the journal
+    decides, and the time since the head wrote its last snapshot, `silent_s`.
     """
     newest = newest_head(jobs)
-    taken_up = record.opened is not None and record.opened.job_id == newest
-    if record.ended and taken_up and (record.ended.state != "stopped" or not cancelled):
-        return _ended(record.ended.state), record.ended.why
+    has_begun = run_state.opened is not None and run_state.opened.job_id == newest
+    if run_state.ended and has_begun and (run_state.ended.state != "stopped" or not cancelled):
+        return _ended(run_state.ended.state), run_state.ended.why
     if cancelled:
         return "cancelled", ""
     head = slurm.get(newest)
     if head is None or head.phase == "unknown":
-        if not taken_up and head is not None and _age_s(jobs) > FORGOTTEN_S:
+        if not has_begun and head is not None and _age_s(jobs) > FORGOTTEN_S:
             return "stopped", f"Slurm does not know the head's job {newest}, which never began"
-        if not taken_up:
+        if not has_begun:
             return "waiting", "the head's job has not started yet"
         if head is not None and silent_s > SILENT_S:
             since = human_duration(silent_s)
@@ -250,7 +250,7 @@ def judge(
     if head.phase == "waiting":
         reason = f" ({head.reason})" if head.reason else ""
         return "waiting", f"the head's job {newest} is {head.state}{reason}"
-    return ("running", "") if taken_up else ("waiting", "the head is starting")
+    return ("running", "") if has_begun else ("waiting", "the head is starting")
 
 
 def _age_s(jobs: tuple[SubmittedJob, ...]) -> float:
@@ -263,13 +263,15 @@ def _silent_s(run_dir: RunDir) -> float:
     return time.time() - snapshot.at if snapshot else 0.0
 
 
-def _ended(state: str) -> Word:
-    words: dict[str, Word] = {"done": "done", "failed": "failed", "cancelled": "cancelled"}
-    return words.get(state, "stopped")
+def _ended(state: str) -> StateName:
+    states: dict[str, StateName] = {"done": "done", "failed": "failed", "cancelled": "cancelled"}
+    return states.get(state, "stopped")
 
 
-def _counts(run_dir: RunDir, record: RunState, *, running: bool) -> Counts:
+def _counts(run_dir: RunDir, run_state: RunState, *, running: bool) -> Counts:
     now = 0
     if running and (snapshot := read_snapshot(run_dir)) is not None:
-        now = min(snapshot.counts.running, record.left)
-    return Counts(done=record.done, failed=record.failed, running=now, waiting=record.left - now)
+        now = min(snapshot.counts.running, run_state.left)
+    return Counts(
+        done=run_state.done, failed=run_state.failed, running=now, waiting=run_state.left - now
+    )

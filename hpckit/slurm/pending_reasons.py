@@ -37,7 +37,7 @@ _WORDS: Final[dict[str, str]] = {
 }
 
 
-def in_words(reason: str) -> str:
+def describe_reason(reason: str) -> str:
     """Return ``"Resources: no node is free …"``; an unknown word comes back as it is."""
     word = reason.strip("()").partition(",")[0]
     said = _WORDS.get(word)

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from hpckit.common.log import say
-from hpckit.common.processes import ENGINE_MARK, descendants_of, kill_all, marked, send, wait_gone
+from hpckit.common.processes import (
+    ENGINE_MARK,
+    descendants_of,
+    find_by_variable,
+    kill_all,
+    send,
+    wait_until_gone,
+)
 from hpckit.engines.base import Launch
 from hpckit.errors import EngineError
 from hpckit.worker.task.orphans import Orphans
@@ -66,8 +73,10 @@ class EngineWorker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_S)
         # Ray's workers overwrite the environment that they show, so the mark does not find them.
-        send(wait_gone(family, 0.5), signal.SIGKILL)
-        left = kill_all(lambda: [pid for pid in marked(ENGINE_MARK, self._mark) if _not_dead(pid)])
+        send(wait_until_gone(family, 0.5), signal.SIGKILL)
+        left = kill_all(
+            lambda: [pid for pid in find_by_variable(ENGINE_MARK, self._mark) if _not_dead(pid)]
+        )
         if self._process.poll() is None:
             send([self.pid], signal.SIGKILL)
             self._process.wait()
@@ -77,4 +86,4 @@ class EngineWorker:
 
 
 def _not_dead(pid: int) -> bool:
-    return bool(wait_gone([pid], 0))
+    return bool(wait_until_gone([pid], 0))

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from hpckit.common.backoff import Backoff
-from hpckit.common.log import Changes
+from hpckit.common.log import ChangeReporter
 from hpckit.errors import EngineError
-from hpckit.model.paths import is_there
+from hpckit.model.paths import path_exists
 from hpckit.model.units import human_duration
 from hpckit.model.worker import WorkerInfo
 from hpckit.run.address import Address, read_address
@@ -111,7 +111,7 @@ class HeadDiscovery:
     patience_s: float = PATIENCE_S
     clock: Callable[[], float] = time.monotonic
     watch: HeadWait | None = None
-    _changes: Changes = field(default_factory=Changes)
+    _changes: ChangeReporter = field(default_factory=ChangeReporter)
     _set_aside_addresses: dict[str, _FailedAddress] = field(default_factory=dict)
 
     def wait(self) -> tuple[Address, head_client.HeadClient] | None:
@@ -140,7 +140,7 @@ class HeadDiscovery:
                 return None
 
     def _look(self, address: Address | None) -> tuple[head_client.HeadClient | None, str]:
-        if is_there(self.run_dir.cancel):
+        if path_exists(self.run_dir.cancel):
             raise NothingToJoin("the run was cancelled")
         if not self.run_dir.root.exists():
             raise NothingToJoin(f"{self.run_dir.root} has been removed")

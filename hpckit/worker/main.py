@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hpckit.common.log import say, speak_as
+from hpckit.common.log import say, set_worker_name
 from hpckit.common.processes import allow_open_files, become_subreaper, signal_name
 from hpckit.common.scratch_dir import ScratchDir
 from hpckit.common.slurm_env import began_at, worker_info
@@ -60,7 +60,7 @@ class Worker:
         self.options = options
         self.plan = plan
         self.info = worker_info(plan, name=options.name)
-        speak_as(self.info.name)
+        set_worker_name(self.info.name)
         self.warning = SlurmWarning()
         self.leave = StopFlag()
         began = began_at(os.environ, time.time())

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hpckit.common.log import Changes, say
+from hpckit.common.log import ChangeReporter, say
 from hpckit.errors import EngineError
 from hpckit.protocol.bundle import Bundle
 from hpckit.worker.cancellation import Cancellation, SlurmWarning, StopFlag
@@ -69,7 +69,7 @@ class ResidentRunner:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._troubles = Changes()
+        self._troubles = ChangeReporter()
         self.spool = SpoolWriter(self.settings.spool)
 
     @property

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hpckit.common.log import Changes
+from hpckit.common.log import ChangeReporter
 from hpckit.protocol.result import TaskResult
 
 
@@ -28,7 +28,7 @@ class SpoolWriter:
         self._handle = -1
         self._lock = threading.Lock()
         self._dirty = False
-        self._changes = Changes()
+        self._changes = ChangeReporter()
 
     def started(self, bundle: str) -> None:
         """Record that a bundle starts."""

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpckit.common.processes import children_of, descendants_of, send, wait_gone
+from hpckit.common.processes import children_of, descendants_of, send, wait_until_gone
 from hpckit.engines.base import Engine, Lost, Returned
 from hpckit.engines.registry import ENGINES
 from hpckit.model.plan import Plan, Size
@@ -264,7 +264,9 @@ def a_head(
         if hasattr(head, "worker_server"):
             head.worker_server.close()
         ours = set(children_of(os.getpid())) - before
-        left = wait_gone([*family, *ours], 2, gone=lambda pid: not Path(f"/proc/{pid}").exists())
+        left = wait_until_gone(
+            [*family, *ours], 2, gone=lambda pid: not Path(f"/proc/{pid}").exists()
+        )
         send(left, signal.SIGKILL)
 
 

@@ -130,13 +130,13 @@ def _follow(run_dir: RunDir, tasks: int, preempter: Preempter | None) -> None:
         if now >= ask_at:
             ask_at = now + _STATUS_EVERY_S
             found = read_status(run_dir)
-            if found.word in ("done", "failed"):
+            if found.state in ("done", "failed"):
                 return
-            if found.word != "waiting":
+            if found.state != "waiting":
                 deadline = min(deadline, now + _MAX_RUN_S)
-            if found.word in FINAL or now > deadline:
+            if found.state in FINAL or now > deadline:
                 raise EngineError(
-                    f"run {run_dir.root.name} is {found.word} after {found.makespan_s:.0f} s, "
+                    f"run {run_dir.root.name} is {found.state} after {found.makespan_s:.0f} s, "
                     f"with {found.counts.done} of {tasks} tasks done: {found.why}",
                     hint=f"Its logs are in {run_dir.logs}.",
                 )

@@ -20,10 +20,10 @@ from hpckit.common.log import say
 from hpckit.common.processes import (
     TASK_TOKEN,
     descendants_of,
-    end_child,
+    find_by_variable,
     kill_all,
-    marked,
     python_module,
+    stop_child,
 )
 from hpckit.common.scratch_dir import ScratchDir
 from hpckit.common.slurm_env import worker_name
@@ -160,7 +160,7 @@ class PoolEngine:
     def _stop_agent(self) -> None:
         agent, self._agent = self._agent, None
         if agent:
-            end_child(agent, descendants_of(agent.pid), leave_s=_STOP_S, rest_s=0.2)
+            stop_child(agent, descendants_of(agent.pid), leave_s=_STOP_S, rest_s=0.2)
             self._end_what_it_left()
 
     def _end_what_it_left(self) -> None:
@@ -226,7 +226,7 @@ class PoolEngine:
 def _left_by(worker: str) -> list[int]:
     """Return every process that has the token of a task or slot of this worker in the environment
     it was started with, and their descendants, which may have dropped theirs."""
-    found = marked(TASK_TOKEN, f"{worker}/", whole=False)
+    found = find_by_variable(TASK_TOKEN, f"{worker}/", whole=False)
     return list(dict.fromkeys([*found, *(below for pid in found for below in descendants_of(pid))]))
 
 

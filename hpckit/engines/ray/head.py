@@ -16,10 +16,10 @@ from hpckit.assets import how_to_install
 from hpckit.common.processes import (
     ENGINE_MARK,
     descendants_of,
-    end_child,
+    find_by_variable,
     kill_all,
-    marked,
-    wait_gone,
+    stop_child,
+    wait_until_gone,
 )
 from hpckit.common.scratch_dir import ScratchDir
 from hpckit.engines.base import LONGEST_START_S, Lost, Returned, read_result
@@ -136,7 +136,7 @@ class RayEngine:
         self._ray = None
         process, self._process = self._process, None
         if process:
-            end_child(process, family, leave_s=_STOP_S, rest_s=1.0)
+            stop_child(process, family, leave_s=_STOP_S, rest_s=1.0)
             self._end_marked()
         self._bundles.clear()
         self._references.clear()
@@ -222,7 +222,11 @@ class RayEngine:
             )
 
     def _end_marked(self) -> None:
-        kill_all(lambda: [p for p in marked(ENGINE_MARK, self._mark) if wait_gone([p], 0)])
+        kill_all(
+            lambda: [
+                p for p in find_by_variable(ENGINE_MARK, self._mark) if wait_until_gone([p], 0)
+            ]
+        )
 
     def _set_environment(self, values: Mapping[str, str]) -> None:
         for name, value in values.items():

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hpckit.common.log import say
-from hpckit.model.paths import is_there
+from hpckit.model.paths import path_exists
 from hpckit.model.plan import Plan
 from hpckit.run.rundir import RunDir
 from hpckit.worker.cancellation import SlurmWarning
@@ -39,7 +39,7 @@ def await_preemption(
     say("all is handed back; waiting for Slurm to end or requeue this job")
     deadline = clock() + LINGER_S
     while clock() < deadline:
-        if is_there(run_dir.cancel):
+        if path_exists(run_dir.cancel):
             return "the run was cancelled"
         if state := how_it_ended(run_dir):
             return f"the run is {state}"

@@ -21,7 +21,7 @@ from hpckit.common.processes import (
     kill_all,
     reap,
     send,
-    wait_gone,
+    wait_until_gone,
 )
 
 _UNKNOWN = ""
@@ -100,7 +100,7 @@ class Orphans:
         for orphan in orphans:
             family = [orphan, *descendants_of(orphan)]
             send(family, signal.SIGKILL)
-            wait_gone(family, 1.0)
+            wait_until_gone(family, 1.0)
             self._suspects.pop(orphan, None)
 
 

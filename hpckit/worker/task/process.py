@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hpckit.common.processes import descendants_of, pss_mib, rss_mib, send, wait_gone
+from hpckit.common.processes import descendants_of, pss_mib, rss_mib, send, wait_until_gone
 from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task, TaskSettings
 from hpckit.protocol.result import TaskResult
@@ -168,4 +168,4 @@ def end_task(
     send([-pid, pid, *family], signal.SIGKILL)
     if monitor.wait(end, Limits(deadline=time.monotonic() + GRACE_S), None) == FailureKind.TIMEOUT:
         send([pid, *descendants_of(pid)], signal.SIGKILL)
-    wait_gone(family, 1.0)
+    wait_until_gone(family, 1.0)

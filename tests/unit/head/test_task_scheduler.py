@@ -132,7 +132,7 @@ def test_a_task_whose_third_worker_was_preempted_is_not_poison() -> None:
     lose_three_workers(task_scheduler)
     task_scheduler.explained("w2", "NODE_FAIL", 2.0)
     assert task_scheduler.state.status[0] == WAITING
-    assert task_scheduler.state.used[0]["lost"] == 2
+    assert task_scheduler.state.failures[0]["lost"] == 2
     assert take(task_scheduler).tasks[0].index == 0
 
 
@@ -190,11 +190,11 @@ def test_a_new_head_credits_what_runners_finished_and_could_not_deliver() -> Non
 def test_a_spooled_failure_is_a_recorded_attempt_and_final_when_no_retry_is_left() -> None:
     state = RunState(2)
     failed = [Spooled("w", "1-8", make_result(i, "error", started_at=3.0)) for i in range(2)]
-    state.used[1] = Counter(error=1)
+    state.failures[1] = Counter(error=1)
     (event,) = credit(state, *failed, retries=Retries(error=1))
     assert [(row.index, row.final) for row in event.rows] == [(0, False), (1, True)]
     assert (state.status[0], state.status[1]) == (WAITING, FAILED)
-    assert state.used[0]["error"] == 1
+    assert state.failures[0]["error"] == 1
     task_scheduler = TaskScheduler(
         make_plan(tasks=2, retries=Retries(error=1)), state, make_tasks(2), 2, lambda _: NO_OUTPUT
     )
@@ -219,7 +219,7 @@ def test_a_spooled_failure_that_was_delivered_is_not_counted_again() -> None:
     assert not credit(state, Spooled("w1", "1-0", earlier), retries=Retries(error=5))
     second = make_result(0, "error", attempt=2, started_at=6.0)
     assert len(credit(state, Spooled("w1", "1-2", second), retries=Retries(error=5))) == 1
-    assert state.used[0]["error"] == 2
+    assert state.failures[0]["error"] == 2
 
 
 def test_a_spooled_success_counts_before_a_failure_and_what_is_lost_not_at_all() -> None:
@@ -270,7 +270,7 @@ def test_a_worker_that_comes_again_keeps_those_it_is_suspected_of() -> None:
     task_scheduler.lost(bundle.id, "its connection broke", [], 1.0, blame="slurm")
     task_scheduler.state.apply(joined("w"), 1)
     task_scheduler.explained("w", "PREEMPTED", 2.0)
-    assert task_scheduler.state.used[0]["lost"] == 0
+    assert task_scheduler.state.failures[0]["lost"] == 0
 
 
 @settings(max_examples=200, deadline=None)

@@ -164,7 +164,7 @@ def test_a_cancelled_run_stays_cancelled_when_slurm_refuses_to_resume_it(run: Ru
     run.controller_away()
     with pytest.raises(SchedulerError):
         run.resume()
-    assert read_status(run.dir).word == "cancelled"
+    assert read_status(run.dir).state == "cancelled"
 
 
 def test_a_run_with_too_many_failures_names_the_way_on(case: Case, slurm: FakeSlurm) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpckit.model.placeholders import PARTS, Hole, complaint, parse, part_of
+from hpckit.model.placeholders import PARTS, Placeholder, parse, part_of, placeholder_error
 
 
 @given(st.text())
@@ -21,7 +21,7 @@ def test_what_is_filled_in_is_never_read_as_a_placeholder(a: str, b: str, value:
     text = (
         f"{a.replace('{', '{{').replace('}', '}}')}{{x}}{b.replace('{', '{{').replace('}', '}}')}"
     )
-    assert parse(text).fill({Hole("x"): value}) == a + value + b
+    assert parse(text).fill({Placeholder("x"): value}) == a + value + b
 
 
 @pytest.mark.parametrize("text", ["{", "}", "a{b", "{x}}", "{{x}", "${x"])
@@ -31,13 +31,13 @@ def test_a_lone_brace_is_an_error_that_says_how_to_write_braces(text: str) -> No
 
 
 def test_a_name_that_is_nearly_known_is_suggested() -> None:
-    words = complaint(Hole("feild"), ["field", "tolerance", "index"])
+    words = placeholder_error(Placeholder("feild"), ["field", "tolerance", "index"])
     assert words.startswith("unknown placeholder {feild}; known: {field}, {tolerance}, {index}.")
     assert "Did you mean 'field'?" in words
 
 
 def test_an_unknown_part_lists_the_known_ones() -> None:
-    words = complaint(Hole("field", "stme"), ["field"])
+    words = placeholder_error(Placeholder("field", "stme"), ["field"])
     assert "known: {field.name}, {field.parent}, {field.stem}, {field.suffix}." in words
     assert "Did you mean 'stem'?" in words
 

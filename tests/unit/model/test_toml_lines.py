@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpckit.model.toml_positions import Path, mark
+from hpckit.model.toml_positions import Path, find_positions
 
 BARE = st.text("abcXYZ019_-", min_size=1, max_size=6)
 QUOTED = st.text(st.characters(exclude_categories=("C",), exclude_characters="\"'\\"), max_size=5)
@@ -85,17 +85,17 @@ def test_every_value_is_found_with_its_own_text_and_line(text: str, line_end: st
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return  # a key twice, say
-    marks = mark(text)
+    positions = find_positions(text)
     lines = text.replace("\r\n", "\n").split("\n")
     for path, value in leaves(data):
-        found = marks[path]
+        found = positions[path]
         again = tomllib.loads(f"v = {found.text}")["v"]
         assert again == value or (isinstance(value, float) and math.isnan(value))
         assert found.text.split("\n")[0] in lines[found.line - 1]
 
 
 def test_tables_and_arrays_have_a_line_too() -> None:
-    marks = mark("a = 1\n\n[b.c]\nd = [\n  1,\n  2,\n]\n[[e]]\n[[e]]\nf = 0\n")
+    positions = find_positions("a = 1\n\n[b.c]\nd = [\n  1,\n  2,\n]\n[[e]]\n[[e]]\nf = 0\n")
     wanted = {("b",): 3, ("b", "c"): 3, ("b", "c", "d"): 4, ("b", "c", "d", 1): 6, ("e", 1): 9}
-    assert {path: marks[path].line for path in wanted} == wanted
-    assert marks["e", 1, "f"].line == 10
+    assert {path: positions[path].line for path in wanted} == wanted
+    assert positions["e", 1, "f"].line == 10

@@ -45,7 +45,7 @@ def back(*rows: Row) -> Returned:
 
 def status(
     *events: Event,
-    word: str = "running",
+    state: str = "running",
     why: str = "",
     running: int = 0,
     slurm: tuple[JobState, ...] = (),
@@ -53,59 +53,62 @@ def status(
     **plan: Any,
 ) -> RunStatus:
     made = make_plan(**plan)
-    state = RunState(made.tasks)
+    run_state = RunState(made.tasks)
     for event in events:
-        state.apply(event, 1)
+        run_state.apply(event, 1)
     counts = Counts(
-        done=state.done, failed=state.failed, running=running, waiting=state.left - running
+        done=run_state.done,
+        failed=run_state.failed,
+        running=running,
+        waiting=run_state.left - running,
     )
     known = {job.job_id: job for job in slurm}
     run_dir = RunDir(Path(made.run_dir))
-    return RunStatus(run_dir, made, word, why, counts, state, jobs, known)  # type: ignore[arg-type]
+    return RunStatus(run_dir, made, state, why, counts, run_state, jobs, known)  # type: ignore[arg-type]
 
 
 # --- a run that is over
 def test_a_run_that_is_over_says_so() -> None:
-    assert explain_run(status(word="done")) == ["every task is done"]
-    assert explain_run(status(word="cancelled")) == [
+    assert explain_run(status(state="done")) == ["every task is done"]
+    assert explain_run(status(state="cancelled")) == [
         "it was cancelled; `hpckit resume bag-1` goes on with it"
     ]
-    assert explain_run(status(word="stopped")) == [
+    assert explain_run(status(state="stopped")) == [
         "it stopped; `hpckit resume bag-1` goes on with it"
     ]
     why = "the head's job 56 ended as TIMEOUT"
-    assert explain_run(status(word="stopped", why=why)) == [
+    assert explain_run(status(state="stopped", why=why)) == [
         f"{why}; `hpckit resume bag-1` goes on with it"
     ]
 
 
 def test_failed_tasks_are_counted_in_good_english() -> None:
     bad = [row(i, "error", final=True) for i in range(3)]
-    one = status(opened(), back(bad[0]), word="failed", tasks=1)
+    one = status(opened(), back(bad[0]), state="failed", tasks=1)
     assert explain_run(one) == ["1 task has failed for good: see `hpckit failures bag-1`"]
-    three = status(opened(), back(*bad), word="failed", tasks=4, why="--max-failures is 3")
+    three = status(opened(), back(*bad), state="failed", tasks=4, why="--max-failures is 3")
     assert explain_run(three) == [
         "3 tasks have failed for good, 1 was not run: see `hpckit failures bag-1`",
         "--max-failures is 3",
     ]
-    left = status(opened(), back(bad[0]), word="failed", tasks=9)
+    left = status(opened(), back(bad[0]), state="failed", tasks=9)
     assert "1 task has failed for good, 8 were not run" in explain_run(left)[0]
 
 
 # --- the head
 def test_without_a_head_that_is_said_with_what_is_known() -> None:
-    assert explain_run(status(word="waiting", jobs=())) == ["no head has been submitted"]
+    assert explain_run(status(state="waiting", jobs=())) == ["no head has been submitted"]
     why = "the scheduler does not answer: squeue: Unable to contact slurm controller"
-    assert explain_run(status(word="waiting", why=why)) == [why]
+    assert explain_run(status(state="waiting", why=why)) == [why]
 
 
 def test_a_head_that_waits_is_explained_by_the_queue() -> None:
     held = JobState(job_id="56", state="PENDING", reason="JobHeldUser")
-    assert explain_run(status(word="waiting", slurm=(held,))) == [
+    assert explain_run(status(state="waiting", slurm=(held,))) == [
         "the head's job 56 is PENDING; JobHeldUser: it is held: `scontrol release` lets it go"
     ]
     starting = JobState(job_id="56", state="RUNNING")
-    assert explain_run(status(word="waiting", why="the head is starting", slurm=(starting,))) == [
+    assert explain_run(status(state="waiting", why="the head is starting", slurm=(starting,))) == [
         "the head's job 56 is RUNNING; the head is starting"
     ]
 
@@ -248,7 +251,7 @@ def test_a_task_whose_workers_went_says_how_near_it_is_to_being_poison() -> None
 
 def test_a_task_of_a_run_that_does_not_run_is_held_up_by_what_holds_that_up() -> None:
     pending = JobState(job_id="56", state="PENDING", reason="Resources")
-    assert explain_task(status(word="waiting", slurm=(pending,)), 4) == [
+    assert explain_task(status(state="waiting", slurm=(pending,)), 4) == [
         "the head's job 56 is PENDING; "
         "Resources: no node is free that is large enough; it starts when one is"
     ]

@@ -18,7 +18,7 @@ from tests.engines.harness import make_plan
 
 @pytest.fixture
 def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
-    monkeypatch.setattr(module, "speak_as", lambda name: None)
+    monkeypatch.setattr(module, "set_worker_name", lambda name: None)
     options = Options(run_dir=RunDir(tmp_path), patience_s=1, socket="", name="w", once=True)
     return Worker(options, make_plan(tmp_path, "pool", node_tmp=str(tmp_path)))
 
