@@ -1,7 +1,7 @@
-"""Where `templates/`, `site_configs/`, `jobs/` and the C++ task are: the one resolver.
+"""Find `templates/`, `site_configs/`, `jobs/` and the C++ task, wherever hpckit is installed.
 
-A checkout has them at its top. A wheel carries them inside the package. An editable
-install has both, and the wheel's copy is as old as the install, so the checkout goes first.
+A checkout has them at its top. A wheel has them inside the package. An editable install has
+both, and the wheel's copy may be out of date, so the checkout is tried first.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ def asset_dir(name: Literal["templates", "site_configs", "jobs"]) -> Path:
 
 
 def how_to_install(extra: str) -> str:
-    """Return what to type for an extra of ours: PyPI's package of our name is somebody else's."""
+    """Return the command that installs an extra of hpckit.
+
+    It names the checkout, because the package called hpckit on PyPI is not this one.
+    """
     return f"pip install '.[{extra}]' in hpckit's checkout"
 
 
 def find_compress_task() -> Path | None:
-    """Return the C++ task: of this checkout, else on PATH."""
+    """Return the C++ task: the one of this checkout, else one on PATH."""
     built = asset_dir("jobs").parent / "native" / "build" / "compress_task"
     if built.is_file():
         return built

@@ -31,13 +31,13 @@ class HpckitError(Exception):
 
 
 class InputError(HpckitError):
-    """A bag, a site, an option or a run's name that the user gave cannot be used."""
+    """A bag, a site, an option or the name of a run that the user gave cannot be used."""
 
     exit_code = 2
 
 
 class RunExistsError(InputError):
-    """There is a run of that name already."""
+    """A run of that name exists already."""
 
 
 class SchedulerError(HpckitError):
@@ -45,7 +45,7 @@ class SchedulerError(HpckitError):
 
 
 class EngineError(HpckitError):
-    """An engine or a connection that a run needs is missing, did not start, or went away."""
+    """An engine or a connection that a run needs is missing, did not start, or was lost."""
 
 
 class StorageError(HpckitError):
@@ -53,6 +53,6 @@ class StorageError(HpckitError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'perlmutter'?"`` when one of `known` is near, else ``""``."""
+    """Return ``" Did you mean 'perlmutter'?"`` if one of `known` is similar, else ``""``."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""

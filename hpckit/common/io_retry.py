@@ -10,14 +10,18 @@ from hpckit.errors import StorageError
 
 T = TypeVar("T")
 
-_PAUSES_S: Final = (0.1, 0.5, 1.0, 2.0)  # longer than a mount that is stale takes to be made anew
+_PAUSES_S: Final = (0.1, 0.5, 1.0, 2.0)  # together longer than it takes to renew a stale mount
 
 
 def retry_io(read: Callable[[], T], what: str) -> T:
     """Return what `read` returns; try again for some seconds while a file server does not answer.
 
+    Args:
+        read: reads a file or directory.
+        what: what it does, for the message: ``"read /runs/a/jobs.jsonl"``.
+
     Raises:
-        StorageError: `read` still raises an OSError; `what` it does is in the message.
+        StorageError: `read` still raises an OSError.
     """
     pauses = iter(_PAUSES_S)
     while True:

@@ -1,7 +1,7 @@
-"""Processes by PID: who descends from whom, who carries a mark, and how to end them.
+"""Find processes by their PID, parent or environment, and stop them.
 
 Everything is read from /proc (https://man7.org/linux/man-pages/man5/proc.5.html). A process
-is never looked for by its name.
+is never searched for by its name.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ ENGINE_MARK = "HPCKIT_ENGINE"
 
 
 def python_module(name: str, *, python: str = sys.executable) -> list[str]:
-    """Return the words that run a module. Without ``-P``, a ``queue.py`` or ``ray.py`` in the
-    working directory, which is the user's, would be taken for the module of that name."""
+    """Return the command line that runs a module.
+
+    Without ``-P``, Python would import a ``queue.py`` or ``ray.py`` of the user's from the
+    working directory instead of the module of that name.
+    """
     return [python, "-P", "-m", name]
 
 
@@ -46,22 +49,22 @@ def become_subreaper() -> None:
 
 
 def allow_open_files(count: int) -> None:
-    """Let this process, and what it starts, have so many files open, as far as it may.
+    """Raise the soft limit of open files to `count`, or to the hard limit if that is lower.
 
-    The usual soft limit, 1024, is too low for a worker with hundreds of slots; a limit that is
-    higher already stays. Programs that use ``select`` mind a much higher one, so it is no more
-    than is needed.
+    The usual soft limit, 1024, is too low for a worker with hundreds of slots. A higher limit is
+    not changed. It is raised no further than needed, because programs that use ``select`` fail
+    with file numbers above 1023. Child processes inherit it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if soft != unlimited and soft < count:
-        may = count if hard == unlimited else min(count, hard)
+        allowed = count if hard == unlimited else min(count, hard)
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (may, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the children of all threads of `pid`, zombies included; none if it has gone."""
+    """Return the children of all threads of `pid`, zombies included; none if it has ended."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
@@ -70,7 +73,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def adopted_children() -> list[int]:
-    """Return the children of this process's first thread: orphans are given to that one."""
+    """Return the children of this process's first thread, which the kernel gives orphans to."""
     return _children_of_thread(os.getpid(), os.getpid())
 
 
@@ -81,7 +84,7 @@ def _children_of_thread(pid: int, thread: int) -> list[int]:
 
 
 def descendants_of(pid: int) -> list[int]:
-    """Return all living or dead-but-unreaped descendants of `pid`, parents before children."""
+    """Return all descendants of `pid`, zombies included, parents before children."""
     found, seen = [], {pid}
     waiting = [pid]
     while waiting:
@@ -94,7 +97,7 @@ def descendants_of(pid: int) -> list[int]:
 
 
 def environment_of(pid: int) -> list[bytes]:
-    """Return the variables, ``NAME=value``, a process was started with; none if it has gone."""
+    """Return the variables, ``NAME=value``, of a process's start; none if it has ended."""
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -102,24 +105,25 @@ def environment_of(pid: int) -> list[bytes]:
 
 
 def find_by_variable(name: str, value: str, *, whole: bool = True) -> list[int]:
-    """Return every process of this user that was started with this variable.
+    """Return every process of this user that was started with this environment variable.
 
     Args:
-        name: the variable's.
-        value: what it is, or begins with if it need not be the `whole`.
+        name: the variable's name.
+        value: its value, or the beginning of its value if `whole` is False.
+        whole: compare with the whole value.
     """
-    mark = f"{name}={value}".encode()
+    wanted = f"{name}={value}".encode()
 
-    def carries(pid: int) -> bool:
+    def has_variable(pid: int) -> bool:
         variables = environment_of(pid)
-        return mark in variables if whole else any(v.startswith(mark) for v in variables)
+        return wanted in variables if whole else any(v.startswith(wanted) for v in variables)
 
     pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())  # noqa: PTH208
-    return [pid for pid in pids if pid != os.getpid() and carries(pid)]
+    return [pid for pid in pids if pid != os.getpid() and has_variable(pid)]
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether the process is there and more than a zombie."""
+    """Return True if the process exists and is no zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -128,7 +132,7 @@ def is_alive(pid: int) -> bool:
 
 
 def rss_mib(pids: Iterable[int]) -> float:
-    """Return the resident memory of processes together, their shared pages counted once."""
+    """Return the resident memory of all these processes; shared pages count once."""
     private = shared = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -139,11 +143,11 @@ def rss_mib(pids: Iterable[int]) -> float:
 
 
 def pss_mib(pids: Iterable[int]) -> float:
-    """Return the resident memory of processes together, each page shared out among its users.
+    """Return the resident memory of all these processes; a page is divided among its users.
 
-    So what a process and its forks have in common until one of them writes to it counts
-    once. The kernel walks through all page tables for it: ask when `rss_mib` is too much. A
-    process of which it does not say it (before Linux 4.14) counts with all that is resident.
+    Pages that a process and its forks share count once. This is slow, because the kernel walks
+    through all page tables: use it only when `rss_mib` is above a limit. Before Linux 4.14 it is
+    the sum of the resident memory.
     """
     return sum(_pss_mib(pid) for pid in pids)
 
@@ -156,14 +160,14 @@ def _pss_mib(pid: int) -> float:
 
 
 def send(pids: Iterable[int], number: int) -> None:
-    """Send a signal to each; those that have gone are skipped."""
+    """Send a signal to each process; skip those that have ended."""
     for pid in pids:
         with contextlib.suppress(OSError):
             os.kill(pid, number)
 
 
 def signal_name(number: int) -> str:
-    """Return ``SIGSEGV`` and the like, or ``signal 35`` for a real-time one, which has no name."""
+    """Return a name such as ``SIGSEGV``; ``signal 35`` for a real-time signal, which has none."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -171,7 +175,7 @@ def signal_name(number: int) -> str:
 
 
 def reap(pid: int) -> bool:
-    """Collect `pid` if it is a dead child of ours; return whether nothing is left of it."""
+    """Reap `pid` if it is a zombie child of this process; return True if it has ended."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
@@ -181,7 +185,7 @@ def reap(pid: int) -> bool:
 def wait_until_gone(
     pids: Iterable[int], limit_s: float, *, gone: Callable[[int], bool] = reap
 ) -> list[int]:
-    """Wait until all have gone; return those that are still there after `limit_s`."""
+    """Wait until all have ended; return those that still run after `limit_s`."""
     deadline = time.monotonic() + limit_s
     left = list(pids)
     pauses = Backoff(0.001, 0.05)
@@ -193,7 +197,7 @@ def wait_until_gone(
 
 
 def kill_all(find: Callable[[], list[int]], *, rounds: int = 20) -> list[int]:
-    """SIGKILL what `find` returns until it finds nothing; return what could not be ended."""
+    """Send SIGKILL to what `find` returns until it finds nothing; return what still runs."""
     left: list[int] = []
     for _ in range(rounds):
         left = find()
@@ -207,13 +211,13 @@ def kill_all(find: Callable[[], list[int]], *, rounds: int = 20) -> list[int]:
 def stop_child(
     child: subprocess.Popen[bytes], family: Iterable[int], *, leave_s: float, rest_s: float
 ) -> None:
-    """End a child in order, then what is left of its descendants.
+    """Stop a child by SIGTERM, then kill what is left of its descendants.
 
     Args:
-        child: it hears SIGTERM, and SIGKILL with its descendants of then after `leave_s`.
-        family: its descendants of before, which nobody could find by it any more.
-        leave_s: how long it may take to leave.
-        rest_s: how long they may take after that.
+        child: the process; after `leave_s` it is killed with its descendants of that moment.
+        family: its earlier descendants, which cannot be found any more once it has ended.
+        leave_s: seconds that the child has to end.
+        rest_s: seconds that `family` has to end after that.
     """
     child.terminate()
     try:

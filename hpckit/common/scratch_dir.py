@@ -1,4 +1,4 @@
-"""A worker's private directory on its node: sockets, the engine's files, scratch of tasks."""
+"""A worker's private directory on its node, for sockets, engine files and tasks' scratch."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from typing import Any, Final
 from hpckit.errors import StorageError
 
 PREFIX: Final = "hpckit-node-"
-#: What `tempfile.mkdtemp` makes of it. Nothing else is ever swept: whoever uses hpckit may
-#: well have directories in /tmp whose names begin with hpckit.
-_OURS: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
-#: Younger ones may be in the making: there, empty, and not locked yet.
-_YOUNG_S: Final = 5.0
+#: The names that `tempfile.mkdtemp` makes. Nothing else is ever removed, because users may have
+#: directories of their own in /tmp whose names begin with hpckit.
+_OUR_NAME: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
+#: A younger directory that is empty may belong to a worker that has not locked it yet.
+_NEW_S: Final = 5.0
 
 
 def remove_tree(path: str | Path) -> None:
-    """Remove a directory with all that is in it, be it read-only; what cannot go is left.
+    """Remove a directory and everything in it, also what is read-only. Never raise an error.
 
-    A directory that its owner may not change is opened up to him, and it is tried again.
-    Outside of `path` no mode is changed. Nothing is raised.
+    If a directory in it is read-only, its owner gets write permission and it is tried again. No
+    mode is changed outside of `path`. What cannot be removed is left.
     """
     root = str(Path(path))
-    opened: set[str] = set()
+    changed: set[str] = set()
 
-    def open_up(_: Any, failed: str, __: Any) -> None:
+    def make_writable(_: Any, failed: str, __: Any) -> None:
         for directory in (os.path.dirname(failed), failed):  # noqa: PTH120 - in this order
-            if f"{directory}/".startswith(f"{root}/") and directory not in opened:
+            if f"{directory}/".startswith(f"{root}/") and directory not in changed:
                 with contextlib.suppress(OSError):
                     if _give_owner_all(directory):
-                        opened.add(directory)
+                        changed.add(directory)
 
     before = -1
-    while before < len(opened):  # each round may have found closed ones below those of the last
-        before = len(opened)
-        with contextlib.suppress(RecursionError):  # nested deeper than Python goes
-            shutil.rmtree(root, onerror=open_up)
+    while before < len(changed):  # each round may find read-only ones below those of the last
+        before = len(changed)
+        with contextlib.suppress(RecursionError):  # nested deeper than Python can recurse
+            shutil.rmtree(root, onerror=make_writable)
 
 
 def _give_owner_all(directory: str) -> bool:
-    """Return whether this is a directory of which the owner may now do what he might not."""
+    """Give a directory's owner all permissions; return True if that changed anything."""
     mode = os.lstat(directory).st_mode
     if not stat.S_ISDIR(mode) or mode & stat.S_IRWXU == stat.S_IRWXU:
         return False
@@ -56,14 +56,14 @@ def _give_owner_all(directory: str) -> bool:
 
 
 class ScratchDir:
-    """A directory of mode 0700 with a short path, locked as long as its owner lives.
+    """A directory of mode 0700 with a short path, locked while its worker runs.
 
     Raises:
         StorageError: it cannot be made.
     """
 
     def __init__(self, parent: str) -> None:
-        sweep(parent)
+        remove_old_scratch_dirs(parent)
         try:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -81,27 +81,27 @@ class ScratchDir:
         return path
 
     def remove(self) -> None:
-        """Remove it with all that is in it, and what others have left; idempotent."""
+        """Remove it with all its contents, and those that killed workers left; idempotent."""
         remove_tree(self.path)
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)
-        sweep(str(self.path.parent))
+        remove_old_scratch_dirs(str(self.path.parent))
 
 
-def sweep(parent: str) -> None:
-    """Remove what this user's workers left in `parent` that were ended without a chance."""
+def remove_old_scratch_dirs(parent: str) -> None:
+    """Remove the directories in `parent` that this user's killed workers have left."""
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(parent)):
-            if _OURS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                _remove_if_left(entry)
+            if _OUR_NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                _remove_if_unlocked(entry)
 
 
-def _remove_if_left(entry: os.DirEntry[str]) -> None:
+def _remove_if_unlocked(entry: os.DirEntry[str]) -> None:
     with contextlib.suppress(OSError):
         status = entry.stat(follow_symlinks=False)
-        young = time.time() - status.st_mtime < _YOUNG_S
-        if status.st_uid != os.getuid() or (young and not os.listdir(entry.path)):  # noqa: PTH208
+        is_new = time.time() - status.st_mtime < _NEW_S
+        if status.st_uid != os.getuid() or (is_new and not os.listdir(entry.path)):  # noqa: PTH208
             return
         handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:

@@ -14,7 +14,7 @@ from typing import Final
 from hpckit.model.plan import Plan
 from hpckit.model.worker import WorkerInfo
 
-#: How often the worker's process was started anew on this node in this life of the job.
+#: How often the worker's process was restarted on this node since the job (re)started.
 RESTARTS_VAR: Final = "HPCKIT_WORKER_AGAIN"
 
 
@@ -32,46 +32,46 @@ def node_name(env: Mapping[str, str]) -> str:
 def worker_name(env: Mapping[str, str], pid: int) -> str:
     """Return ``JOBID[_TASK][rRESTART][kKILLED]-NODE``, outside Slurm ``pidPID-NODE``.
 
-    The counts give a new name to the worker of a requeued job, and to one that takes the place
-    of a worker that was killed.
+    The counts give a new name to the worker of a requeued job, and to one that replaces a
+    worker that was killed.
     """
     restarts = env.get("SLURM_RESTART_COUNT", "0")
     restarted = f"r{restarts}" if restarts not in ("", "0") else ""
-    killed = f"k{started_again(env)}" if started_again(env) else ""
+    killed = f"k{restart_count(env)}" if restart_count(env) else ""
     job = job_id(env)
     return f"{job}{restarted}{killed}-{node_name(env)}" if job else f"pid{pid}-{node_name(env)}"
 
 
-def started_again(env: Mapping[str, str]) -> int:
-    """Return how often `hpckit.worker.recovery.supervisor` started the worker's process anew."""
+def restart_count(env: Mapping[str, str]) -> int:
+    """Return how often `hpckit.worker.recovery.supervisor` restarted the worker's process."""
     value = env.get(RESTARTS_VAR, "")
     return int(value) if value.isdigit() else 0
 
 
 def ends_at(env: Mapping[str, str], walltime_s: int, started_at: float) -> float:
-    """Return the Unix time at which Slurm ends the job, at best knowledge; 0 if unlimited.
+    """Return the Unix time at which Slurm ends the job, as far as it is known; 0 if unlimited.
 
-    Batch jobs of Slurm before 23.02 are told neither end nor start; there the time at which
-    this process started has to do, which is a little late.
+    Slurm before 23.02 tells batch jobs neither their end nor their start. There the start of
+    this process is used instead, which is a little later.
     """
-    if end := _moment(env, "SLURM_JOB_END_TIME"):
+    if end := _unix_time(env, "SLURM_JOB_END_TIME"):
         return end
     return began_at(env, started_at) + walltime_s if walltime_s > 0 else 0.0
 
 
 def began_at(env: Mapping[str, str], started_at: float) -> float:
-    """Return the Unix time at which Slurm started the job, at best knowledge; see `ends_at`."""
-    return _moment(env, "SLURM_JOB_START_TIME") or started_at
+    """Return the Unix time at which Slurm started the job, as far as known; see `ends_at`."""
+    return _unix_time(env, "SLURM_JOB_START_TIME") or started_at
 
 
-def _moment(env: Mapping[str, str], name: str) -> float:
-    """Return a Unix time from the environment, 0 where there is none."""
+def _unix_time(env: Mapping[str, str], name: str) -> float:
+    """Return a Unix time from the environment; 0 if it has none."""
     value = env.get(name, "")
     return float(value) if value.isdigit() else 0.0
 
 
 def worker_info(plan: Plan, *, name: str = "") -> WorkerInfo:
-    """Describe this process as a worker of the plan; `name` overrides the one by rule."""
+    """Describe this process as a worker of the plan; `name` replaces its usual name."""
     env = os.environ
     return WorkerInfo(
         name=name or worker_name(env, os.getpid()),
@@ -82,5 +82,5 @@ def worker_info(plan: Plan, *, name: str = "") -> WorkerInfo:
         memory_mib=plan.worker.memory_mib,
         gpus=plan.worker.gpus,
         ends_at=ends_at(env, plan.worker.walltime_s, time.time()),
-        again=started_again(env),
+        again=restart_count(env),
     )

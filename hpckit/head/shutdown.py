@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hpckit.common.log import say
-from hpckit.common.scratch_dir import sweep
+from hpckit.common.scratch_dir import remove_old_scratch_dirs
 from hpckit.errors import HpckitError, SchedulerError, StorageError
 from hpckit.head import exit_codes
 from hpckit.head.event_log import EventLog
@@ -103,7 +103,7 @@ def remove_leftovers(run_dir: RunDir, plan: Plan, event_log: EventLog) -> None:
 
     Raises nothing where that cannot be found out: the run has had its last word.
     """
-    sweep(plan.node_tmp)
+    remove_old_scratch_dirs(plan.node_tmp)
     try:
         event_log.check_fence()
     except StorageError:  # fenced, or the directory cannot be read

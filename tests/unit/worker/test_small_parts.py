@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpckit.common.scratch_dir import PREFIX, ScratchDir, sweep
+from hpckit.common.scratch_dir import PREFIX, ScratchDir, remove_old_scratch_dirs
 from hpckit.common.slurm_env import began_at, ends_at, job_id, worker_name
 from hpckit.engines.ray.worker import port_arguments
 from hpckit.engines.registry import VARIABLES
@@ -258,7 +258,7 @@ def test_directories_of_ended_workers_are_swept_and_those_of_living_ones_are_not
         path.mkdir()
     for path in (left, *others, living.path):
         os.utime(path, (1, 1))
-    sweep(str(tmp_path))
+    remove_old_scratch_dirs(str(tmp_path))
     assert sorted(tmp_path.iterdir()) == sorted([living.path, *others])
     assert oct(living.path.stat().st_mode)[-3:] == "700"
     living.remove()
@@ -271,7 +271,7 @@ def test_a_young_directory_is_let_be_only_while_it_is_empty_and_may_be_in_the_ma
     making, killed = (tmp_path / f"{PREFIX}{name}" for name in ("making12", "killed12"))
     making.mkdir()
     (killed / "tasks").mkdir(parents=True)
-    sweep(str(tmp_path))
+    remove_old_scratch_dirs(str(tmp_path))
     assert list(tmp_path.iterdir()) == [making]
 
 
