@@ -1,7 +1,7 @@
-"""Where the emulated commands and the daemon begin: run as a file, with ``python -S -E -s``.
+"""The entry point of the emulated commands and the daemon, a file for ``python -S -E -s``.
 
 ``boot.py COMMAND STATE_DIR [ARG…]``. Without site-packages an interpreter starts in 10 ms;
-only the directory that holds the package is put on the path.
+only the directory that holds the package is on ``sys.path``.
 """
 
 import sys

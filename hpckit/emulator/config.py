@@ -20,8 +20,8 @@ class PartitionConfig:
         max_time_min: greatest time limit in minutes; -1 for none.
         default_time_min: time limit of a job that asks for none; 0 for `max_time_min`.
         priority_tier: jobs of a higher tier go first, and may preempt those of a lower one.
-        preempt: whether its jobs may be preempted (``PreemptMode=REQUEUE``).
-        grace_s: ``GraceTime``: between the warning and the end of a preempted job.
+        preempt: its jobs may be preempted (``PreemptMode=REQUEUE``).
+        grace_s: ``GraceTime``: seconds between the warning and the end of a preempted job.
     """
 
     name: str
@@ -53,14 +53,14 @@ class ClusterConfig:
         gpus: counted GPUs per node (``Gres=gpu:N``).
         features: of the nodes, for ``--constraint``.
         max_array_size: indices stay below it (``MaxArraySize``).
-        kill_wait_s: between SIGTERM and SIGKILL (``KillWait``).
-        requeue_delay_s: how long a requeued job waits (Slurm: about two minutes).
-        min_job_age_s: how long squeue knows a finished job (``MinJobAge``).
-        slurmd_timeout_s: how long a dead node goes unnoticed (Slurm's ``SlurmdTimeout``: 300).
-        constrain_memory: whether a job beyond its ``--mem`` ends as OUT_OF_MEMORY.
+        kill_wait_s: seconds between SIGTERM and SIGKILL (``KillWait``).
+        requeue_delay_s: seconds that a requeued job waits (Slurm: about two minutes).
+        min_job_age_s: seconds that squeue lists a finished job (``MinJobAge``).
+        slurmd_timeout_s: seconds until a dead node is noticed (``SlurmdTimeout``: 300).
+        constrain_memory: a job that uses more than its ``--mem`` ends as OUT_OF_MEMORY.
         proctrack: ``cgroup``: signals but KILL reach only the processes that Slurm itself started
             (as at most sites); ``linuxproc``: they reach all their descendants too.
-        time_scale: how many seconds of the cluster's clock pass in a real one.
+        time_scale: seconds of the cluster's clock per real second.
     """
 
     nodes: int = 4

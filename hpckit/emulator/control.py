@@ -32,11 +32,11 @@ __all__ = [
     "slow_controller", "status", "time_scale", "up",
 ]  # fmt: skip
 SCHEMA = "hpckit.emulate/1"
-#: How much slower or faster than the machine's a cluster's clock may run: at a day in a second
-#: it reaches the last year that a time stamp can hold after a month.
+#: The least and greatest speed of a cluster's clock. At a day per second it reaches the last year
+#: that a time stamp can hold after a month.
 TIME_SCALES = (0.001, 86400.0)
-_DOWN_PATIENCE_S = 20.0
-_ANY_CODE = frozenset({"shutdown"})  # what a daemon of other code does too
+_DOWN_TIMEOUT_S = 20.0
+_ANY_VERSION = frozenset({"shutdown"})  # requests that a daemon of any version serves
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Cluster:
     """A running emulated cluster.
 
     Attributes:
-        name: what `up` was given.
+        name: the name that was given to `up`.
         state_dir: its directory, mode 0700.
         bin_dir: holds sbatch, srun, squeue, scancel, sacct, scontrol and sinfo; each works by
-            its absolute path, whatever the environment.
+            its absolute path, in any environment.
     """
 
     name: str
@@ -58,22 +58,22 @@ class Cluster:
 def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
     """Start a cluster's daemon, or find it running.
 
-    Without `config`, one whose daemon was killed comes back with the sizes that it had.
+    Without `config`, a cluster whose daemon was killed starts with the configuration it had.
 
     Raises:
-        InputError: it is running with another configuration.
-        SchedulerError: it does not start.
+        InputError: the cluster runs with another configuration.
+        SchedulerError: the daemon does not start.
     """
     directory = paths.state_dir(name)
     existing = _find(name, directory)
     if existing is not None:
-        launch.await_another(directory)
+        launch.await_other_start(directory)
         _check_same(config, name)
         return existing
     paths.make_private(paths.root())
     paths.make_private(directory)
     about = {
-        "config": replace(config or _left_by_a_crash(directory), name=name).to_json(),
+        "config": replace(config or _config_before_crash(directory), name=name).to_json(),
         "address_block": _address_block(directory),
     }
     temporary = Path(directory, f"config.json.{os.getpid()}")
@@ -88,12 +88,12 @@ def up(config: ClusterConfig | None = None, *, name: str = "local") -> Cluster:
             f"the emulated cluster {name!r} ended as soon as it had started",
             hint=f"See {directory}/slurmctld.log.",
         )
-    _check_same(config, name)  # another may have started it at the same time
+    _check_same(config, name)  # another process may have started it at the same time
     return found
 
 
-def _left_by_a_crash(directory: str) -> ClusterConfig:
-    """Return what a cluster was whose daemon ended without `down`; else the default."""
+def _config_before_crash(directory: str) -> ClusterConfig:
+    """Return the configuration of a cluster whose daemon ended without `down`; else the default."""
     if not Path(directory, "down").exists():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             about = json.loads(Path(directory, "config.json").read_text())
@@ -118,7 +118,7 @@ def _check_same(config: ClusterConfig | None, name: str) -> None:
 
 
 def _address_block(directory: str) -> list[int]:
-    """Return the x and y of 127.x.y.*: kept once chosen, and no other cluster's of this user."""
+    """Return the x and y of the nodes' 127.x.y.*: they stay, and no other cluster has them."""
     taken = set()
     for other in list_clusters():
         with contextlib.suppress(OSError, ValueError, KeyError):
@@ -137,7 +137,7 @@ def _address_block(directory: str) -> list[int]:
 
 
 def _write_commands(directory: str) -> None:
-    """Write the commands, and a ``slurm.conf`` that says what they are."""
+    """Write the commands, and a ``slurm.conf`` that names the emulator."""
     bin_dir = Path(directory, "bin")
     bin_dir.mkdir(mode=0o755, exist_ok=True)
     for command in paths.COMMANDS:
@@ -157,31 +157,31 @@ def _write_commands(directory: str) -> None:
 
 
 def down(name: str = "local") -> None:
-    """End a cluster: its jobs and its daemon. No process of it is left; idempotent.
+    """End a cluster's jobs and its daemon; no process of it is left. Idempotent.
 
     Raises:
-        SchedulerError: it does not end.
+        SchedulerError: the daemon does not end.
     """
     directory = paths.state_dir(name)
     if not Path(directory, "config.json").exists():
         return
-    deadline = time.monotonic() + _DOWN_PATIENCE_S
+    deadline = time.monotonic() + _DOWN_TIMEOUT_S
     asked = False
     while (alive := launch.locked(directory)) or not Path(directory, "down").exists():
-        if not alive:  # it was killed: let a new one find and end what is left
+        if not alive:  # it was killed: a new one finds and ends the processes that are left
             launch.start(directory)
         elif not asked:
             asked = _ask_to_end(name, directory)
         if time.monotonic() > deadline:
             raise SchedulerError(
-                f"the emulated cluster {name!r} did not end within {_DOWN_PATIENCE_S:.0f} s",
+                f"the emulated cluster {name!r} did not end within {_DOWN_TIMEOUT_S:.0f} s",
                 hint=f"See {directory}/slurmctld.log; its pid is in {directory}/lock.",
             )
         time.sleep(0.01)
 
 
 def _ask_to_end(name: str, directory: str) -> bool:
-    """Ask a daemon to end, by a signal when it does not listen: its controller may be down."""
+    """Ask a daemon to end; send a signal if it does not listen (its controller may be down)."""
     try:
         _ask(name, {"op": "shutdown"})
         return True
@@ -213,7 +213,7 @@ def list_clusters() -> list[str]:
 
 
 def status(name: str = "local") -> dict[str, Any]:
-    """Return plain data of a cluster: its nodes and the number of jobs per state."""
+    """Return the status of a cluster as plain data: nodes, and the number of jobs per state."""
     document: dict[str, Any] = {
         "schema": SCHEMA, "cluster": name, "running": False, "pid": None, "nodes": [], "jobs": {},
     }  # fmt: skip
@@ -242,7 +242,7 @@ def shell_environment(cluster: Cluster) -> dict[str, str]:
 
 
 def named_nodes(words: Sequence[str], *, name: str = "local") -> list[str]:
-    """Return the nodes that words name: ``local-n2``, ``local-n[1-3]``, or ``2`` for the second.
+    """Return the nodes that `words` name: ``local-n2``, ``local-n[1-3]``, or ``2`` (the second).
 
     Raises:
         InputError: there is no such node.
@@ -267,12 +267,12 @@ def named_nodes(words: Sequence[str], *, name: str = "local") -> list[str]:
 
 
 def kill_node(node: str, *, name: str = "local") -> None:
-    """Take a node's power away: its processes end at once, the controller notices soon."""
+    """Cut a node's power: its processes end at once, the controller notices soon."""
     _ask(name, {"op": "kill_node", "node": node})
 
 
 def drain(node: str, *, name: str = "local", reason: str = "drained by hand") -> None:
-    """Let a node finish its jobs and take no more."""
+    """Drain a node: it finishes its jobs and gets no new ones."""
     values = {"state": "DRAIN", "reason": reason}
     _ask(name, {"op": "change", "what": "node_update", "target": node, "values": values})
 
@@ -284,12 +284,12 @@ def resume(node: str, *, name: str = "local") -> None:
 
 
 def controller_down(seconds: float, *, name: str = "local") -> None:
-    """Let nobody answer the commands for so many seconds; jobs go on."""
+    """Answer no command for so many seconds; jobs go on."""
     _ask(name, {"op": "controller_down", "seconds": seconds})
 
 
 def slow_controller(seconds: float, *, for_s: float | None = None, name: str = "local") -> None:
-    """Answer every command so many seconds late (0 ends it), for a time or for good."""
+    """Answer every command so many seconds late (0 ends it), for `for_s` seconds or for good."""
     _ask(name, {"op": "slow_controller", "seconds": seconds, "for_s": for_s})
 
 
@@ -297,9 +297,9 @@ def reclaim(
     *, per_hour: float, grace_s: float = 30.0, seed: int = 1, partition: str = "",
     name: str = "local",
 ) -> None:  # fmt: skip
-    """Preempt running jobs at random, so many an hour, as spot capacity is taken back (0 ends it).
+    """Preempt running jobs at random, so many per hour, as on spot capacity (0 ends it).
 
-    Each victim's steps hear TERM, it has `grace_s`, and is requeued.
+    Each job's steps get TERM; after `grace_s` the job ends and is requeued.
 
     Raises:
         InputError: there is no such partition.
@@ -317,10 +317,10 @@ def reclaim(
 
 
 def time_scale(factor: float, *, name: str = "local") -> None:
-    """Let the cluster's clock run `factor` times as fast as the machine's.
+    """Run the cluster's clock `factor` times as fast as the machine's.
 
     Raises:
-        InputError: it is not within `TIME_SCALES`: time stamps would overflow.
+        InputError: `factor` is not within `TIME_SCALES`: time stamps would overflow.
     """
     least, most = TIME_SCALES
     if not least <= factor <= most:
@@ -335,7 +335,7 @@ def _ask(name: str, message: dict[str, Any]) -> dict[str, Any]:
     """Send one request to a cluster's daemon.
 
     Raises:
-        SchedulerError: it does not run, does not answer, is of other code, or refuses.
+        SchedulerError: the daemon does not run, does not answer, refuses, or has another version.
     """
     try:
         sock = protocol.connect(paths.socket_path(paths.state_dir(name)))
@@ -346,11 +346,13 @@ def _ask(name: str, message: dict[str, Any]) -> dict[str, Any]:
         try:
             reply = protocol.receive(sock, protocol.Inbox())
         except protocol.Closed as error:
-            raise SchedulerError(f"the emulated cluster {name!r} hung up") from error
-    if message["op"] not in _ANY_CODE:
+            raise SchedulerError(
+                f"the emulated cluster {name!r} closed the connection without an answer"
+            ) from error
+    if message["op"] not in _ANY_VERSION:
         try:
             protocol.check_version(reply, name)
-        except protocol.OtherVersion as error:
+        except protocol.VersionMismatch as error:
             raise SchedulerError(error.text, hint=error.hint) from None
     if "error" in reply:
         raise SchedulerError(f"the emulated cluster {name!r} refused: {reply['text']}")

@@ -1,4 +1,4 @@
-"""Starting a cluster's daemon, for `control` and for commands that find none running."""
+"""Start a cluster's daemon, for `control` and for commands that find none running."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from hpckit.emulator import paths, protocol
 from hpckit.errors import SchedulerError
 
-_START_PATIENCE_S = 15.0
+_START_TIMEOUT_S = 15.0
 
 
 def boot_words(command: str, state_dir: str) -> list[str]:
@@ -35,8 +35,8 @@ def locked(state_dir: str) -> bool:
 
 
 def inside_a_job() -> bool:
-    """Return True if this process descends from a step daemon, whose end a daemon must not
-    share."""
+    """Return True if this process descends from a step daemon: a daemon started here would end
+    with the step."""
     pid = os.getpid()
     while pid > 1:
         try:
@@ -51,10 +51,10 @@ def inside_a_job() -> bool:
 
 
 def start(state_dir: str) -> None:
-    """Start the daemon and wait until it answers; the daemon does not belong to the caller.
+    """Start the daemon, detached from the caller, and wait until it answers.
 
     Raises:
-        SchedulerError: it did not come up; the log says why.
+        SchedulerError: it did not start in time; its log says why.
     """
     words = boot_words("slurmctld", state_dir)
     child = os.fork()
@@ -67,25 +67,25 @@ def start(state_dir: str) -> None:
         finally:
             os._exit(0)
     os.waitpid(child, 0)
-    if not _comes_to_answer(state_dir, _START_PATIENCE_S):
+    if not _wait_until_it_answers(state_dir, _START_TIMEOUT_S):
         raise SchedulerError(
-            f"the emulated Slurm in {state_dir} did not start within {_START_PATIENCE_S:.0f} s",
+            f"the emulated Slurm in {state_dir} did not start within {_START_TIMEOUT_S:.0f} s",
             hint=f"See {state_dir}/slurmctld.log.",
         )
 
 
-def await_another(state_dir: str) -> None:
-    """Wait for a daemon that holds the lock and may have been started by another a moment ago."""
+def await_other_start(state_dir: str) -> None:
+    """Wait for a daemon that holds the lock: another process may have just started it."""
     try:
         age_s = time.time() - os.stat(f"{state_dir}/lock").st_mtime  # noqa: PTH116
     except OSError:
         return
-    _comes_to_answer(state_dir, _START_PATIENCE_S - age_s)
+    _wait_until_it_answers(state_dir, _START_TIMEOUT_S - age_s)
 
 
-def _comes_to_answer(state_dir: str, patience_s: float) -> bool:
-    """Return True if somebody listens on the cluster's socket, now or within `patience_s`."""
-    deadline = time.monotonic() + patience_s
+def _wait_until_it_answers(state_dir: str, timeout_s: float) -> bool:
+    """Return True if a daemon listens on the cluster's socket, now or within `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
     pause = 0.005
     while not answers(state_dir):
         if time.monotonic() > deadline:
@@ -105,7 +105,7 @@ def _close_from(first: int) -> None:
 
 
 def answers(state_dir: str) -> bool:
-    """Return True if somebody listens on the cluster's socket."""
+    """Return True if a daemon listens on the cluster's socket."""
     try:
         protocol.connect(paths.socket_path(state_dir)).close()
     except OSError:

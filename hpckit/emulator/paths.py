@@ -1,4 +1,4 @@
-"""Where an emulated cluster keeps its files.
+"""The paths of an emulated cluster's files.
 
 ``$HPCKIT_EMULATOR_DIR``, else ``${XDG_STATE_HOME:-~/.local/state}/hpckit/emulator``, with one
 directory of mode 0700 per cluster.
@@ -28,7 +28,7 @@ def state_dir(name: str) -> str:
     """Return the directory of one cluster.
 
     Raises:
-        InputError: the name cannot be a directory's, or begins with a dot.
+        InputError: the name cannot name a directory, or begins with a dot or a dash.
     """
     if not name or name.startswith((".", "-")) or "/" in name or "\0" in name or len(name) > 40:
         raise InputError(
@@ -46,7 +46,7 @@ def socket_path(directory: str) -> str:
 def sun_path(path: str) -> tuple[str, int | None]:
     """Return an address that fits a Unix socket, and a directory descriptor to close, or None.
 
-    A longer path is reached through ``/proc/self/fd``, so that any state directory works.
+    A longer path goes through ``/proc/self/fd``, so that any state directory works.
     """
     if len(os.fsencode(path)) <= _SUN_PATH:
         return path, None
@@ -56,16 +56,16 @@ def sun_path(path: str) -> tuple[str, int | None]:
 
 
 def make_private(directory: str) -> None:
-    """Make a directory of mode 0700 that belongs to this user.
+    """Create a directory of mode 0700 that belongs to this user.
 
     Raises:
-        StorageError: it cannot be made, or belongs to somebody else.
+        StorageError: it cannot be created, or belongs to somebody else.
     """
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
     except OSError as error:
         raise StorageError(
-            f"cannot make {directory}, where emulated clusters keep their files: {error.strerror}",
+            f"cannot create {directory}, the directory of the emulated clusters: {error.strerror}",
             hint="Set HPCKIT_EMULATOR_DIR to a directory that you can write.",
         ) from error
     about = os.stat(directory)  # noqa: PTH116

@@ -1,8 +1,8 @@
-"""Messages between the commands, the daemon and the keepers: JSON with a length, and descriptors.
+"""Messages between the commands, the daemon and the step daemons: JSON, and file descriptors.
 
-Each message is a 4-byte big-endian length and that many bytes of JSON. File descriptors ride
-beside the first byte (SCM_RIGHTS). The word ``wire`` of each says what its sender speaks: a
-daemon may be older than the command that asks it.
+Each message is a 4-byte big-endian length and that many bytes of JSON. File descriptors are sent
+with the first byte (SCM_RIGHTS). The key ``wire`` of each message holds the sender's version of
+this protocol: a daemon may be older than the command that asks it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from hpckit.emulator import paths
 _HEADER = struct.Struct("!I")
 MAX_DESCRIPTORS = 250  # the kernel takes 253 (SCM_MAX_FD)
 MAX_BYTES = 64 * 1024 * 1024
-VERSION = 2  # raised with every change of a request or a reply; a message without it is of 1
+VERSION = 2  # raised with every change of a request or a reply; a message without it has 1
 
 
 class Closed(Exception):
-    """The other side has gone."""
+    """The other side closed the connection."""
 
 
-class OtherVersion(Exception):
-    """The daemon is of other code than the one who asks it.
+class VersionMismatch(Exception):
+    """The daemon and the command that asks it come from different versions of hpckit.
 
     Attributes:
         text: what was found.
@@ -36,24 +36,24 @@ class OtherVersion(Exception):
 
     def __init__(self, theirs: object, cluster: str) -> None:
         self.text = (
-            f"the daemon of the emulated cluster {cluster!r} is of other code than this command: "
-            f"it speaks version {theirs} of the wire, not {VERSION}"
+            f"the daemon of the emulated cluster {cluster!r} runs another version of hpckit than "
+            f"this command: it uses version {theirs} of the protocol, not {VERSION}"
         )
         self.hint = f"End it and its jobs with: hpckit emulate down --cluster {cluster}"
         super().__init__(self.text)
 
 
 def check_version(message: dict[str, Any], cluster: str) -> None:
-    """Raise `OtherVersion` for a message of other code."""
+    """Raise `VersionMismatch` if a message has another version of the protocol."""
     if (theirs := message.get("wire", 1)) != VERSION:
-        raise OtherVersion(theirs, cluster)
+        raise VersionMismatch(theirs, cluster)
 
 
 def connect(path: str) -> socket.socket:
     """Return a connected stream socket.
 
     Raises:
-        OSError: nobody listens there.
+        OSError: no daemon listens there.
     """
     address, descriptor = paths.sun_path(path)
     try:
@@ -70,19 +70,19 @@ def connect(path: str) -> socket.socket:
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """Return a message as bytes. Names that are no UTF-8 travel as surrogates."""
+    """Return a message as bytes. Names that are not UTF-8 are sent as surrogates."""
     body = json.dumps({**message, "wire": VERSION}, separators=(",", ":")).encode()
     return _HEADER.pack(len(body)) + body
 
 
 def send(sock: socket.socket, message: dict[str, Any], fds: list[int] | None = None) -> None:
-    """Send one message, with descriptors beside its first bytes."""
+    """Send one message, with descriptors attached to its first bytes."""
     data = encode(message)
     sent = 0
     if fds:
         rights = array.array("i", fds)
         sent = sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-    if sent < len(data):  # even nothing cannot be sent to one who has answered and closed
+    if sent < len(data):  # sendall(b"") would fail too if the other side has closed already
         sock.sendall(data[sent:])
 
 
@@ -94,7 +94,7 @@ class Inbox:
         self.fds: list[int] = []
 
     def feed(self, sock: socket.socket) -> bool:
-        """Read what there is; return False at the end of the stream."""
+        """Read what has arrived; return False at the end of the stream."""
         space = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4)
         try:
             data, ancillary, _flags, _address = sock.recvmsg(65536, space, socket.MSG_CMSG_CLOEXEC)
@@ -111,7 +111,7 @@ class Inbox:
         return bool(data)
 
     def pending(self) -> bool:
-        """True if bytes wait here that were read already."""
+        """Return True if bytes were read that are not yet a returned message."""
         return bool(self._data)
 
     def next(self) -> dict[str, Any] | None:

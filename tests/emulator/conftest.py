@@ -74,14 +74,14 @@ class Bench:
         return until(read)
 
 
-def until(condition: Callable[[], str], patience_s: float = PATIENCE_S) -> str:
+def until(condition: Callable[[], str], timeout_s: float = PATIENCE_S) -> str:
     """Return what the condition returns once it is not empty."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if found := condition():
             return found
         time.sleep(0.02)
-    raise AssertionError(f"not within {patience_s} s: {condition}")
+    raise AssertionError(f"not within {timeout_s} s: {condition}")
 
 
 def end_all(name: str) -> None:

@@ -52,9 +52,9 @@ class World:
             if not todo:
                 return
             for effect in todo:
-                self._carry_out(effect)
+                self._apply_effect(effect)
 
-    def _carry_out(self, effect: effects.Effect) -> None:
+    def _apply_effect(self, effect: effects.Effect) -> None:
         if isinstance(effect, effects.Launch):
             key = (effect.job_id, effect.restart, effect.step_id, effect.node)
             if self.machine.nodes[effect.node].dead:
@@ -67,7 +67,7 @@ class World:
             fatal = 9 in effect.signals or (15 in effect.signals and not self.stubborn)
             if fatal and key in self.alive:
                 self.end(key, signal=effect.signals[-1])
-        elif isinstance(effect, effects.Vanish):
+        elif isinstance(effect, effects.KillStep):
             self.alive.discard((effect.job_id, effect.restart, effect.step_id, effect.node))
 
     def end(self, key: tuple[int, int, str, str], code: int = 0, signal: int = 0) -> None:

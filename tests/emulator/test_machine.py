@@ -103,7 +103,7 @@ def test_no_kill_keeps_a_job_that_loses_another_node(world: World) -> None:
 
 def test_the_array_record_becomes_its_last_task(world: World) -> None:
     record = world.submit(array=([0, 1, 2], 0), min_nodes=1)
-    ids = {job.array_task_id: job.job_id for job in world.machine.members(record.job_id)}
+    ids = {job.array_task_id: job.job_id for job in world.machine.jobs_of(record.job_id)}
     assert ids == {0: 2, 1: 3, 2: 1}
 
 
@@ -111,7 +111,7 @@ def test_an_array_keeps_its_throttle(world: World) -> None:
     record = world.submit(array=(list(range(6)), 2))
     assert len(world.machine.active) == 2
     assert record.reason == "JobArrayTaskLimit"
-    world.finish(world.machine.members(record.job_id)[0])
+    world.finish(world.machine.jobs_of(record.job_id)[0])
     assert len(world.machine.active) == 2
     assert record.waiting == [3, 4, 5]
 

@@ -81,8 +81,8 @@ def _older_daemon(own: Bench, tmp_path: Path) -> Iterator[None]:
         daemon.wait(20)
 
 
-def test_a_daemon_of_other_code_is_named_with_the_remedy(own: Bench, tmp_path: Path) -> None:
-    what = f"speaks version {protocol.VERSION - 1} of the wire, not {protocol.VERSION}"
+def test_a_daemon_of_another_version_is_named_with_the_remedy(own: Bench, tmp_path: Path) -> None:
+    what = f"uses version {protocol.VERSION - 1} of the protocol, not {protocol.VERSION}"
     remedy = "hpckit emulate down --cluster own"
     commands = (
         ["squeue"], ["sinfo"], ["sbatch", "--wrap=true"], ["srun", "true"],
@@ -102,10 +102,10 @@ def test_a_daemon_of_other_code_is_named_with_the_remedy(own: Bench, tmp_path: P
         assert control.find("own") is None
 
 
-def test_a_command_of_older_code_is_told_so_too(bench: Bench) -> None:
+def test_a_command_of_an_older_version_gets_the_same_message(bench: Bench) -> None:
     with protocol.connect(paths.socket_path(str(bench.cluster.state_dir))) as sock:
         body = b'{"op":"jobs"}'
         sock.sendall(len(body).to_bytes(4, "big") + body)
         reply = protocol.receive(sock, protocol.Inbox())
     assert reply["error"] == "version"
-    assert reply["text"] == f"this daemon speaks version {protocol.VERSION} of the wire, not 1"
+    assert reply["text"] == f"this daemon uses version {protocol.VERSION} of the protocol, not 1"

@@ -11,7 +11,7 @@ from typing import Any
 from hpckit.emulator import paths, protocol
 
 VERSION = "slurm-wlm 22.05.8"  # the version whose behaviour is emulated
-_PATIENCE_S = 3.0  # how long a command waits for a controller that is down
+_TIMEOUT_S = 3.0  # how long a command waits for a controller that is down
 
 
 class ControllerError(Exception):
@@ -33,7 +33,7 @@ def connect(state_dir: str) -> socket.socket:
     Raises:
         ControllerError: nobody answers.
     """
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _TIMEOUT_S
     started = False
     while True:
         try:
@@ -77,7 +77,7 @@ def same_version(state_dir: str, reply: dict[str, Any]) -> None:
     """
     try:
         protocol.check_version(reply, state_dir.rpartition("/")[2])
-    except protocol.OtherVersion as error:
+    except protocol.VersionMismatch as error:
         raise ControllerError("version", f"{error.text}. {error.hint}") from None
 
 

@@ -25,13 +25,13 @@ def select(machine: Machine, text: str) -> list[tuple[Job, list[int]]]:
         raise Refusal("invalid_job")
     job_id = int(body)
     if not underscore:
-        found = machine.members(job_id)
+        found = machine.jobs_of(job_id)
         if not found:
             raise Refusal("invalid_job")
         return [(job, list(job.waiting)) for job in found]
     wanted = _indices(tasks)
     chosen: list[tuple[Job, list[int]]] = []
-    for job in machine.members(job_id):
+    for job in machine.jobs_of(job_id):
         if job.array_task_id in wanted:
             chosen.append((job, []))
         elif held := [i for i in job.waiting if i in wanted]:
@@ -100,7 +100,7 @@ def _cancel_one(machine: Machine, text: str, message: dict[str, Any], now: float
                 raise Refusal("pending")
         elif _ends(message):
             job.cancelled_by = message["uid"]
-            if job.requeue_after:  # it was on its way back into the queue
+            if job.requeue_after:  # it was about to be requeued
                 job.requeue_after, job.ending = False, CANCELLED
             running.terminate(machine, job, CANCELLED, now)
         else:
@@ -109,7 +109,7 @@ def _cancel_one(machine: Machine, text: str, message: dict[str, Any], now: float
 
 
 def _ends(message: dict[str, Any]) -> bool:
-    """Return True if a signal ends a whole job, as SIGKILL does unless it is for the shell
+    """Return True if a signal ends a whole job: SIGKILL does, unless it is for the batch shell
     alone."""
     return message["signal"] == 0 or (
         message["signal"] == int(signal.SIGKILL) and not message.get("batch")
@@ -179,7 +179,7 @@ def change(machine: Machine, message: dict[str, Any], now: float) -> None:
     """Carry out one change: ``what`` names it, ``target`` the job, node or partition.
 
     Raises:
-        Refusal: the target does not exist or the change makes no sense now.
+        Refusal: the target does not exist, or its state does not allow the change.
     """
     what, target = message["what"], message["target"]
     if what == "node_update":
@@ -289,7 +289,7 @@ def _set_nodes(machine: Machine, job: Job, value: str, now: float) -> None:
 
 
 def _set_throttle(machine: Machine, job: Job, value: str, now: float) -> None:
-    for one in machine.members(job.array_job_id):
+    for one in machine.jobs_of(job.array_job_id):
         one.array_limit = int(value)
         machine.touch(one)
 
@@ -348,7 +348,7 @@ def _update_node(machine: Machine, name: str, values: dict[str, str], now: float
         running.node_died(machine, name, now, reason=given["reason"])
         machine.pending_failures[name] = now
     elif state in ("RESUME", "IDLE", "UNDRAIN"):
-        if name in machine.pending_failures:  # it comes back, but what ran there is lost
+        if name in machine.pending_failures:  # the node is back, but its processes are lost
             del machine.pending_failures[name]
             running.node_noticed_dead(machine, name, now)
         node.drain, node.reason = False, ""

@@ -1,4 +1,4 @@
-"""The share of its nodes that a job holds: allocate it and give it back."""
+"""Allocate and release a job's share of its nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hpckit.emulator.core.model import Job, Node
 
 
 def occupy(nodes: dict[str, Node], job: Job) -> None:
-    """Book what a job holds on its nodes."""
+    """Allocate a job's share of each of its nodes."""
     for share in job.shares:
         node = nodes[share.node]
         node.used_cpus += share.cpus
@@ -18,7 +18,7 @@ def occupy(nodes: dict[str, Node], job: Job) -> None:
 
 
 def release(nodes: dict[str, Node], job: Job) -> None:
-    """Give back what a job holds."""
+    """Release a job's share of each of its nodes."""
     for share in job.shares:
         node = nodes[share.node]
         if job.job_id not in node.jobs:

@@ -1,4 +1,4 @@
-"""The actions that the state machine asks for; the process layer carries them out in order."""
+"""The effects: actions that the state machine asks for and the daemon carries out in order."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class Vanish:
-    """The node is gone: end all processes of a step there at once, and expect no report."""
+class KillStep:
+    """End all processes of a step on a lost node at once; no report follows."""
 
     job_id: int
     restart: int
@@ -48,7 +48,7 @@ class Vanish:
 
 @dataclass(frozen=True, slots=True)
 class StepOver:
-    """A step has ended; whoever waits for it may be told."""
+    """Note that a step has ended."""
 
     job_id: int
     restart: int
@@ -57,9 +57,9 @@ class StepOver:
 
 @dataclass(frozen=True, slots=True)
 class JobChanged:
-    """A job has started or ended; whoever waits for it may be told."""
+    """Note that a job has started or ended."""
 
     job_id: int
 
 
-Effect = Launch | Signal | Vanish | StepOver | JobChanged
+Effect = Launch | Signal | KillStep | StepOver | JobChanged

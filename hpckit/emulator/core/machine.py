@@ -1,8 +1,8 @@
 """The state machine: jobs, nodes, and what happens to them. No I/O; time comes as an argument.
 
-Here is what is known. The rules that change it live beside this module, each a function of the
-machine and ``now`` (epoch seconds of the cluster's clock), and append to `effects` what the process
-layer has to do: `turn` (what is due), `scheduling` (who starts where), `running` (ends, requeues),
+This module holds the state. The modules beside it change it: each is made of functions of the
+machine and ``now`` (epoch seconds of the cluster's clock) that append to `effects` what the daemon
+has to do: `tick` (what is due), `scheduling` (which job starts where), `running` (ends, requeues),
 `steps`, `admin` (what operators do).
 """
 
@@ -22,12 +22,12 @@ TOP_PRIORITY = 4294901759  # what priority/basic gives the first job
 
 
 class Machine:
-    """An emulated cluster's whole state.
+    """The whole state of an emulated cluster.
 
     Attributes:
-        jobs: every job that squeue knows, by id; finished ones for ``min_job_age_s``.
-        effects: what the process layer has to do; the caller takes and clears them.
-        dirty: ids of jobs that changed since the caller last looked (for its records).
+        jobs: every job that squeue lists, by id; finished ones for ``min_job_age_s``.
+        effects: what the daemon has to do; the caller takes and clears them.
+        dirty: ids of jobs that changed since the caller last saved them.
         retired: former incarnations of requeued jobs, as JSON, for accounting.
     """
 
@@ -51,13 +51,13 @@ class Machine:
         self.dirty: set[int] = set()
         self.retired: list[dict[str, Any]] = []
         self.pending_failures: dict[str, float] = {}
-        self.stale = True  # something changed that scheduling should look at
+        self.stale = True  # something changed: pending jobs have to be looked at again
 
-    # -- what others ask -------------------------------------------------------------------
+    # -- queries ---------------------------------------------------------------------------
 
     @property
     def default_memory_per_cpu_mib(self) -> int:
-        """DefMemPerCPU: an even part of a node's memory."""
+        """Default memory per CPU (``DefMemPerCPU``): an even part of a node's memory."""
         return self.config.memory_mib // self.config.cpus
 
     def default_partition(self) -> PartitionConfig:
@@ -75,7 +75,7 @@ class Machine:
             return list(self.nodes)
         return [name for name in hostlist.expand(partition.nodes) if name in self.nodes]
 
-    def members(self, job_id: int) -> list[Job]:
+    def jobs_of(self, job_id: int) -> list[Job]:
         """Return a job, or all records of the array of that id, in the order of their tasks."""
         if job_id in self.arrays:
             found = [self.jobs[i] for i in self.arrays[job_id] if i in self.jobs]
@@ -84,7 +84,7 @@ class Machine:
 
     def named(self, condition: dependency.Condition) -> list[Job]:
         """Return the jobs that a dependency's condition names."""
-        found = self.members(condition.job_id)
+        found = self.jobs_of(condition.job_id)
         if condition.task_id < 0:
             return found
         return [
@@ -98,14 +98,14 @@ class Machine:
         self.stale = True
 
     def take_effects(self) -> list[Effect]:
-        """Return what has to be done, and forget it."""
+        """Return the effects and clear them."""
         taken, self.effects = self.effects, []
         return taken
 
     # -- submission ------------------------------------------------------------------------
 
     def check(self, request: Request) -> None:
-        """Refuse what can never run, with sbatch's reasons.
+        """Refuse a request that can never run, with sbatch's reasons.
 
         Raises:
             Refusal: a partition or node does not exist, or no node could hold the request.
@@ -135,7 +135,7 @@ class Machine:
             raise Refusal("impossible")
 
     def _possible(self, request: Request, partition: PartitionConfig) -> bool:
-        """Return True if a partition could ever hold it; too many nodes only make it wait
+        """Return True if a partition could ever run it; too many nodes only make it wait
         (22.05)."""
         nodes = self.candidates(request, partition)
         need = placement.need_of(request)
@@ -196,7 +196,7 @@ class Machine:
     def split(self, record: Job, index: int) -> Job:
         """Return the record of one task of an array that is about to start.
 
-        The record that waits keeps the array's id until its last task takes it over.
+        The pending record keeps the array's id; the last task to start gets that record.
         """
         record.waiting.remove(index)
         if not record.waiting:
@@ -218,7 +218,7 @@ class Machine:
     # -- recovery --------------------------------------------------------------------------
 
     def restore(self, jobs: list[dict[str, Any]], next_job_id: int) -> None:
-        """Take over the jobs that an earlier daemon recorded."""
+        """Load the jobs that an earlier daemon saved."""
         for data in jobs:
             job = model.job_from_json(data)
             self.jobs[job.job_id] = job

@@ -1,7 +1,7 @@
-"""Which nodes a job gets: pure arithmetic on what is free.
+"""Choose the nodes of a job: pure arithmetic on free resources.
 
 Follows select/cons_tres with ``CR_CPU_Memory``: CPUs and memory are consumed, nodes are filled
-in order, as few as will do. Sources: sbatch(1), slurm.conf(5) ``SelectTypeParameters``.
+in order, as few as possible. Sources: sbatch(1), slurm.conf(5) ``SelectTypeParameters``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Free:
     total_cpus: int
     total_memory_mib: int
     busy: bool  # some job is on it, so that no exclusive one fits
-    closed: bool  # an exclusive job is on it
+    closed: bool  # an exclusive job is on it, so that no other job fits
 
     @classmethod
     def now(cls, node: Node) -> Free:
@@ -87,7 +87,7 @@ def memory_on(request: Request, cpus: int, free: Free, default_per_cpu_mib: int)
 
 
 def place(request: Request, nodes: Sequence[Free], default_per_cpu_mib: int) -> list[Share] | None:
-    """Return what the request gets of which nodes, or None when it does not fit."""
+    """Return the request's share of each chosen node, or None if it does not fit."""
     need = need_of(request)
     capacity = []
     for free in nodes:

@@ -1,6 +1,6 @@
-"""The life of a job from its start to its end: limits, warnings, preemption, requeues.
+"""A job from its start to its end: limits, warnings, preemption, requeues.
 
-Who hears which signal (found on a real 22.05):
+Which processes get which signal (found on a real 22.05):
 
 - at the end of a time limit and on ``scancel``: CONT and TERM to the tasks of all steps and the
   batch shell, and KILL to every process after KillWait;
@@ -8,7 +8,7 @@ Who hears which signal (found on a real 22.05):
   the grace time all are ended and the job is requeued;
 - ``--signal=USR2@N``: to the steps, not to the batch shell; with ``B:`` to that shell alone.
 
-With proctrack/linuxproc all descendants of a task hear what it hears.
+With proctrack/linuxproc all descendants of a task get the same signals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from hpckit.emulator.config import PartitionConfig
 from hpckit.emulator.core import allocation, formats
-from hpckit.emulator.core.effects import JobChanged, Launch, Signal, StepOver, Vanish
+from hpckit.emulator.core.effects import JobChanged, KillStep, Launch, Signal, StepOver
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import (  # fmt: skip
     BATCH,
@@ -91,7 +91,7 @@ def signal_step(
     machine: Machine, job: Job, step: Step, signals: tuple[int, ...], *, note: str = "",
     group: bool = False,
 ) -> int:  # fmt: skip
-    """Send signals to one step; return 1 if it lives."""
+    """Send signals to one step; return 1 if it is running."""
     for node in step.live:
         machine.effects.append(
             Signal(job.job_id, job.restarts, step.step_id, node, signals, note=note, group=group)
@@ -100,7 +100,7 @@ def signal_step(
 
 
 def signal_batch_shell(machine: Machine, job: Job, signals: tuple[int, ...]) -> bool:
-    """Send signals to the batch shell alone; return whether there is one."""
+    """Send signals to the batch shell alone; return True if there is one."""
     step = job.steps.get(BATCH)
     if step is None or not step.live:
         return False
@@ -181,7 +181,7 @@ def _end_stragglers(machine: Machine, job: Job, step: Step) -> None:
 
 
 def aborting(machine: Machine) -> str:
-    """Return what srun says when its step is ended from outside."""
+    """Return the message of an srun whose step is ended from outside."""
     wait = int(machine.config.kill_wait_s) + 2
     return f"Job step aborted: Waiting up to {wait} seconds for job step to finish."
 
@@ -219,11 +219,11 @@ def step_node_over(  # noqa: PLR0913, PLR0917 - a report names where it comes fr
     machine: Machine, job_id: int, restart: int, step_id: str, node: str, report: dict[str, Any],
     now: float,
 ) -> None:  # fmt: skip
-    """All processes of a step on one node are gone.
+    """Record that all processes of a step on one node have ended.
 
     Args:
         report: ``status`` {task: [code, signal]}, ``max_rss_kib``, ``user_s``, ``system_s``,
-            ``oom``: as the keeper counted them; all may be missing.
+            ``oom``: as the step daemon counted them; all may be missing.
     """
     job = machine.jobs.get(job_id)
     step = job.steps.get(step_id) if job is not None and job.restarts == restart else None
@@ -248,7 +248,7 @@ def _step_over(machine: Machine, job: Job, step: Step, now: float) -> None:
     step.end = now
     status = step.exit_status()
     if step.state == RUNNING:
-        if step.cancelled or status[1]:  # accounting calls a step that a signal ended cancelled
+        if step.cancelled or status[1]:  # sacct shows a step that a signal ended as CANCELLED
             step.state = CANCELLED
         else:
             step.state = FAILED if status[0] else COMPLETED
@@ -261,7 +261,7 @@ def _step_over(machine: Machine, job: Job, step: Step, now: float) -> None:
 
 
 def end_job(machine: Machine, job: Job, status: tuple[int, int], now: float) -> None:
-    """The batch script (or srun's own allocation) is over: end what is left of the job."""
+    """End the rest of a job whose batch script (or srun's own allocation) is over."""
     if job.state != RUNNING:
         return
     job.exit_status = status
@@ -301,7 +301,7 @@ def _over(machine: Machine, job: Job, now: float) -> None:
 
 
 def requeue(machine: Machine, job: Job, now: float) -> None:
-    """Put an ended job back into the queue under its id; its former life goes to accounting."""
+    """Put an ended job back into the queue under its id; accounting keeps the old incarnation."""
     machine.retired.append(to_json(job))
     machine.queue.add(job.job_id)
     job.restarts += 1
@@ -320,7 +320,7 @@ def requeue(machine: Machine, job: Job, now: float) -> None:
 
 
 def cancel_pending(machine: Machine, job: Job, now: float, *, by: int) -> None:
-    """Cancel a job that waits (for an array: all its tasks that wait)."""
+    """Cancel a pending job (for an array: all its pending tasks)."""
     machine.queue.discard(job.job_id)
     job.state, job.cancelled_by = CANCELLED, by
     job.end = now
@@ -328,7 +328,7 @@ def cancel_pending(machine: Machine, job: Job, now: float, *, by: int) -> None:
 
 
 def preempt(machine: Machine, job: Job, now: float, *, grace_s: float | None = None) -> None:
-    """Take a job's nodes for another: a warning to its steps, and its end after the grace time."""
+    """Preempt a job: warn its steps, and end it after the grace time."""
     grace = machine.partitions[job.partition].grace_s if grace_s is None else grace_s
     if grace <= 0:
         terminate(machine, job, PREEMPTED, now, requeue=job.request.requeue)
@@ -342,13 +342,13 @@ def preempt(machine: Machine, job: Job, now: float, *, grace_s: float | None = N
 
 
 def node_died(machine: Machine, name: str, now: float, *, reason: str = "") -> None:
-    """A node is lost: its processes are gone at once, the controller notices later."""
+    """Lose a node: its processes end at once, the controller notices later."""
     node = machine.nodes[name]
     for job_id in node.jobs:
         job = machine.jobs[job_id]
         for step in job.steps.values():
             if name in step.live:
-                machine.effects.append(Vanish(job_id, job.restarts, step.step_id, name))
+                machine.effects.append(KillStep(job_id, job.restarts, step.step_id, name))
     if node.dead:
         return
     node.dead = True
@@ -359,7 +359,7 @@ def node_died(machine: Machine, name: str, now: float, *, reason: str = "") -> N
 
 
 def node_noticed_dead(machine: Machine, name: str, now: float) -> None:
-    """The controller marks a node down, and ends or shrinks the jobs on it."""
+    """Mark a lost node down, and end or shrink the jobs on it."""
     node = machine.nodes[name]
     node.dead = node.down = True
     machine.stale = True
@@ -368,7 +368,7 @@ def node_noticed_dead(machine: Machine, name: str, now: float) -> None:
         keeps = job.request.no_kill and job.nodes[0] != name and len(job.shares) > 1
         for step in list(job.steps.values()):
             if name in step.live:
-                _lose_step(machine, job, step, name, now)
+                _end_lost_step(machine, job, step, name, now)
         if keeps and job.state == RUNNING:
             job.lost_nodes.append(name)
             machine.touch(job)
@@ -377,7 +377,7 @@ def node_noticed_dead(machine: Machine, name: str, now: float) -> None:
         _finish_if_empty(machine, job, now)
 
 
-def _lose_step(machine: Machine, job: Job, step: Step, name: str, now: float) -> None:
+def _end_lost_step(machine: Machine, job: Job, step: Step, name: str, now: float) -> None:
     lost = step.tasks[step.nodes.index(name)]
     report = {"status": {str(task): [0, 9] for task in lost if str(task) not in step.status}}
     if step.step_id == BATCH:

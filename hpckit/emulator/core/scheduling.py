@@ -171,7 +171,7 @@ def _give_back(frees: dict[str, Free], job: Job) -> None:
 
 
 def _preempt_for(machine: Machine, job: Job, partition: PartitionConfig, now: float) -> None:
-    """Warn jobs of lower tiers whose end makes room for this one."""
+    """Preempt jobs of lower tiers whose end makes room for this one."""
     nodes = [n for n in machine.candidates(job.request, partition) if n.usable]
     frees = {n.name: Free.now(n) for n in nodes}
     victims: list[Job] = []
@@ -182,8 +182,8 @@ def _preempt_for(machine: Machine, job: Job, partition: PartitionConfig, now: fl
             victims.append(other)
     per_cpu = machine.default_memory_per_cpu_mib
     if placement.place(job.request, list(frees.values()), per_cpu) is not None:
-        return  # what is already ending will do
-    victims.sort(key=lambda j: (-(j.start or 0.0), -j.job_id))  # the youngest loses least
+        return  # the jobs that already end make enough room
+    victims.sort(key=lambda j: (-(j.start or 0.0), -j.job_id))  # the youngest job loses least work
     chosen = []
     for victim in victims:
         if not any(share.node in frees for share in victim.shares):

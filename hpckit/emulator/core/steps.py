@@ -1,4 +1,4 @@
-"""Steps that srun asks for: which nodes, how many tasks on each, and what their ends mean.
+"""The steps that srun asks for: their nodes, their tasks, and what happens as tasks end.
 
 Source: srun(1) ``--ntasks``, ``--distribution``, ``--exact``, ``--overlap``,
 ``--kill-on-bad-exit``, ``--wait``.
@@ -19,8 +19,8 @@ def create(machine: Machine, job: Job, request: StepRequest, now: float) -> Step
     """Start a step within a job's allocation.
 
     Raises:
-        Refusal: it can never fit (``too_many_nodes``, ``impossible``, ``gres``), the job is over,
-            or its CPUs or GPUs are ``busy`` with other steps: then srun waits and asks again.
+        Refusal: the step can never fit (``too_many_nodes``, ``impossible``, ``gres``), the job is
+            over, or its CPUs or GPUs are ``busy`` with other steps: then srun asks again later.
     """
     if job.state != RUNNING:
         raise Refusal("pending" if job.start is None else "expired")
@@ -56,8 +56,8 @@ def _wanted(request: StepRequest, nodes: list[str]) -> int:
 
 def _nodes(job: Job, request: StepRequest) -> list[str]:
     """Return the job's nodes that the step may use, those of ``-w`` first."""
-    strangers = [n for n in request.nodelist if n not in job.nodes]
-    if strangers:
+    unknown_pids = [n for n in request.nodelist if n not in job.nodes]
+    if unknown_pids:
         raise Refusal("impossible")
     alive = [n for n in job.nodes if n not in job.lost_nodes and n not in request.exclude]
     if any(n not in alive for n in request.nodelist):
@@ -105,7 +105,7 @@ def _layout(request: StepRequest, room: list[int], ntasks: int, total: list[int]
     """Return the number of tasks per node.
 
     Raises:
-        Refusal: ``too_many_nodes`` if the job's CPUs can never do, ``busy`` if not now.
+        Refusal: ``too_many_nodes`` if the job has too few CPUs, ``busy`` if it has too few now.
     """
     if request.overcommit:
         room = total = [max(ntasks, 1)] * len(room)
@@ -120,7 +120,7 @@ def _layout(request: StepRequest, room: list[int], ntasks: int, total: list[int]
 
 
 def _fill(room: list[int], ntasks: int, *, cyclic: bool) -> list[int]:
-    """Return how many of the tasks each node gets: one first, then in turn or in a block."""
+    """Return the number of tasks per node: one each first, then round the nodes or in blocks."""
     counts = [0] * len(room)
     left = ntasks
     for index, space in enumerate(room):
@@ -142,7 +142,7 @@ def _fill(room: list[int], ntasks: int, *, cyclic: bool) -> list[int]:
 
 
 def _is_cyclic(request: StepRequest, layout: list[int]) -> bool:
-    """Return True if tasks go round the nodes: when asked for, or when there is one for each."""
+    """Return True if tasks go round the nodes: if requested, or if each node has one task."""
     used = sum(1 for count in layout if count)
     return request.distribution.startswith("cyclic") or (
         sum(layout) <= used and not request.distribution.startswith("block")
@@ -174,7 +174,7 @@ def task_over(
     machine: Machine, job_id: int, restart: int, step_id: str, status: dict[str, list[int]],
     now: float,
 ) -> None:  # fmt: skip
-    """Some tasks of a step have ended: act on ``--kill-on-bad-exit`` and ``--wait``."""
+    """Record ended tasks of a step, and act on ``--kill-on-bad-exit`` and ``--wait``."""
     job = machine.jobs.get(job_id)
     if job is None or job.restarts != restart or step_id not in job.steps:
         return

@@ -1,4 +1,4 @@
-"""A turn of the state machine: what is due at some moment, and when the next thing will be."""
+"""One tick of the state machine: do what is due now, and find out when the next is due."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hpckit.emulator.core.model import FINAL, Job
 
 
 def advance(machine: Machine, now: float) -> None:
-    """Do all that is due at `now`, then start what fits."""
+    """Do everything that is due at `now`, then start the jobs that fit."""
     for name, when in list(machine.pending_failures.items()):
         if now >= when:
             del machine.pending_failures[name]

@@ -1,1 +1,1 @@
-"""The daemon (slurmctld), and the keepers of steps that it forks (slurmstepd)."""
+"""The daemon (slurmctld), and the step daemons that it forks (slurmstepd)."""

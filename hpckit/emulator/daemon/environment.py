@@ -14,8 +14,8 @@ from hpckit.emulator.core.model import Job, Node, Request, Share, Step
 def exported(mode: str, given: dict[str, str]) -> dict[str, str]:
     """Return what of the submitter's environment a job gets, after ``--export``.
 
-    ``SLURM_*`` always travels. ``NONE`` and ``NIL`` leave nothing else; a list
-    names what is kept, ``NAME=value`` sets, ``ALL`` keeps everything.
+    ``SLURM_*`` is always exported. ``NONE`` and ``NIL`` export nothing else; a list
+    names the variables to keep, ``NAME=value`` sets one, ``ALL`` keeps everything.
     """
     if mode in ("", "ALL"):
         return dict(given)
@@ -35,8 +35,7 @@ def exported(mode: str, given: dict[str, str]) -> dict[str, str]:
 
 
 def wants_login(mode: str) -> bool:
-    """Return True if the user's login environment is loaded too: unless all, or nil, is
-    exported."""
+    """Return True if the user's login environment is loaded too: not for ``ALL``."""
     return mode not in ("", "ALL") and "ALL" not in _split(mode)
 
 
@@ -123,7 +122,7 @@ def _array(job: Job) -> dict[str, str]:
 
 
 def of_batch(job: Job, *, cluster: str) -> dict[str, str]:
-    """Return all variables of a batch script but SLURM_TASK_PID, which its keeper adds."""
+    """Return all variables of a batch script but SLURM_TASK_PID, which its step daemon adds."""
     head = job.shares[0]
     values = of_job(job, cluster=cluster) | {
         "ENVIRONMENT": "BATCH",
@@ -145,7 +144,7 @@ def of_batch(job: Job, *, cluster: str) -> dict[str, str]:
 
 
 def _asked(request: Request) -> dict[str, str]:
-    """Return what sbatch hands on of its own options, for the sruns of the script."""
+    """Return the variables by which sbatch passes its options on to the script's sruns."""
     counts = {
         "SLURM_GPUS": request.gpus,
         "SLURM_GPUS_PER_NODE": request.gpus_per_node if request.gpus_by_node else 0,
@@ -171,13 +170,13 @@ def _joined(gpus: Iterable[int]) -> str:
 
 
 def _visible(gpus: Sequence[int]) -> dict[str, str]:
-    """Return what CUDA, OpenCL and ROCm are shown: the node's own indices, as no device is hidden
-    (``ConstrainDevices=no``)."""
+    """Return the variables that CUDA, OpenCL and ROCm read: the node's own indices, because no
+    device is hidden (``ConstrainDevices=no``)."""
     return dict.fromkeys(_VISIBLE, _joined(gpus)) if gpus else {}
 
 
 def without_gpus(given: dict[str, str]) -> dict[str, str]:
-    """Return srun's environment without what the batch script's says of its own GPUs."""
+    """Return srun's environment without the variables about the batch script's own GPUs."""
     names = {*_VISIBLE, "SLURM_GPUS_ON_NODE", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS"}
     return {key: value for key, value in given.items() if key not in names}
 
@@ -193,7 +192,7 @@ def of_task(step: Step, node: str, local: int) -> dict[str, str]:
 
 
 def of_step(job: Job, step: Step, node: Node, *, cluster: str) -> dict[str, str]:
-    """Return the variables of a step's tasks on one node, but for each task's own ids."""
+    """Return the variables of a step's tasks on one node, without each task's own ids."""
     index = step.nodes.index(node.name)
     nodes = hostlist.compress(step.nodes)
     counts = hostlist.run_lengths(len(tasks) for tasks in step.tasks)

@@ -1,4 +1,4 @@
-"""Faults on demand: nodes that die, a controller that does not answer, capacity reclaimed."""
+"""Faults on demand: killed nodes, a controller that does not answer, reclaimed capacity."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _LOOK_S = 0.05
 
 
 def shutdown(server: Server, client: Client, _message: dict[str, Any]) -> None:
-    """End everything."""
+    """End all jobs and the daemon."""
     client.reply({"ok": True})
     server.stopping = True
 
 
 def kill_node(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """A node loses power: its processes end at once, the controller notices a little later."""
+    """Cut a node's power: its processes end at once, the controller notices a little later."""
     name = message["node"]
     if name not in server.machine.nodes:
         raise Refusal("invalid_node")
-    if server.awaits_keepers(name):  # else they would live on beside their jobs' next lives
+    if server.awaits_step_daemons(name):  # else they would run on after their jobs restart
         server.after(_LOOK_S, lambda: kill_node(server, client, message))
         return
     running.node_died(server.machine, name, server.clock.now(), reason="Not responding")
@@ -33,20 +33,20 @@ def kill_node(server: Server, client: Client, message: dict[str, Any]) -> None:
 
 
 def controller_down(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """Nobody answers the commands for so many seconds; jobs go on."""
+    """Answer no command for so many seconds; jobs go on."""
     client.reply({"ok": True})
     server.after(0.0, server.stop_listening)
     server.after(float(message["seconds"]), server.listen)
 
 
 def slow_controller(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """Slurm's commands are answered so many seconds late, for good or for ``for_s``."""
+    """Answer Slurm's commands so many seconds late, for good or for ``for_s``."""
     server.delay_s = float(message["seconds"])
     server.slowed += 1
     order = server.slowed
 
     def end() -> None:
-        if server.slowed == order:  # no later order counts
+        if server.slowed == order:  # no later request replaced this one
             server.delay_s = 0.0
 
     if message.get("for_s"):
@@ -55,15 +55,15 @@ def slow_controller(server: Server, client: Client, message: dict[str, Any]) -> 
 
 
 def time_scale(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """Let the cluster's clock run faster or slower."""
+    """Change the speed of the cluster's clock."""
     server.clock.rescale(float(message["factor"]))
     client.reply({"ok": True})
 
 
 def reclaim(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """Take running jobs' nodes away at random, so many an hour (0 ends it).
+    """Preempt running jobs at random, so many per hour (0 ends it).
 
-    Each victim hears what a preempted job hears, has the grace time, and is requeued.
+    Each gets the signals of a preempted job, has the grace time, and is requeued.
     """
     rate, grace, seed = message["per_hour"], message["grace_s"], message["seed"]
     server.reclaim = chance = random.Random(seed)

@@ -1,7 +1,7 @@
 """The requests of the commands: one function of the daemon per request, by its name.
 
 A function takes the server, the client and the message, and replies; a `Refusal` becomes an
-error reply with Slurm's words.
+error reply with Slurm's message.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Handler = Callable[[Server, Client, dict[str, Any]], None]
 
 
 def serve(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """Answer one request, now or as late as a slow controller does."""
+    """Answer one request, now or after the delay of a slow controller."""
     try:
-        if message.get("op") != "shutdown":  # which every version must be able to ask for
+        if message.get("op") != "shutdown":  # a command of any version can end the daemon
             protocol.check_version(message, server.config.name)
-    except protocol.OtherVersion:
+    except protocol.VersionMismatch:
         theirs = message.get("wire", 1)
-        text = f"this daemon speaks version {protocol.VERSION} of the wire, not {theirs}"
+        text = f"this daemon uses version {protocol.VERSION} of the protocol, not {theirs}"
         client.reply({"error": "version", "text": text})
         return
     if server.delay_s and message.get("op") not in AT_ONCE:
@@ -56,7 +56,7 @@ def _answer(server: Server, client: Client, message: dict[str, Any]) -> None:
 
 
 def submit(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """sbatch: check, queue, keep the script; reply with the job's id."""
+    """Serve sbatch: check and queue the job, keep the script, reply with the job's id."""
     now = server.clock.now()
     array = _array_of(server, message)
     request = submission.request_from(message, now)
@@ -101,7 +101,7 @@ def _spool(server: Server, job_id: int, message: dict[str, Any]) -> str:
 
 
 def test_only(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """``sbatch --test-only``: when and where it would start."""
+    """Serve ``sbatch --test-only``: reply when and where the job would start."""
     now = server.clock.now()
     _array_of(server, message)
     request = submission.request_from(message, now)
@@ -130,7 +130,7 @@ def _follow_job(server: Server, client: Client, job_id: int) -> None:
     def over() -> bool:
         if client.sock.fileno() < 0:
             return True
-        family = server.machine.members(job_id)
+        family = server.machine.jobs_of(job_id)
         if any(job.state not in model.FINAL for job in family):
             return False
         codes = [job.exit_status[0] for job in family]
@@ -145,7 +145,7 @@ def _follow_job(server: Server, client: Client, job_id: int) -> None:
 
 
 def jobs(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """squeue and scontrol show job: the jobs that the controller knows, or those not over."""
+    """Serve squeue and ``scontrol show job``: the jobs that the controller lists."""
     now = server.clock.now()
     found = [
         views.job(server.machine, job, now)
@@ -156,20 +156,20 @@ def jobs(server: Server, client: Client, message: dict[str, Any]) -> None:
 
 
 def script(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """``scontrol write batch_script``: a job's script as it was submitted."""
+    """Serve ``scontrol write batch_script``: a job's script as it was submitted."""
     job, _ = admin.select(server.machine, message["target"])[0]
     path = server.launcher.spool(job) / "slurm_script"
     client.reply({"text": path.read_text(errors="surrogateescape")})
 
 
 def cluster(server: Server, client: Client, _message: dict[str, Any]) -> None:
-    """sinfo and scontrol show node, partition, config."""
+    """Serve sinfo and ``scontrol show node``, ``partition`` and ``config``."""
     client.reply(views.cluster(server.machine, server.clock.now(), server.started,
                                str(server.state_dir)))  # fmt: skip
 
 
 def status(server: Server, client: Client, _message: dict[str, Any]) -> None:
-    """The emulator's own status."""
+    """Serve the emulator's own status."""
     client.reply({"pid": os.getpid(), "config": server.config.to_json(),
                   "namespaces": server.launcher.namespaces,
                   **views.status(server.machine)})  # fmt: skip
@@ -179,12 +179,12 @@ def status(server: Server, client: Client, _message: dict[str, Any]) -> None:
 
 
 def cancel(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """scancel: end or signal what was chosen."""
+    """Serve scancel: end or signal the chosen jobs and steps."""
     client.reply(admin.cancel(server.machine, message, server.clock.now()))
 
 
 def change(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """scontrol hold, release, requeue, update, and the same for nodes."""
+    """Serve ``scontrol hold``, ``release``, ``requeue`` and ``update``, also of nodes."""
     admin.change(server.machine, message, server.clock.now())
     if message["what"].startswith("node"):
         server.remember_nodes()
@@ -195,7 +195,7 @@ def change(server: Server, client: Client, message: dict[str, Any]) -> None:
 
 
 def allocate(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """srun outside a job: an allocation of its own, which ends with its connection."""
+    """Serve srun outside a job: an allocation that ends with srun's connection."""
     now = server.clock.now()
     request = submission.request_from({**message, "interactive": True}, now)
     job = server.machine.submit(request, now)
@@ -222,7 +222,7 @@ def allocate(server: Server, client: Client, message: dict[str, Any]) -> None:
 
 
 def step(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """srun: start a step, then tell how its tasks end. Replies ``busy`` when it must wait."""
+    """Serve srun: start a step and report how its tasks end; reply ``busy`` if it must wait."""
     machine = server.machine
     job = machine.jobs.get(message["job_id"])
     if job is None:
@@ -252,7 +252,7 @@ def step(server: Server, client: Client, message: dict[str, Any]) -> None:
 
 
 def follow_step(server: Server, client: Client, message: dict[str, Any]) -> None:
-    """Tell srun of each task's end, and of the step's; also after the daemon was away."""
+    """Report each task's end, and the step's, to srun; also after a restart of the daemon."""
     machine = server.machine
     job = machine.jobs.get(message["job_id"])
     if job is None or message["step_id"] not in job.steps:
@@ -290,4 +290,4 @@ HANDLERS: dict[str, Handler] = {
     "script": script, "cancel": cancel, "change": change, "allocate": allocate, "step": step,
     "follow_step": follow_step, **faults.HANDLERS,
 }  # fmt: skip
-AT_ONCE = frozenset({"status", *faults.HANDLERS})  # no commands of Slurm's: never slowed down
+AT_ONCE = frozenset({"status", *faults.HANDLERS})  # not Slurm's commands: never delayed

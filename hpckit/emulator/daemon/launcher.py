@@ -1,4 +1,4 @@
-"""Forks keepers and talks to them: the thin layer between the state machine and processes."""
+"""Fork step daemons and send them orders: the layer between the state machine and processes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import BATCH, Job, Step
 from hpckit.emulator.daemon import environment, namespace, patterns, procs, stdio
 from hpckit.emulator.daemon.stepd import LAUNCH_S, Orders
-from hpckit.emulator.daemon.stepd import main as keeper_main
+from hpckit.emulator.daemon.stepd import main as run_step_daemon
 
 Key = tuple[int, int, str, str]  # job id, restart, step id, node
 
 
 @dataclass(slots=True)
-class Handle:
-    """A keeper as the daemon sees it."""
+class StepDaemonHandle:
+    """A step daemon as the daemon sees it."""
 
     key: Key
     pid: int
@@ -46,20 +46,21 @@ class StepPlan:
 
 
 class Launcher:
-    """Starts keepers for the machine's `Launch` effects, and signals them.
+    """Starts step daemons for the machine's `Launch` effects, and sends them orders.
 
     Args:
         state_dir: the cluster's directory.
-        machine: for what jobs and steps are.
+        machine: knows the jobs and steps.
     """
 
     def __init__(self, state_dir: Path, machine: Machine) -> None:
         self.state_dir, self.machine = state_dir, machine
         self.bin_dir = state_dir / "bin"
-        self.keepers: dict[Key, Handle] = {}
+        self.step_daemons: dict[Key, StepDaemonHandle] = {}
         self.plans: dict[tuple[int, str], StepPlan] = {}
-        #: Orders for keepers that a former daemon started; None when all have reported or are lost.
-        self.owed: dict[Key, list[dict[str, Any]]] | None = None
+        #: Orders for step daemons that a former daemon started and that have not reported to this
+        #: one; None once all have reported or are given up.
+        self.queued_orders: dict[Key, list[dict[str, Any]]] | None = None
         self.namespaces = namespace.allowed()
         namespace.write_hosts(
             state_dir / "hosts", {n.name: n.address for n in machine.nodes.values()}
@@ -70,11 +71,11 @@ class Launcher:
         """Return the directory that holds a job's script and environment."""
         return Path(job.request.spool)
 
-    def launch(self, job: Job, step: Step, node: str) -> Handle:
-        """Fork the keeper of a step on a node.
+    def launch(self, job: Job, step: Step, node: str) -> StepDaemonHandle:
+        """Fork the step daemon of a step on a node.
 
         Raises:
-            OSError: the job's script has gone, or no process can be started.
+            OSError: the job's script is missing, or no process can be started.
         """
         batch = step.step_id == BATCH
         orders = self._batch_orders(job, node) if batch else self._step_orders(job, step, node)
@@ -82,12 +83,12 @@ class Launcher:
         pid = os.fork()
         if pid == 0:
             ours.close()
-            keeper_main(orders, theirs)
+            run_step_daemon(orders, theirs)
         theirs.close()
         ours.setblocking(False)
         key = (job.job_id, job.restarts, step.step_id, node)
-        handle = Handle(key, pid, procs.start_time(pid), ours)
-        self.keepers[key] = handle
+        handle = StepDaemonHandle(key, pid, procs.start_time(pid), ours)
+        self.step_daemons[key] = handle
         return handle
 
     def _batch_orders(self, job: Job, node: str) -> Orders:
@@ -172,31 +173,31 @@ class Launcher:
 
     # -- signals -------------------------------------------------------------------------
 
-    def tell(self, key: Key, message: dict[str, Any]) -> None:
-        """Send an order to a keeper; one that has gone is passed over, one that has not reported
-        to this daemon yet will hear it then."""
-        handle = self.keepers.get(key)
-        if handle is None and self.owed is not None:
-            self.owed.setdefault(key, []).append(message)
+    def send_order(self, key: Key, message: dict[str, Any]) -> None:
+        """Send an order to a step daemon. One that has ended is ignored; one that has not reported
+        to this daemon yet gets the order when it does."""
+        handle = self.step_daemons.get(key)
+        if handle is None and self.queued_orders is not None:
+            self.queued_orders.setdefault(key, []).append(message)
         if handle is not None and handle.channel is not None:
             with contextlib.suppress(OSError):
                 handle.channel.setblocking(True)
                 protocol.send(handle.channel, message)
                 handle.channel.setblocking(False)
 
-    def vanish(self, key: Key) -> None:
-        """End a keeper and all its processes at once, as when a node loses power."""
-        handle = self.keepers.pop(key, None)
+    def kill(self, key: Key) -> None:
+        """End a step daemon and all its processes at once, as when a node loses power."""
+        handle = self.step_daemons.pop(key, None)
         if handle is None:
             return
         if procs.start_time(handle.pid) == handle.started:
-            procs.kill_family(handle.pid)
+            procs.kill_with_descendants(handle.pid)
         if handle.channel is not None:
             handle.channel.close()
             handle.channel = None
 
     def sweep(self) -> list[int]:
-        """Reap ended keepers; end orphans that a killed keeper left. Return pids of keepers."""
+        """Reap ended children and return their pids; end what a killed step daemon left running."""
         ended = []
         while True:
             try:
@@ -207,9 +208,9 @@ class Launcher:
                 break
             ended.append(pid)
         if ended:
-            known = {handle.pid for handle in self.keepers.values()}
-            strangers = [pid for pid in procs.children(os.getpid()) if pid not in known]
-            for pid in strangers:
+            known = {handle.pid for handle in self.step_daemons.values()}
+            unknown_pids = [pid for pid in procs.children(os.getpid()) if pid not in known]
+            for pid in unknown_pids:
                 procs.send([pid, *procs.descendants(pid)], (signal.SIGKILL,))
         return ended
 

@@ -9,12 +9,12 @@ import os
 import pwd
 import subprocess
 
-_PATIENCE_S = 8.0
+_TIMEOUT_S = 8.0
 _FIRST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def environment() -> dict[str, str]:
-    """Return what a login shell of this user would have."""
+    """Return the environment of a login shell of this user."""
     about = pwd.getpwuid(os.geteuid())
     shell = about.pw_shell if os.access(about.pw_shell, os.X_OK) else "/bin/sh"
     first = {
@@ -25,7 +25,7 @@ def environment() -> dict[str, str]:
         done = subprocess.run(
             [shell, "-l", "-c", "exec /usr/bin/env -0"], env=first, cwd=about.pw_dir, check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            timeout=_PATIENCE_S,
+            timeout=_TIMEOUT_S,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return first

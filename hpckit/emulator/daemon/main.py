@@ -17,9 +17,9 @@ from hpckit.emulator.daemon.server import Server
 
 
 def serve(state_dir: str) -> None:
-    """Be the daemon of one cluster; returns at once when another one is already running.
+    """Run the daemon of one cluster; return at once if another one is already running.
 
-    The readiness of the socket is the sign that it is up.
+    The daemon is up once its socket accepts connections.
     """
     directory = Path(state_dir)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -39,7 +39,7 @@ def serve(state_dir: str) -> None:
         server = Server(directory, config, address_block=(block[0], block[1]), serve=handlers.serve)
         server.listen()
         gc.collect()
-        gc.freeze()  # keepers are forked from here: leave shared pages alone
+        gc.freeze()  # step daemons are forked from here: keep their pages shared
         server.run()
     except BaseException:
         traceback.print_exc()

@@ -1,8 +1,8 @@
 """The virtual node that a step sees: its host name, and an /etc/hosts with all nodes.
 
-As root a UTS and a mount namespace are made directly; otherwise within a user namespace that
-maps only the user's own uid and gid, so that files keep their owner. Where neither is allowed,
-a directory of shims comes first on PATH (see docs/how-to/emulated-slurm.md).
+As root, a UTS and a mount namespace are created directly; other users create them within a user
+namespace that maps only their own uid and gid, so that files keep their owner. Where neither is
+allowed, a directory of shims comes first on PATH (see docs/how-to/emulated-slurm.md).
 Sources: unshare(2), user_namespaces(7), mount(2).
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWUSER = 0x20000, 0x4000000, 0x10000000
 MS_BIND, MS_REC, MS_SLAVE = 4096, 16384, 1 << 19
-PR_SET_NAME, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE = 15, 36, 4
+PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,7 +26,7 @@ def _check(result: int, what: str) -> None:
 
 
 def become_subreaper(name: str) -> None:
-    """Adopt whatever descendants lose their parent; show `name` in process lists."""
+    """Become the parent of all descendants that lose theirs; show `name` in process lists."""
     _check(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)")
     _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 

@@ -1,7 +1,7 @@
-"""Processes: who descends from whom, what they use, and signals to all of them.
+"""Processes: their descendants, the memory they use, and signals to all of them.
 
-Everything that a step starts descends from its keeper, which is a child subreaper: a process
-that calls setsid, or whose parent has gone, is still found. Source: proc(5), prctl(2).
+Everything that a step starts descends from its step daemon, which is a child subreaper: a process
+that calls setsid, or whose parent has ended, is still found. Source: proc(5), prctl(2).
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ def descendants(pid: int) -> list[int]:
 
 
 def send(pids: list[int], signals: tuple[int, ...]) -> None:
-    """Send signals, in order, to each process; those that have gone are passed over."""
+    """Send signals, in order, to each process; ignore those that have ended."""
     for signo in signals:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signo)
 
 
-def kill_tree(root: int, *, patience_s: float = 5.0) -> None:
+def kill_descendants(root: int, *, timeout_s: float = 5.0) -> None:
     """End all descendants of `root` with SIGKILL, and reap those that are its own children.
 
-    Called by `root` itself. New ones may appear while old ones are killed: it looks again
+    Called by `root` itself. New processes may appear while old ones are killed, so it looks again
     until there are none.
     """
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         left = descendants(root)
         if not left:
@@ -65,14 +65,15 @@ def kill_tree(root: int, *, patience_s: float = 5.0) -> None:
         time.sleep(0.002)
 
 
-def kill_family(root: int, *, patience_s: float = 0.5) -> None:
-    """End a keeper and all its descendants with SIGKILL; called by another process.
+def kill_with_descendants(root: int, *, timeout_s: float = 0.5) -> None:
+    """End a step daemon and all its descendants with SIGKILL; called by another process.
 
-    The keeper is stopped first and goes last: what is forked meanwhile, or has lost its parent,
-    comes to it and is found. When this returns, nothing of them holds a file or a lock any more.
+    The step daemon is stopped first and killed last: it becomes the parent of processes that are
+    forked meanwhile or lose their parent, so they are found. When this returns, none of them holds
+    a file or a lock any more.
     """
     send([root], (signal.SIGSTOP,))
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         left = [pid for pid in descendants(root) if not is_zombie(pid)]
         if not left:
@@ -92,7 +93,7 @@ def is_zombie(pid: int) -> bool:
 
 
 def resident_kib(pids: list[int]) -> int:
-    """Return the resident memory of processes, what they share counted once for each."""
+    """Return the resident memory of processes; shared pages count once for each process."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/statm") as file:  # noqa: PTH123
@@ -101,7 +102,7 @@ def resident_kib(pids: list[int]) -> int:
 
 
 def proportional_kib(pids: list[int]) -> int:
-    """Return the resident memory of processes, what they share divided among those who do."""
+    """Return the resident memory of processes; shared pages are divided among them."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -111,7 +112,10 @@ def proportional_kib(pids: list[int]) -> int:
 
 
 def start_time(pid: int) -> int:
-    """Return when a process started, in ticks since boot; with its pid this names it. 0: gone."""
+    """Return when a process started, in ticks since boot (0 if it has ended).
+
+    Together with its pid this identifies a process.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

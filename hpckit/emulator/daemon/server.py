@@ -1,6 +1,6 @@
-"""The daemon's loop: clients, keepers, time. It decides nothing: the state machine does.
+"""The daemon's loop: clients, step daemons, timers. The state machine makes all decisions.
 
-One thread; it sleeps until a client or a keeper speaks or the machine's next deadline.
+One thread; it sleeps until a client or a step daemon sends something or a deadline passes.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from hpckit.emulator.config import ClusterConfig
 from hpckit.emulator.core import effects, model, running, steps, tick
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.daemon.clock import Clock
-from hpckit.emulator.daemon.launcher import Handle, Key, Launcher
+from hpckit.emulator.daemon.launcher import Key, Launcher, StepDaemonHandle
 from hpckit.emulator.daemon.store import Store
 
-_HOME_CHECK_S = 30.0  # how often a daemon looks whether its directory still exists
-_ORPHAN_PATIENCE_S = 5.0  # how long keepers of a former daemon may take to report
+_STATE_DIR_CHECK_S = 30.0  # how often a daemon checks that its directory still exists
+_REPORT_TIMEOUT_S = 5.0  # how long step daemons of a former daemon may take to report
 
 Serve = Callable[["Server", "Client", dict[str, Any]], None]
 
 
 class Client:
-    """One connection: requests in, replies out, without ever blocking the loop."""
+    """One connection of a command: requests and replies, without ever blocking the loop."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock, self.inbox = sock, protocol.Inbox()
@@ -87,7 +87,7 @@ class Server:
         self.waiting: list[Callable[[], bool]] = []  # each returns True when it is done
         self.timers: list[tuple[float, Callable[[], None]]] = []  # (monotonic, action)
         self.stopping = False
-        self.delay_s, self.slowed = 0.0, 0  # how late it answers; how often that was said
+        self.delay_s, self.slowed = 0.0, 0  # how late it answers; how often that was set
         self.reclaim: random.Random | None = None
         self.started = self.clock.now()
         self.listener: socket.socket | None = None
@@ -106,17 +106,17 @@ class Server:
                 node.dead = state["down"]
                 node.down, node.drain, node.reason = state["down"], state["drain"], state["reason"]
         if self.machine.active:
-            self.launcher.owed = {}
-            deadline = time.monotonic() + _ORPHAN_PATIENCE_S
-            self.timers.append((deadline, self._give_up_on_orphans))
+            self.launcher.queued_orders = {}
+            deadline = time.monotonic() + _REPORT_TIMEOUT_S
+            self.timers.append((deadline, self._give_up_unreported_steps))
 
-    def _give_up_on_orphans(self) -> None:
+    def _give_up_unreported_steps(self) -> None:
         """Give up steps for which no step daemon answers: they were lost with the former daemon."""
         now = self.clock.now()
-        self.launcher.owed = None
+        self.launcher.queued_orders = None
         for job_id in sorted(self.machine.active):
             job = self.machine.jobs[job_id]
-            lost = self._unheard(job)
+            lost = self._unreported_steps(job)
             if not lost:
                 continue
             if any(step.step_id == model.BATCH for step, _ in lost):
@@ -129,19 +129,19 @@ class Server:
                     self.machine, job_id, job.restarts, step.step_id, node, report, now
                 )
 
-    def _unheard(self, job: model.Job) -> list[tuple[model.Step, str]]:
-        """Return the steps of a job, and their nodes, of which no keeper has reported."""
+    def _unreported_steps(self, job: model.Job) -> list[tuple[model.Step, str]]:
+        """Return the steps of a job, with the node, of which no step daemon has reported."""
         return [
             (step, node) for step in job.steps.values() for node in list(step.live)
-            if (job.job_id, job.restarts, step.step_id, node) not in self.launcher.keepers
+            if (job.job_id, job.restarts, step.step_id, node) not in self.launcher.step_daemons
         ]  # fmt: skip
 
-    def awaits_keepers(self, name: str) -> bool:
+    def awaits_step_daemons(self, name: str) -> bool:
         """Return True if steps may run on a node of which this daemon has not heard yet."""
-        if self.launcher.owed is None:
+        if self.launcher.queued_orders is None:
             return False
         jobs = (self.machine.jobs[job_id] for job_id in self.machine.nodes[name].jobs)
-        return any(node == name for job in jobs for _, node in self._unheard(job))
+        return any(node == name for job in jobs for _, node in self._unreported_steps(job))
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -162,22 +162,22 @@ class Server:
         self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
 
     def stop_listening(self) -> None:
-        """Close it, as when the controller is down."""
+        """Close the socket, as when the controller is down."""
         if self.listener is not None:
             self.selector.unregister(self.listener)
             self.listener.close()
             self.listener = None
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until a request or a signal stops it."""
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(self, "stopping", True))
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        self.selector.register(wake_read, selectors.EVENT_READ, self._woken)
-        self._check_home()
+        self.selector.register(wake_read, selectors.EVENT_READ, self._on_wakeup)
+        self._check_state_dir()
         self.settle()
         while not self.stopping:
             for key, mask in self.selector.select(self._timeout()):
@@ -185,20 +185,20 @@ class Server:
             self._run_timers()
             self.settle()
 
-    def _check_home(self) -> None:
-        """Stop when somebody has removed the cluster's directory."""
+    def _check_state_dir(self) -> None:
+        """Stop if somebody removed the cluster's directory."""
         self.stopping = self.stopping or not (self.state_dir / "lock").exists()
-        self.after(_HOME_CHECK_S, self._check_home)
+        self.after(_STATE_DIR_CHECK_S, self._check_state_dir)
 
-    def _woken(self, fd: int, _mask: int) -> None:
+    def _on_wakeup(self, fd: int, _mask: int) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(fd, 4096)
         ended = set(self.launcher.sweep())
-        for handle in [h for h in self.launcher.keepers.values() if h.pid in ended]:
+        for handle in [h for h in self.launcher.step_daemons.values() if h.pid in ended]:
             if handle.channel is not None:
-                self._hear(handle.channel, 0)  # what it said last
-            if handle.key in self.launcher.keepers and not handle.over:
-                self._lost(handle)
+                self._read_step_daemon(handle.channel, 0)  # its last report
+            if handle.key in self.launcher.step_daemons and not handle.over:
+                self._step_daemon_lost(handle)
 
     def _timeout(self) -> float | None:
         times = [when - time.monotonic() for when, _ in self.timers]
@@ -215,11 +215,11 @@ class Server:
             action()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something in so many real seconds."""
+        """Call `action` in so many real seconds."""
         self.timers.append((time.monotonic() + seconds, action))
 
     def settle(self) -> None:
-        """Let the machine move on, carry out what it wants, write down what changed."""
+        """Advance the machine, carry out its effects, write changed jobs to the store."""
         machine = self.machine
         while True:
             tick.advance(machine, self.clock.now())
@@ -229,7 +229,7 @@ class Server:
             if not todo:
                 break
             for effect in todo:
-                self._carry_out(effect)
+                self._apply_effect(effect)
         self.waiting = [waiter for waiter in self.waiting if not waiter()]
         self._flush_all()
 
@@ -260,27 +260,27 @@ class Server:
 
     # -- effects ---------------------------------------------------------------------------
 
-    def _carry_out(self, effect: effects.Effect) -> None:
+    def _apply_effect(self, effect: effects.Effect) -> None:
         if isinstance(effect, effects.Launch):
             self._launch(effect)
         elif isinstance(effect, effects.Signal):
             key = (effect.job_id, effect.restart, effect.step_id, effect.node)
-            self.launcher.tell(key, {
-                "op": "signal", "signals": list(effect.signals), "to": self._reach(effect),
+            self.launcher.send_order(key, {
+                "op": "signal", "signals": list(effect.signals), "to": self._signal_target(effect),
                 "note": effect.note,
             })  # fmt: skip
-        elif isinstance(effect, effects.Vanish):
-            handle = self.launcher.keepers.get(
+        elif isinstance(effect, effects.KillStep):
+            handle = self.launcher.step_daemons.get(
                 (effect.job_id, effect.restart, effect.step_id, effect.node)
             )
             if handle is not None and handle.channel is not None:
                 self.selector.unregister(handle.channel)
-            self.launcher.vanish((effect.job_id, effect.restart, effect.step_id, effect.node))
+            self.launcher.kill((effect.job_id, effect.restart, effect.step_id, effect.node))
         elif isinstance(effect, effects.StepOver):
             self._drop_plan(effect.job_id, effect.step_id)
 
-    def _reach(self, effect: effects.Signal) -> str:
-        """Return which processes of a step hear a signal: see ``proctrack``."""
+    def _signal_target(self, effect: effects.Signal) -> str:
+        """Return which processes of a step get a signal: see ``proctrack``."""
         if effect.shell_only:
             return "tasks"
         if self.config.proctrack == "linuxproc":
@@ -293,7 +293,7 @@ class Server:
         if step is None or effect.node not in step.live:
             return
         if self.machine.nodes[effect.node].dead:
-            return  # nothing starts there; the controller will notice
+            return  # nothing starts there; the controller notices later
         try:
             handle = self.launcher.launch(job, step, effect.node)
         except OSError as error:
@@ -306,7 +306,7 @@ class Server:
             )  # fmt: skip
             return
         assert handle.channel is not None
-        self.selector.register(handle.channel, selectors.EVENT_READ, self._hear)
+        self.selector.register(handle.channel, selectors.EVENT_READ, self._read_step_daemon)
 
     def _drop_plan(self, job_id: int, step_id: str) -> None:
         plan = self.launcher.plans.pop((job_id, step_id), None)
@@ -314,31 +314,32 @@ class Server:
             with contextlib.suppress(OSError):
                 os.close(fd)
 
-    # -- keepers ---------------------------------------------------------------------------
+    # -- step daemons ----------------------------------------------------------------------
 
-    def _hear(self, channel: socket.socket, _mask: int) -> None:
-        handle = next((h for h in self.launcher.keepers.values() if h.channel is channel), None)
+    def _read_step_daemon(self, channel: socket.socket, _mask: int) -> None:
+        step_daemons = self.launcher.step_daemons.values()
+        handle = next((h for h in step_daemons if h.channel is channel), None)
         if handle is None:
             return
         alive = handle.inbox.feed(channel)
         while (message := handle.inbox.next()) is not None:
-            self._heard(handle, message)
+            self._handle_report(handle, message)
         if not alive and handle.channel is channel:
             self.selector.unregister(channel)
             channel.close()
             handle.channel = None
             if not handle.over:
-                self._lost(handle)
+                self._step_daemon_lost(handle)
 
-    def _heard(self, handle: Handle, message: dict[str, Any]) -> None:
+    def _handle_report(self, handle: StepDaemonHandle, message: dict[str, Any]) -> None:
         job_id, restart, step_id, node = handle.key
         now = self.clock.now()
         if message["op"] == "tasks":
             steps.task_over(self.machine, job_id, restart, step_id, message["status"], now)
         elif message["op"] == "over" and not handle.over:
             handle.over = True
-            self.launcher.tell(handle.key, {"op": "bye"})
-            del self.launcher.keepers[handle.key]
+            self.launcher.send_order(handle.key, {"op": "bye"})
+            del self.launcher.step_daemons[handle.key]
             if handle.channel is not None:
                 self.selector.unregister(handle.channel)
                 handle.channel.close()
@@ -347,9 +348,9 @@ class Server:
                 self.machine, job_id, restart, step_id, node, message["report"], now
             )
 
-    def _lost(self, handle: Handle) -> None:
-        """A keeper died without a report: somebody killed it."""
-        self.launcher.vanish(handle.key)
+    def _step_daemon_lost(self, handle: StepDaemonHandle) -> None:
+        """End the step on a node whose step daemon was killed: it sent no report."""
+        self.launcher.kill(handle.key)
         job_id, restart, step_id, node = handle.key
         job = self.machine.jobs.get(job_id)
         if job is None or step_id not in job.steps or node not in job.steps[step_id].nodes:
@@ -361,8 +362,8 @@ class Server:
             self.machine, job_id, restart, step_id, node, report, self.clock.now()
         )
 
-    def adopt(self, client: Client, message: dict[str, Any]) -> None:
-        """A keeper that outlived a former daemon reports back."""
+    def reconnect(self, client: Client, message: dict[str, Any]) -> None:
+        """Take over a step daemon that a former daemon started."""
         key: Key = (message["job_id"], message["restart"], message["step_id"], message["node"])
         self.selector.unregister(client.sock)
         del self.clients[client.sock.fileno()]
@@ -377,17 +378,17 @@ class Server:
         pid = message["pid"]
         from hpckit.emulator.daemon import procs
 
-        handle = Handle(key, pid, procs.start_time(pid), client.sock, client.inbox)
-        self.launcher.keepers[key] = handle
-        self.selector.register(client.sock, selectors.EVENT_READ, self._hear)
-        for order in (self.launcher.owed or {}).pop(key, []):
-            self.launcher.tell(key, order)
+        handle = StepDaemonHandle(key, pid, procs.start_time(pid), client.sock, client.inbox)
+        self.launcher.step_daemons[key] = handle
+        self.selector.register(client.sock, selectors.EVENT_READ, self._read_step_daemon)
+        for order in (self.launcher.queued_orders or {}).pop(key, []):
+            self.launcher.send_order(key, order)
         if message["status"]:
             steps.task_over(
                 self.machine, key[0], key[1], key[2], message["status"], self.clock.now()
             )
         while (more := handle.inbox.next()) is not None:
-            self._heard(handle, more)
+            self._handle_report(handle, more)
 
     # -- clients ---------------------------------------------------------------------------
 
@@ -404,9 +405,9 @@ class Server:
         sock.setblocking(False)
         client = Client(sock)
         self.clients[sock.fileno()] = client
-        self.selector.register(sock, selectors.EVENT_READ, self._converse)
+        self.selector.register(sock, selectors.EVENT_READ, self._read_client)
 
-    def _converse(self, sock: socket.socket, mask: int) -> None:
+    def _read_client(self, sock: socket.socket, mask: int) -> None:
         client = self.clients.get(sock.fileno())
         if client is None:
             return
@@ -414,12 +415,12 @@ class Server:
             alive = client.inbox.feed(sock)
             while (message := client.inbox.next()) is not None:
                 if message.get("op") == "keeper":
-                    self.adopt(client, message)
+                    self.reconnect(client, message)
                     return
                 self._serve(self, client, message)
             if not alive:
                 self._drop(client)
-        # No reply leaves from here: `settle` sends it, after what it tells of is in the store.
+        # `settle` sends the replies, after the changes that they report are in the store.
 
     def _flush_all(self) -> None:
         for client in list(self.clients.values()):
@@ -434,7 +435,7 @@ class Server:
             return
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.pending else 0)
         if self.selector.get_key(client.sock).events != wanted:
-            self.selector.modify(client.sock, wanted, self._converse)
+            self.selector.modify(client.sock, wanted, self._read_client)
 
     def _drop(self, client: Client) -> None:
         number = client.sock.fileno()
@@ -458,7 +459,7 @@ class Server:
     # -- the end ---------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End all jobs and keepers, tell nobody, write down what became of them."""
+        """End all jobs and step daemons, and write how the jobs ended to the store."""
         self.stop_listening()
         now = self.clock.now()
         for job_id in sorted(self.machine.queue):
@@ -471,25 +472,25 @@ class Server:
                 step.cancelled = True
         self.machine.take_effects()
         deadline = time.monotonic() + 10
-        for handle in list(self.launcher.keepers.values()):
-            self.launcher.tell(handle.key, {"op": "kill"})
-        while self.launcher.keepers and time.monotonic() < deadline:
-            for key, handle in list(self.launcher.keepers.items()):
+        for handle in list(self.launcher.step_daemons.values()):
+            self.launcher.send_order(handle.key, {"op": "kill"})
+        while self.launcher.step_daemons and time.monotonic() < deadline:
+            for key, handle in list(self.launcher.step_daemons.items()):
                 if handle.channel is not None and _ended(handle.channel, 0.05):
-                    self.launcher.vanish(key)
+                    self.launcher.kill(key)
                     running.step_node_over(
                         self.machine, key[0], key[1], key[2], key[3], {}, self.clock.now()
                     )
-        for key in list(self.launcher.keepers):
-            self.launcher.vanish(key)
+        for key in list(self.launcher.step_daemons):
+            self.launcher.kill(key)
         self.launcher.sweep()
         self.store.put_fact("clock_offset", self.clock.offset if self.config.time_scale != 1 else 0)
         self._record()
         self.store.close()
 
 
-def _ended(channel: socket.socket, patience_s: float) -> bool:
-    channel.settimeout(patience_s)
+def _ended(channel: socket.socket, timeout_s: float) -> bool:
+    channel.settimeout(timeout_s)
     try:
         return not channel.recv(65536)
     except TimeoutError:

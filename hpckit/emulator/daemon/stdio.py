@@ -1,4 +1,4 @@
-"""Where a task's standard streams go: files by pattern, descriptors of srun's, or nowhere."""
+"""The standard streams of a task: files by pattern, descriptors from srun, or nothing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Files:
 
     Attributes:
         stdin, stdout, stderr: patterns of file names; "" for `fds`, or for stdin nothing.
-            An empty `stderr` without descriptors means: where stdout goes.
+            An empty `stderr` without descriptors goes to the same file as stdout.
         values: what the patterns' letters mean here; ``t`` and ``n`` are each task's own.
-        append: whether files are appended to instead of emptied.
+        append: append to files instead of emptying them.
         fds: descriptors by ``"in"``, ``"out"``, ``"err"`` (for all tasks) or ``"out.3"`` (task 3).
     """
 
@@ -32,12 +32,12 @@ class Files:
 
 
 def given(files: Files) -> set[int]:
-    """Return the descriptors that were handed over."""
+    """Return the descriptors that srun passed."""
     return set(files.fds.values())
 
 
 def close_given(files: Files) -> None:
-    """Close what was handed over, once every task has its own copies."""
+    """Close the descriptors that srun passed, once every task has its own copies."""
     for fd in given(files):
         with contextlib.suppress(OSError):
             os.close(fd)

@@ -1,9 +1,9 @@
-"""The keeper of one step on one node, as slurmstepd is: starts its tasks, outlives nothing.
+"""The step daemon (slurmstepd) of one step on one node: it starts the step's tasks and ends them.
 
-A keeper is forked by the daemon, becomes the virtual node (its name, its /etc/hosts) and a
+The daemon forks it. It becomes the virtual node (its name, its /etc/hosts) and a
 child subreaper, starts the step's tasks, passes signals on, counts what they use, and when the
-tasks are over ends whatever they left behind. It survives the daemon: it waits for the next
-one and tells it what happened.
+tasks are over ends whatever they left behind. It outlives the daemon: it waits for the next
+one and reports what happened.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from hpckit.emulator.core.model import BATCH
 from hpckit.emulator.daemon import login, namespace, procs, stdio
 
 _RECONNECT_S = 0.5
-#: A job's script begins so long after its submission. Real nodes take longer, and submitters such
-#: as submitit make the directory of a job's output when sbatch has told its number.
+#: A job's script starts this long after its submission. Real nodes take longer, and submitters
+#: such as submitit create the directory of a job's output only after sbatch printed its number.
 LAUNCH_S = 0.1
 _SAMPLE_FIRST_S, _SAMPLE_S, _SAMPLE_NEAR_S = 0.05, 1.0, 0.1
 _DEFAULTS = [
@@ -34,7 +34,7 @@ _DEFAULTS = [
 
 @dataclass(slots=True)
 class Orders:
-    """The complete instructions for a step daemon: it asks nobody anything."""
+    """The complete instructions for a step daemon: it asks the daemon nothing later."""
 
     job_id: int
     restart: int
@@ -56,8 +56,8 @@ class Orders:
     not_before: float = 0.0  # Unix time
 
 
-class Keeper:
-    """One keeper's life, from the fork to its exit."""
+class StepDaemon:
+    """One step daemon, from the fork to its exit."""
 
     def __init__(self, orders: Orders, channel: socket.socket) -> None:
         self.orders = orders
@@ -143,7 +143,7 @@ class Keeper:
     # -- loop ----------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Watch tasks, orders and memory until all is over and the daemon knows it."""
+        """Watch tasks, orders and memory until all tasks are over and the daemon knows it."""
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -196,7 +196,7 @@ class Keeper:
         if self.over:
             return
         self.over = True
-        procs.kill_tree(os.getpid())
+        procs.kill_descendants(os.getpid())
         report = {
             "status": self.status, "max_rss_kib": self.max_rss_kib, "oom": self.oom,
             "user_s": round(self.user_s, 6), "system_s": round(self.system_s, 6),
@@ -230,16 +230,16 @@ class Keeper:
         assert self.channel is not None
         alive = self.inbox.feed(self.channel)
         while (message := self.inbox.next()) is not None:
-            self._obey(message)
+            self._handle_order(message)
         if not alive:
             self._lose_channel()
 
-    def _obey(self, message: dict[str, Any]) -> None:
+    def _handle_order(self, message: dict[str, Any]) -> None:
         if message["op"] == "bye":
             self.released = True
         elif message["op"] == "kill":
             self.pids.clear()
-            procs.kill_tree(os.getpid())
+            procs.kill_descendants(os.getpid())
             self.released = True
         elif message["op"] == "signal":
             if message.get("note"):
@@ -256,7 +256,7 @@ class Keeper:
 
     def _send(self, message: dict[str, Any]) -> None:
         if message["op"] != "tasks":
-            self.outbox = [message]  # what a new daemon has to hear
+            self.outbox = [message]  # to send again to a new daemon
         if self.channel is None:
             return
         try:
@@ -274,7 +274,7 @@ class Keeper:
     def _reconnect(self) -> None:
         state = Path(self.orders.state_dir)
         if (state / "down").exists() or not state.exists():
-            procs.kill_tree(os.getpid())
+            procs.kill_descendants(os.getpid())
             os._exit(0)
         try:
             channel = protocol.connect(paths.socket_path(self.orders.state_dir))
@@ -349,7 +349,7 @@ def _find(program: str, path: str) -> str:
 
 
 def main(orders: Orders, channel: socket.socket) -> None:
-    """Run a keeper in a process that was just forked; never returns."""
+    """Run a step daemon in a process that was just forked; never returns."""
     code = 1
     try:
         os.setsid()
@@ -357,7 +357,7 @@ def main(orders: Orders, channel: socket.socket) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         namespace.become_subreaper("slurmstepd")
-        Keeper(orders, channel).run()
+        StepDaemon(orders, channel).run()
         code = 0
     except BaseException:  # a forked child must never return into the daemon's code
         import traceback
@@ -366,7 +366,7 @@ def main(orders: Orders, channel: socket.socket) -> None:
             path = Path(orders.state_dir) / "keepers.log"
             with path.open("a") as log:
                 traceback.print_exc(file=log)
-        procs.kill_tree(os.getpid())
+        procs.kill_descendants(os.getpid())
     finally:
         os._exit(code)
 

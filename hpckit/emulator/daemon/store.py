@@ -1,7 +1,7 @@
-"""The records that survive the daemon: every job, for recovery and for sacct.
+"""The jobs on disk, for a restarted daemon and for sacct.
 
-One SQLite file per cluster. The daemon writes; sacct reads it directly, as it would ask
-slurmdbd: accounting answers even while the controller does not.
+One SQLite file per cluster. The daemon writes it; sacct reads it directly, as a real sacct asks
+slurmdbd: accounting works while the controller is down.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class Store:
         self._db.close()
 
     def save(self, records: list[dict[str, Any]], retired: list[dict[str, Any]]) -> None:
-        """Write changed jobs; `retired` are former lives of requeued ones."""
+        """Write changed jobs; `retired` are earlier incarnations of requeued jobs."""
         rows = [_row(data, live=0) for data in retired] + [_row(data, live=1) for data in records]
         self._db.execute("BEGIN")
         self._db.executemany("INSERT OR REPLACE INTO job VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", rows)
         self._db.execute("COMMIT")
 
     def forget(self, job_ids: list[int]) -> None:
-        """Keep jobs for accounting only: the controller no longer knows them."""
+        """Keep these jobs for accounting only: the controller no longer lists them."""
         self._db.executemany("UPDATE job SET live=0 WHERE job_id=?", [(i,) for i in job_ids])
 
     def live_jobs(self) -> list[dict[str, Any]]:
-        """Return the records of all jobs that the controller knew."""
+        """Return the records of all jobs that the controller still lists."""
         rows = self._db.execute("SELECT data FROM job WHERE live=1 ORDER BY job_id")
         return [json.loads(row[0]) for row in rows]
 

@@ -1,6 +1,6 @@
 """Turn what sbatch (or srun outside a job) sent into a request.
 
-The command has checked the form of each option; here they are put together, with Slurm's
+The command has checked the form of each option; this module combines them with Slurm's
 defaults. Source: sbatch(1).
 """
 

@@ -20,7 +20,7 @@ def test_an_emulator_directory_that_cannot_be_made_is_no_bug(
     monkeypatch.setenv("HPCKIT_EMULATOR_DIR", str(home / "file"))
     said = prompt(*words)
     assert said.code == 3
-    assert f"cannot make {home / 'file'}" in said.err
+    assert f"cannot create {home / 'file'}" in said.err
     assert "Set HPCKIT_EMULATOR_DIR" in said.err
 
 
