@@ -1,4 +1,4 @@
 """The protocol between head and workers: messages, proofs, bundles and results.
 
-Standard library only: workers and the tasks' own interpreters start in milliseconds.
+Standard library only, so that workers and the tasks' interpreters start in milliseconds.
 """

@@ -1,4 +1,4 @@
-"""Prove between head and workers that each knows the run's key.
+"""Prove that head and worker both know the run's key.
 
 Proofs are HMAC-SHA256 in hexadecimal; the key is the text of ``secrets/door.key``.
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 from hpckit.errors import StorageError
 
-#: The name of the key's file in the run's ``secrets/``; runs of the first release have it too.
+#: The key's file in the run's ``secrets/``. The name is kept for runs of the first release.
 KEY_FILE: Final = "door.key"
 
 
@@ -21,7 +21,7 @@ def read_key(path: Path) -> bytes:
     """Return the run's key from its file.
 
     Raises:
-        StorageError: there is none, or it cannot be read.
+        StorageError: the file is missing, empty, or cannot be read.
     """
     try:
         key = path.read_bytes().strip()
@@ -33,22 +33,22 @@ def read_key(path: Path) -> bytes:
 
 
 def new_challenge() -> str:
-    """Return a fresh random challenge."""
+    """Return a new random challenge."""
     return secrets.token_hex(16)
 
 
 def head_proof(key: bytes, challenge: str, nonce: str) -> str:
-    """Return what the head answers to the worker's challenge."""
+    """Return the head's answer to the worker's challenge."""
     return _proof(key, f"head:{challenge}:{nonce}")
 
 
 def worker_proof(key: bytes, challenge: str) -> str:
-    """Return what the worker answers to the head's challenge."""
+    """Return the worker's answer to the head's challenge."""
     return _proof(key, f"worker:{challenge}")
 
 
 def proves(found: object, expected: str) -> bool:
-    """Compare a received proof with the right one, in constant time."""
+    """Return True if a received proof is the right one; compare in constant time."""
     return isinstance(found, str) and hmac.compare_digest(found.encode(), expected.encode())
 
 

@@ -1,4 +1,4 @@
-"""Bundles: some tasks for one slot of one worker, as they travel (``hpckit.bundle/1``)."""
+"""Bundles of tasks for one slot of one worker, and their JSON form (``hpckit.bundle/1``)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ BUNDLE_SCHEMA: Final = "hpckit.bundle/1"
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """Some tasks for one slot of one worker, to be run one after another."""
+    """Tasks that one slot of one worker runs one after another."""
 
     id: str  # "INCARNATION-NUMBER", unique within the run
     task_settings: TaskSettings
     tasks: tuple[Task, ...]
-    attempts: tuple[int, ...]  # 1 for a first try; one for each task
-    expected_s: float = 0.0  # wall time that all of them are expected to take; 0: unknown
+    attempts: tuple[int, ...]  # one number for each task; 1 for the first attempt
+    expected_s: float = 0.0  # expected wall time of all tasks together; 0: unknown
 
     def to_json(self) -> str:
-        """Return the wire form, one line."""
+        """Return the JSON form, one line."""
         body = {
             "schema": BUNDLE_SCHEMA,
             "id": self.id,
@@ -35,10 +35,10 @@ class Bundle:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Bundle:
-        """Read the wire form.
+        """Read the JSON form.
 
         Raises:
-            ValueError: the text is no ``hpckit.bundle/1``.
+            ValueError: the text is not ``hpckit.bundle/1``.
         """
         raw = json.loads(text)
         if raw.get("schema") != BUNDLE_SCHEMA:

@@ -1,21 +1,21 @@
 """The messages between the head's worker server and its workers.
 
-Every worker keeps one TCP connection to the head for its whole life. Each line is one JSON
-object. Both sides prove that they know the run's key before anything else is said, so a port
-that somebody else has taken since is noticed and not joined::
+Every worker keeps one TCP connection to the head as long as it runs. Each line is one JSON
+object. First both sides prove that they know the run's key. So a worker does not join a port
+that belongs to another program by now::
 
     worker  {"hello": 1, "challenge": C1}
     head    {"run": …, "nonce": …, "proof": hmac(key, "head:" C1 ":" nonce), "challenge": C2}
     worker  {"proof": hmac(key, "worker:" C2), "worker": {WorkerInfo}}
     head    {"welcome": 1}  or  {"refused": "why"}
 
-Then the worker says ``beat``, ``started``, ``draining`` and ``left``; the head says ``beat`` and
-``stop``. A head that says ``{"welcome": 1, "holds_lost": true}`` promises to hand out nothing
-again of what a draining worker lost until that worker has left; only then does such a worker let
-running tasks finish whose engine has ended.
+Then the worker sends ``beat``, ``started``, ``draining`` and ``left``; the head sends ``beat``
+and ``stop``. A head that sends ``{"welcome": 1, "holds_lost": true}`` promises this: it sends no
+task that a draining worker lost to another worker until the draining one has left. Only with such
+a head a worker lets running tasks finish after their engine has ended.
 
-Anybody can send anything before the proof, so `decode` alone decides what is a message: what it
-refuses, for whatever reason, is a ValueError, and costs that connection.
+Before the proof anybody can send anything. So `decode` checks every line; for a line that is no
+message it raises ValueError, and the connection is closed.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from typing import Any, Final
 from hpckit.model.worker import WorkerInfo
 
 VERSION: Final = 1
-BEAT_S: Final = 2.0  # how often each side says that it is there
-GONE_AFTER_S: Final = 20.0  # silence after which the other side counts as gone
-ANSWER_S: Final = 10.0  # how long each step of connecting and of the handshake may take
+BEAT_S: Final = 2.0  # how often each side sends ``beat``
+GONE_AFTER_S: Final = 20.0  # silence after which the other side is taken for lost
+ANSWER_S: Final = 10.0  # limit for each step of connecting and of the handshake
 MAX_LINE_BYTES: Final = 64 * 1024
 _ALLOWED_TYPES: Final = {"str": ("str",), "int": ("int",), "float": ("int", "float")}
 
@@ -37,20 +37,20 @@ Message = dict[str, Any]
 
 
 def encode(message: Message) -> bytes:
-    """Return one message as it travels: a line of JSON in UTF-8.
+    """Return one message as a line of JSON in UTF-8.
 
-    Of a path that is no UTF-8 (which Python keeps as half characters) it has question marks.
+    Bytes of a path that are not UTF-8 (Python keeps them as lone surrogates) become ``?``.
     """
     text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
     return text.encode(errors="replace") + b"\n"
 
 
 def decode(line: bytes) -> Message:
-    """Read one line. All that is in it can be encoded again, and stored.
+    """Read one line. Everything in the returned message can be encoded and stored.
 
     Raises:
-        ValueError: it is no JSON object, is too long or nested too deep, or holds what JSON and
-            UTF-8 have no words for: half a character, an infinite number.
+        ValueError: it is no JSON object, is too long or nested too deeply, or has a lone
+            surrogate or an infinite number, which UTF-8 and JSON cannot express.
     """
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"a line of {len(line)} bytes")
@@ -65,10 +65,10 @@ def decode(line: bytes) -> Message:
 
 
 def read_worker(raw: object) -> WorkerInfo:
-    """Return what a worker says of itself, as it came in a message.
+    """Return the description of a worker that came in a message.
 
     Raises:
-        ValueError: a key is missing, unknown, or not of its type.
+        ValueError: a key is missing or unknown, or its value has the wrong type.
     """
     if not isinstance(raw, dict):
         raise ValueError("it is no JSON object")
@@ -84,10 +84,10 @@ def read_worker(raw: object) -> WorkerInfo:
 
 
 class LineReader:
-    """Cuts what arrives on a stream into messages."""
+    """Splits the data of a stream into messages."""
 
     def __init__(self) -> None:
-        self.waiting: list[Message] = []  # read with the handshake's last line, not yet taken
+        self.waiting: list[Message] = []  # arrived with the last line of the handshake
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Message]:

@@ -1,4 +1,4 @@
-"""Results of tasks and bundles, as they travel (``hpckit.result/1``) and lie in spools."""
+"""Results of tasks and bundles, and their JSON form (``hpckit.result/1``), also in spools."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class TaskResult:
     index: int
     attempt: int
     kind: str  # OK or a FailureKind
-    exit_code: int | None = None  # None when a signal ended it, or it never started
+    exit_code: int | None = None  # None if a signal ended it, or it never started
     signal: int | None = None
     started_at: float = 0.0  # Unix time, seconds
     wall_s: float = 0.0
-    cpu_s: float = 0.0  # user and system, with waited-for descendants
-    max_rss_mib: float = 0.0  # largest single process
-    message: str = ""  # the runner's own words, such as "no output /data/x.zfp"
-    stdout: str = ""  # bounded: head, a line that says how much was dropped, tail
+    cpu_s: float = 0.0  # user and system time, with descendants that were waited for
+    max_rss_mib: float = 0.0  # of the largest single process
+    message: str = ""  # from the runner, such as "no output /data/x.zfp"
+    stdout: str = ""  # shortened: the beginning, how much was dropped, the end
     stderr: str = ""
-    value: dict[str, Any] | None = None  # the JSON object of the last line, or the call's value
+    value: dict[str, Any] | None = None  # the JSON object of the last line, or of the function
 
     def __post_init__(self) -> None:
-        """Make every text writable: JSON knows surrogates that UTF-8 does not."""
+        """Replace lone surrogates in texts, which JSON can express but UTF-8 cannot."""
         for name in ("message", "stdout", "stderr"):
             text: str = getattr(self, name)
             if not text.isascii():
@@ -42,39 +42,38 @@ class TaskResult:
 
     @property
     def ok(self) -> bool:
-        """True if the task did all that was asked of it."""
+        """True if the task succeeded."""
         return self.kind == OK
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundleResult:
-    """The result that a runner returns for a bundle, with all or only some of its tasks done."""
+    """The result that a runner returns for a bundle, of all its tasks or only some."""
 
     bundle: str
     worker: str
     results: tuple[TaskResult, ...]
-    not_run: tuple[int, ...] = ()  # indices handed back unstarted
-    reason: str = ""  # why they were handed back, such as "12 s left of the walltime"
+    not_run: tuple[int, ...] = ()  # indices of the tasks that were not started
+    reason: str = ""  # why they were not started: "12 s left of the walltime"
 
     @property
     def why_undone(self) -> str:
-        """The reason why tasks come back undone, ``""`` when none does: they were handed back, or
-        are lost."""
+        """The reason why tasks were not run or are lost; ``""`` if all were run."""
         lost = (result.message for result in self.results if result.kind == FailureKind.LOST)
         return self.reason or next(lost, "")
 
     def to_json(self) -> str:
-        """Return the wire form, one line."""
-        results = [vars(result) for result in self.results]  # asdict copies, which takes time
+        """Return the JSON form, one line."""
+        results = [vars(result) for result in self.results]  # faster than asdict, which copies
         body = {"schema": RESULT_SCHEMA, **vars(self), "results": results}
         return json.dumps(body, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> BundleResult:
-        """Read the wire form.
+        """Read the JSON form.
 
         Raises:
-            ValueError: the text is no ``hpckit.result/1``.
+            ValueError: the text is not ``hpckit.result/1``.
         """
         raw = json.loads(text)
         if raw.pop("schema", None) != RESULT_SCHEMA:
@@ -84,12 +83,12 @@ class BundleResult:
 
 
 def utf8_text(text: str) -> str:
-    """Return `text` with a ``?`` for each lone surrogate (of a file name that is no UTF-8, say)."""
+    """Return `text` with ``?`` for each lone surrogate, as in a file name that is not UTF-8."""
     return text.encode("utf-8", "replace").decode()
 
 
 def utf8_object(value: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a JSON object whose texts are UTF-8, None when it is nested too deeply to read."""
+    """Return a JSON object with texts that UTF-8 can express; None if it is nested too deeply."""
     try:
         text = json.dumps(value, ensure_ascii=False)
         found = value if text.isascii() else json.loads(utf8_text(text))

@@ -1,8 +1,8 @@
-"""Hand one bundle to this node's runner and store the result: what Work Queue runs.
+"""Give one bundle to this node's runner and store the result. Work Queue runs this script.
 
 ``python -S -E client.py BUNDLE_FILE RESULT_FILE``; the runner's socket is in HPCKIT_RUNNER.
-Exit codes: 0 the result is written; 2 wrong use; 3 no runner; 4 it gave no result. Imports
-nothing of hpckit and little else, so that it starts in milliseconds.
+Exit codes: 0 the result is written; 2 wrong use; 3 no runner; 4 the runner gave no result. It
+imports nothing of hpckit and little else, so that it starts in milliseconds.
 """
 
 import os
@@ -19,10 +19,10 @@ class NoRunner(Exception):
 
 
 def hand_over(path: str, bundle: bytes) -> bytes:
-    """Send a bundle to the runner at `path`, wait, and return its result, both in wire form.
+    """Send a bundle to the runner at `path`, wait, and return its result, both as JSON.
 
     Raises:
-        NoRunner: nobody is there, or the runner ended before it had a result.
+        NoRunner: no runner listens there, or it ended before it had a result.
     """
     if not path:
         raise NoRunner("HPCKIT_RUNNER is not set: this was not started by an hpckit worker", 3)

@@ -1,1 +1,1 @@
-"""Slurm's commands: one function each, with pure parsers beside them. Nothing here waits."""
+"""Slurm's commands: one function for each, and pure parsers of what they print."""

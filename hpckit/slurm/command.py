@@ -11,8 +11,8 @@ from pathlib import Path
 from hpckit.errors import SchedulerError
 
 #: Prefixes of variables through which an outer job, or a user's profile, would change what a
-#: command does (sbatch(1) INPUT ENVIRONMENT VARIABLES). `SLURM_CONF` says which cluster is
-#: meant, `SLURM_JWT` who asks; they stay.
+#: command does (sbatch(1) INPUT ENVIRONMENT VARIABLES). `SLURM_CONF`, which names the cluster,
+#: and `SLURM_JWT`, which names the user, are kept.
 _STRIPPED = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_", "SINFO_")
 _KEPT = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT"})
 _TIMEOUT_S = 60.0
@@ -31,15 +31,15 @@ class CommandFailed(SchedulerError):
 
 
 class CommandMissing(SchedulerError):
-    """The command is not installed where it was looked for."""
+    """The command is not installed in `slurm_bin` or on PATH."""
 
 
 class CommandStuck(SchedulerError):
-    """The command did not answer in time; what it was to do may have been done or not."""
+    """The command did not answer in time; it may have had its effect or not."""
 
 
 def locate(program: str, slurm_bin: str) -> str:
-    """Return what to execute: an absolute path, or the bare name when `slurm_bin` is ``""``."""
+    """Return the path of a command, or its bare name if `slurm_bin` is ``""``."""
     return str(Path(slurm_bin) / program) if slurm_bin else program
 
 
@@ -50,15 +50,15 @@ def run_slurm(
 
     Args:
         program: ``sbatch``, ``squeue``, …
-        args: its arguments, as a list; no shell sees them.
-        slurm_bin: the directory it lies in; ``""`` means PATH.
-        timeout_s: seconds after which it is ended and given up.
+        args: its arguments; no shell interprets them.
+        slurm_bin: the directory of the command; ``""`` means PATH.
+        timeout_s: seconds after which it is killed.
 
     Raises:
         CommandFailed: it ended with an error.
         CommandMissing: there is no such program.
         CommandStuck: it did not end within `timeout_s`.
-        SchedulerError: this node has no process or file left for it.
+        SchedulerError: this node has no free process or file number for it.
     """
     argv = [locate(program, slurm_bin), *args]
     try:
@@ -71,8 +71,7 @@ def run_slurm(
             errors="replace",
             timeout=timeout_s,
             check=False,
-            # A Ctrl-C at the prompt must not end an sbatch that has submitted but not yet
-            # printed the id.
+            # Ctrl-C must not stop an sbatch that has submitted the job but not printed its id.
             start_new_session=True,
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
@@ -96,10 +95,10 @@ def run_slurm(
 
 
 def clean_environment(env: os._Environ[str] | dict[str, str]) -> dict[str, str]:
-    """Return `env` without what an outer job or a profile would make a Slurm command do.
+    """Return `env` without the variables by which an outer job or a profile changes commands.
 
-    ``sbatch`` inside a job would else hand ``SLURM_*`` to the new job, whose srun may then die
-    of an allocation that is not its own.
+    Otherwise ``sbatch`` in a job passes ``SLURM_*`` on to the new job, whose srun may then fail
+    because it takes the outer job's allocation for its own.
     """
     return {
         name: value

@@ -1,4 +1,4 @@
-"""The states of jobs by one batched question, whoever knows the answer."""
+"""Ask for the states of many jobs at once, by squeue, sacct and scontrol."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from hpckit.slurm.squeue import squeue
 from hpckit.slurm.states import UNKNOWN, JobState
 
 _REACHABLE_TIMEOUT_S = 5.0
-#: What the client says that has no slurm.conf and finds none in the DNS.
+#: Errors of a client that has no slurm.conf and finds none through DNS.
 _NOT_CONFIGURED = re.compile("establish a configuration source|open .*slurm.conf|stat .*slurm.conf")
 
 
 def job_states(job_ids: Sequence[str], *, slurm_bin: str) -> dict[str, JobState]:
-    """Return what Slurm says of these jobs.
+    """Return the states of these jobs in Slurm.
 
-    squeue is asked first, once for all. sacct is asked, once, for what squeue does not know
-    and for the exit codes of what has ended; where accounting is off, scontrol is, once per
-    job or array. Ask no more for a job that has ended.
+    squeue is asked first, once for all jobs. Then sacct is asked once, for jobs that squeue does
+    not know and for the exit codes of jobs that have ended. Where accounting is off, scontrol is
+    asked instead, once for each job or array. Do not ask again for a job that has ended.
 
     Args:
         job_ids: ``57`` (a job, or every element of an array) or ``57_3``.
         slurm_bin: the directory of the commands; ``""`` means PATH.
 
     Returns:
-        By the id that squeue prints. A job that nobody knows is there too, as ``UNKNOWN``: it
-        may have ended, it may not be known *yet*.
+        The states by the id that squeue prints. A job that Slurm does not know is included as
+        ``UNKNOWN``: it may have ended, or Slurm may not know it *yet*.
 
     Raises:
-        SchedulerError: squeue failed, or sacct did (other than by being off) where squeue knows
-            nothing of a job.
+        SchedulerError: squeue failed; or sacct failed although accounting is on, and squeue does
+            not know one of the jobs.
     """
     wanted = list(dict.fromkeys(job_ids))
     found = {state.job_id: state for state in squeue(wanted, slurm_bin=slurm_bin)}
-    open_ids = [job for job in wanted if _unsettled(job, found)]
-    if open_ids:
+    unclear = [job for job in wanted if _needs_sacct(job, found)]
+    if unclear:
         try:
-            found = _merge(found, _ask_further(open_ids, slurm_bin))
+            found = _merge(found, _ask_further(unclear, slurm_bin))
         except SchedulerError:
-            if not _covered(found).issuperset(open_ids):
-                raise  # else the controller's word is enough while accounting is away
+            if not _known_ids(found).issuperset(unclear):
+                raise  # else the controller's answer is enough while accounting does not answer
     return _answer(wanted, found)
 
 
 def job_history(job_ids: Sequence[str], *, slurm_bin: str) -> dict[str, tuple[JobState, ...]]:
-    """Return every life of these jobs, oldest first; a requeued job has had several.
+    """Return every run of these jobs, oldest first; a requeued job has run several times.
 
-    Without accounting only the last life is known.
+    Without accounting only the last run is known.
 
     Raises:
         SchedulerError: sacct or scontrol failed.
@@ -66,7 +66,7 @@ def job_history(job_ids: Sequence[str], *, slurm_bin: str) -> dict[str, tuple[Jo
 
 
 def reachable(slurm_bin: str) -> bool:
-    """Return True if this is a machine with a Slurm; its controller has five seconds to answer.
+    """Return True if this machine has a Slurm; its controller has five seconds to answer.
 
     Raises:
         SchedulerError: Slurm's client is configured here, but no controller answers.
@@ -85,15 +85,17 @@ def reachable(slurm_bin: str) -> bool:
     return True
 
 
-def _unsettled(job_id: str, found: dict[str, JobState]) -> bool:
-    """Return True if squeue left a question: unknown, ended (how?), or an array with lost
-    elements."""
+def _needs_sacct(job_id: str, found: dict[str, JobState]) -> bool:
+    """Return True if squeue does not know the job, or does not tell how it ended.
+
+    It is true for every array, which squeue lists by its elements: some may be missing there.
+    """
     state = found.get(job_id)
     return state is None or state.phase in ("ended", "unknown")
 
 
-def _covered(found: Collection[str]) -> set[str]:
-    """Return the ids of the jobs of which something is known, an element of an array, say."""
+def _known_ids(found: Collection[str]) -> set[str]:
+    """Return the ids of the found jobs, and of the arrays that have a found element."""
     return {base_id(job) for job in found} | set(found)
 
 
@@ -106,10 +108,10 @@ def _ask_further(job_ids: Sequence[str], slurm_bin: str) -> list[JobState]:
 
 
 def _merge(found: dict[str, JobState], later: Iterable[JobState]) -> dict[str, JobState]:
-    """Add what accounting knows of jobs that the controller forgot, and how others ended.
+    """Add the jobs that only accounting still knows, and the exit codes of the others.
 
-    Accounting lags behind: a job that ended a moment ago may still be RUNNING there, or its
-    newest record may be of an earlier life.
+    Accounting is late: a job that ended a moment ago may still be RUNNING there, or its newest
+    record may be of an earlier run.
     """
     merged = dict(found)
     for state in later:
@@ -127,7 +129,7 @@ def _is_wanted(job_id: str, wanted: Sequence[str]) -> bool:
 
 def _answer(wanted: Sequence[str], found: dict[str, JobState]) -> dict[str, JobState]:
     answer = {job: state for job, state in found.items() if _is_wanted(job, wanted)}
-    covered = _covered(answer)
+    covered = _known_ids(answer)
     for job in wanted:
         if job not in covered:
             answer[job] = JobState(job_id=job, state=UNKNOWN)

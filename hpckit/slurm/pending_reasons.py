@@ -1,14 +1,14 @@
-"""Slurm's words for why a job waits, in plain language, and what can be done.
+"""Explain Slurm's reasons why a job waits, and say what can be done.
 
-Source: https://slurm.schedmd.com/job_reason_codes.html . A word that is not here is given
-as it is.
+Source: https://slurm.schedmd.com/job_reason_codes.html . A reason that is not listed here is
+shown as it is.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-_WORDS: Final[dict[str, str]] = {
+_MEANINGS: Final[dict[str, str]] = {
     "Resources": "no node is free that is large enough; it starts when one is",
     "Priority": "other jobs go before it",
     "Dependency": "it waits for another job to start or end",
@@ -38,7 +38,7 @@ _WORDS: Final[dict[str, str]] = {
 
 
 def describe_reason(reason: str) -> str:
-    """Return ``"Resources: no node is free …"``; an unknown word comes back as it is."""
-    word = reason.strip("()").partition(",")[0]
-    said = _WORDS.get(word)
-    return f"{reason}: {said}" if said else reason
+    """Return ``"Resources: no node is free …"``; an unknown reason is returned as it is."""
+    name = reason.strip("()").partition(",")[0]
+    found = _MEANINGS.get(name)
+    return f"{reason}: {found}" if found else reason

@@ -1,4 +1,4 @@
-"""sacct: what accounting keeps of jobs. https://slurm.schedmd.com/sacct.html"""
+"""Ask accounting for jobs by sacct. https://slurm.schedmd.com/sacct.html"""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Start", "End")
 
 
 class AccountingOff(SchedulerError):
-    """There is no accounting here, so nothing is known of jobs that the controller forgot."""
+    """Accounting is off here, so jobs that the controller has forgotten are unknown."""
 
 
 def sacct(job_ids: Sequence[str], *, slurm_bin: str, timeout_s: float = 60.0) -> list[JobState]:
-    """Return every record that accounting has of these jobs, oldest first.
+    """Return every record of these jobs in accounting, oldest first.
 
-    A requeued job has a record for each time it ran (``--duplicates``): that is where it is
-    said that its earlier life ended as PREEMPTED or NODE_FAIL.
+    A requeued job has a record for each time it ran (``--duplicates``). Only there Slurm tells
+    that an earlier run ended as PREEMPTED or NODE_FAIL.
 
     Raises:
         AccountingOff: accounting is not set up here, or sacct is not installed.
@@ -32,7 +32,7 @@ def sacct(job_ids: Sequence[str], *, slurm_bin: str, timeout_s: float = 60.0) ->
         return []
     args = [
         "--noheader", "--parsable2", "--allocations", "--duplicates",
-        # Without it a requeued job's earlier records, or yesterday's jobs, may be left out.
+        # Otherwise sacct may leave out earlier records of a requeued job, and yesterday's jobs.
         "--starttime=2000-01-01",
         f"--jobs={asked}", f"--format={','.join(_FIELDS)}",
     ]  # fmt: skip
@@ -49,9 +49,9 @@ def sacct(job_ids: Sequence[str], *, slurm_bin: str, timeout_s: float = 60.0) ->
 def parse_sacct(text: str) -> list[JobState]:
     """Read lines of JobID|State|ExitCode|Reason|NodeList|Start|End; others are left out.
 
-    Steps (``57.batch``) are left out too. A record that is not over has no exit code, though
-    sacct prints ``0:0`` for it. One that is over has no reason: what sacct prints is why it
-    waited before it ran.
+    Steps (``57.batch``) are left out too. A record that has not ended has no exit code, although
+    sacct prints ``0:0``. A record that has ended has no reason, because sacct prints the reason
+    why the job waited before it ran.
     """
     states = []
     for line in text.splitlines():
@@ -59,11 +59,10 @@ def parse_sacct(text: str) -> list[JobState]:
         if len(fields) < len(_FIELDS) or "." in fields[0]:
             continue
         job, state, code, nodes, start, end = *fields[:3], *fields[-3:]
-        word = read_state(state)
         for element in expand_job(job):
             record = JobState(
                 job_id=element,
-                state=word,
+                state=read_state(state),
                 reason=read_reason("|".join(fields[3:-3])),
                 nodes=expand_hosts(nodes),
                 started_at=read_time(start),

@@ -1,4 +1,4 @@
-"""sbatch and scancel. https://slurm.schedmd.com/sbatch.html"""
+"""Submit and cancel jobs by sbatch and scancel. https://slurm.schedmd.com/sbatch.html"""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from hpckit.errors import SchedulerError
 from hpckit.slurm.command import CommandFailed, run_slurm
 
-#: What a refusal's words ask for; the first that fits is given as a hint.
-_ADVICE = (
+#: What to do about an error of sbatch; the first entry that matches becomes the hint.
+_HINTS = (
     ("Invalid account", "Name an account with --account, or in the site."),
     ("Invalid qos", "Name another QOS with --qos."),
     ("invalid partition", "Name another partition with --partition; `sinfo` lists them."),
@@ -27,23 +27,23 @@ def sbatch(script: Path, *, slurm_bin: str, args: Sequence[str] = ()) -> str:
     """Submit a script and return its job id.
 
     Args:
-        script: a batch script; its directives count unless `args` say otherwise.
+        script: a batch script; `args` override its directives.
         slurm_bin: the directory of sbatch; ``""`` means PATH.
         args: further options, each one argument, such as ``"--array=0-3"``.
 
     Raises:
         SchedulerError: sbatch refused, or what it printed holds no job id.
     """
-    words = ["--parsable", *args, str(script)]
+    options = ["--parsable", *args, str(script)]
     try:
-        return parse_job_id(run_slurm("sbatch", words, slurm_bin=slurm_bin))
+        return parse_job_id(run_slurm("sbatch", options, slurm_bin=slurm_bin))
     except CommandFailed as error:
-        advice = next((hint for found, hint in _ADVICE if found in error.stderr), "")
-        raise CommandFailed(error.argv, error.exit_code, error.stderr, hint=advice) from error
+        hint_text = next((hint for found, hint in _HINTS if found in error.stderr), "")
+        raise CommandFailed(error.argv, error.exit_code, error.stderr, hint=hint_text) from error
 
 
 def parse_job_id(text: str) -> str:
-    """Return the id of ``sbatch --parsable``: ``57`` or ``57;cluster``, perhaps under a notice.
+    """Return the id that ``sbatch --parsable`` prints: ``57`` or ``57;cluster``, after any notice.
 
     Raises:
         SchedulerError: there is none.
@@ -58,7 +58,7 @@ def parse_job_id(text: str) -> str:
 
 
 def scancel(job_ids: Sequence[str], *, slurm_bin: str, state: str = "") -> None:
-    """Cancel jobs, arrays or elements; those that are over already are no error.
+    """Cancel jobs, arrays or elements; it is no error if some have ended already.
 
     Args:
         job_ids: ``57``, ``57_3``.
@@ -66,7 +66,7 @@ def scancel(job_ids: Sequence[str], *, slurm_bin: str, state: str = "") -> None:
         state: only those in this state, such as ``"PENDING"``.
 
     Raises:
-        SchedulerError: scancel failed otherwise.
+        SchedulerError: scancel failed for another reason.
     """
     if not job_ids:
         return
@@ -74,7 +74,7 @@ def scancel(job_ids: Sequence[str], *, slurm_bin: str, state: str = "") -> None:
     try:
         run_slurm("scancel", [*options, *job_ids], slurm_bin=slurm_bin)
     except CommandFailed as error:
-        gone = ("Invalid job id", "already completing", "already completed")
+        harmless = ("Invalid job id", "already completing", "already completed")
         lines = error.stderr.splitlines()
-        if not lines or not all(any(words in line for words in gone) for line in lines):
+        if not lines or not all(any(text in line for text in harmless) for line in lines):
             raise

@@ -1,4 +1,4 @@
-"""scontrol show. https://slurm.schedmd.com/scontrol.html"""
+"""Ask the controller for jobs and nodes by scontrol. https://slurm.schedmd.com/scontrol.html"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAIR = re.compile(r"(?:^|\s)([A-Za-z][A-Za-z0-9_:/]*)=")
 def parse_pairs(line: str) -> dict[str, str]:
     """Read one record of ``scontrol --oneliner show``: ``JobId=57 JobName=a b …``.
 
-    The first of equal keys counts. Total: text without pairs gives an empty dict.
+    Of equal keys the first one counts. Text without pairs gives an empty dict.
     """
     matches = list(_PAIR.finditer(line))
     ends = [*(match.start() for match in matches[1:]), len(line)]
@@ -27,12 +27,12 @@ def parse_pairs(line: str) -> dict[str, str]:
 
 
 def show_job(job_id: str, *, slurm_bin: str, timeout_s: float = 60.0) -> list[JobState]:
-    """Return what the controller holds of a job, or of every element of its array.
+    """Return the state of a job, or of every element of its array, in the controller.
 
-    A job that it has forgotten gives an empty list.
+    The list is empty if the controller has forgotten the job.
 
     Raises:
-        SchedulerError: scontrol failed, other than by not knowing the job.
+        SchedulerError: scontrol failed for another reason than an unknown job.
     """
     args = ["--oneliner", "show", "job", base_id(job_id)]
     try:
@@ -54,14 +54,14 @@ def parse_jobs(text: str) -> list[JobState]:
         state = _job(pairs)
         index = pairs.get("ArrayTaskId", "")
         name = f"{pairs['ArrayJobId']}_{index}" if pairs.get("ArrayJobId") and index else ""
-        folded = name if name.partition("_")[2].isdigit() else _bracketed(name)
-        for element in expand_job(folded or pairs["JobId"]):
+        elements = name if name.partition("_")[2].isdigit() else _bracketed(name)
+        for element in expand_job(elements or pairs["JobId"]):
             states.append(replace(state, job_id=element))
     return states
 
 
 def _bracketed(name: str) -> str:
-    """Return ``57_[0-3]`` of the ``57_0-3%2`` that scontrol's ids of waiting elements make."""
+    """Return ``57_[0-3%2]`` for ``57_0-3%2``, the form of ids of waiting elements in scontrol."""
     base, _, indices = name.partition("_")
     return f"{base}_[{indices}]" if indices else ""
 
@@ -84,17 +84,17 @@ def _job(pairs: dict[str, str]) -> JobState:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeState:
-    """The state of a node, as the controller has it. Memory is in MiB."""
+    """The state of a node in the controller. Memory is in MiB."""
 
     name: str
-    state: str  # "IDLE", "MIXED+DRAIN", … in Slurm's words
+    state: str  # as Slurm writes it: "IDLE", "MIXED+DRAIN", …
     cpus: int
     memory_mib: int
     reason: str = ""
 
 
 def show_nodes(names: str = "", *, slurm_bin: str, timeout_s: float = 60.0) -> list[NodeState]:
-    """Return the nodes of a folded list, or all of them.
+    """Return the nodes of a compressed list, or all nodes.
 
     Raises:
         SchedulerError: scontrol failed.
@@ -104,7 +104,7 @@ def show_nodes(names: str = "", *, slurm_bin: str, timeout_s: float = 60.0) -> l
 
 
 def parse_nodes(text: str) -> list[NodeState]:
-    """Read the lines of ``scontrol --oneliner show node``; numbers that are absent are 0."""
+    """Read the lines of ``scontrol --oneliner show node``; missing numbers are 0."""
     return [
         NodeState(
             name=pairs["NodeName"],

@@ -1,4 +1,4 @@
-"""sinfo: the partitions and the nodes in them. https://slurm.schedmd.com/sinfo.html"""
+"""Ask for partitions and their nodes by sinfo. https://slurm.schedmd.com/sinfo.html"""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ _FORMAT = "%R|%P|%a|%l|%D|%c|%m|%G"
 
 @dataclass(frozen=True, kw_only=True)
 class NodeGroup:
-    """Nodes of one partition that are alike.
+    """Equal nodes of one partition.
 
     Attributes:
-        partition: its name; `default` tells the one that jobs go to which name none.
-        up: whether the partition takes jobs.
-        max_walltime_s: seconds; None when it is unlimited or not told.
-        nodes: how many.
-        cpus, memory_mib, gpus: of each.
+        partition: its name.
+        default: True for the partition of jobs that name none.
+        up: True if the partition accepts jobs.
+        max_walltime_s: seconds; None if it is unlimited or unknown.
+        nodes: number of nodes.
+        cpus, memory_mib, gpus: of each node.
     """
 
     partition: str
@@ -35,19 +36,23 @@ class NodeGroup:
 
 
 def partitions(*, slurm_bin: str, timeout_s: float = 60.0) -> list[NodeGroup]:
-    """Return the groups of like nodes of every partition.
+    """Return the groups of equal nodes of every partition.
 
     Raises:
         SchedulerError: sinfo failed.
     """
-    args = ["--noheader", "--exact", f"--format={_FORMAT}"]  # or unlike nodes are one group
+    args = [
+        "--noheader",
+        "--exact",
+        f"--format={_FORMAT}",
+    ]  # a group has equal nodes only
     return parse_sinfo(run_slurm("sinfo", args, slurm_bin=slurm_bin, timeout_s=timeout_s))
 
 
 def parse_sinfo(text: str) -> list[NodeGroup]:
-    """Read lines of ``%R|%P|%a|%l|%D|%c|%m|%G``; what has fewer fields is left out.
+    """Read lines of ``%R|%P|%a|%l|%D|%c|%m|%G``; lines with fewer fields are left out.
 
-    sinfo writes the least of a group and a plus when its nodes differ (``2+``).
+    If the nodes of a group differ, sinfo writes the smallest number and a plus (``2+``).
     """
     groups = []
     for line in text.splitlines():
@@ -75,7 +80,7 @@ def _number(text: str) -> int:
 
 
 def _limit_s(text: str) -> int | None:
-    """Read ``1-00:00:00``, ``12:00:00`` or ``2:00`` (minutes and seconds); None for no limit."""
+    """Read ``1-00:00:00``, ``12:00:00`` or ``2:00`` (minutes and seconds); None means no limit."""
     match = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text.strip())
     if match is None:
         return None

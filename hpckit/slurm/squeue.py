@@ -1,4 +1,4 @@
-"""squeue: the jobs that the controller still holds. https://slurm.schedmd.com/squeue.html"""
+"""Ask the controller for jobs by squeue. https://slurm.schedmd.com/squeue.html"""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _FORMAT = "%i|%T|%r|%N|%S|%e"
 
 
 def squeue(job_ids: Sequence[str], *, slurm_bin: str, timeout_s: float = 60.0) -> list[JobState]:
-    """Return what the controller holds of these jobs, those that ended minutes ago included.
+    """Return the states of these jobs, including those that ended a few minutes ago.
 
-    Whole arrays are returned, an element a line. Jobs that the controller has forgotten are
-    left out (``MinJobAge`` in slurm.conf(5), 300 s by default).
+    Arrays are returned whole, one state for each element. Jobs that the controller has forgotten
+    are left out (``MinJobAge`` in slurm.conf(5), 300 s by default).
 
     Raises:
-        SchedulerError: squeue failed, other than by not knowing the jobs.
+        SchedulerError: squeue failed for another reason than unknown jobs.
     """
     asked = ",".join(sorted({base_id(job) for job in job_ids}))
     if not asked:
@@ -29,7 +29,7 @@ def squeue(job_ids: Sequence[str], *, slurm_bin: str, timeout_s: float = 60.0) -
     try:
         text = run_slurm("squeue", args, slurm_bin=slurm_bin, timeout_s=timeout_s)
     except CommandFailed as error:
-        if "Invalid job id" in error.stderr:  # said only when none of them is known
+        if "Invalid job id" in error.stderr:  # squeue fails only if it knows none of them
             return []
         raise
     return parse_squeue(text)
@@ -38,7 +38,7 @@ def squeue(job_ids: Sequence[str], *, slurm_bin: str, timeout_s: float = 60.0) -
 def parse_squeue(text: str) -> list[JobState]:
     """Read lines of ``%i|%T|%r|%N|%S|%e``; a line with fewer fields is left out.
 
-    A reason may hold a bar (``ReqNodeNotAvail, UnavailableNodes:n1|n2``), so fields are
+    A reason may contain a bar (``ReqNodeNotAvail, UnavailableNodes:n1|n2``), so the fields are
     counted from both ends.
     """
     states = []

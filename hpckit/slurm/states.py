@@ -1,4 +1,4 @@
-"""The state of a job in Slurm's words, and what it means for hpckit."""
+"""Read the states of jobs, and sort them into waiting, running and ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Phase = Literal["waiting", "running", "ended", "unknown"]
 UNKNOWN: Final = "UNKNOWN"
 
 #: Job states by phase. Source: https://slurm.schedmd.com/squeue.html, JOB STATE CODES;
-#: sacct(1) adds REQUEUED and RESIZING, which end a record and not the job.
+#: sacct(1) adds REQUEUED and RESIZING, which end a record but not the job.
 _PHASE: Final[dict[str, Phase]] = {
     "PENDING": "waiting",
     "CONFIGURING": "waiting",
@@ -45,19 +45,19 @@ _NO_REASON: Final = frozenset({"", "None", "(null)", "N/A"})
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """The state of one job, or of one element of an array, as Slurm has it.
+    """The state of one job, or of one element of an array, in Slurm.
 
     Attributes:
         job_id: as squeue prints it, ``57`` or ``57_3``.
-        state: Slurm's long word; ``UNKNOWN`` when nobody knows the job (which is not
-            to say that it completed).
-        reason: Slurm's word for why it waits or why it ended; ``""`` when it gives none.
-        exit_code: of the batch script; None while it runs, or when not told.
-        signal: that ended the batch script; None likewise.
-        nodes: the nodes it has or had.
-        started_at, ended_at: Slurm's local times (``2026-11-21T20:42:40``), ``""`` when none;
-            of a running job, `ended_at` is when its time will be over.
-        restarts: how often it was requeued; None when not told.
+        state: the long name in Slurm; ``UNKNOWN`` if Slurm does not know the job, which does
+            not mean that it completed.
+        reason: Slurm's reason why it waits or why it ended; ``""`` if there is none.
+        exit_code: of the batch script; None while it runs, or if unknown.
+        signal: the signal that ended the batch script; None as above.
+        nodes: the nodes of the job.
+        started_at, ended_at: Slurm's local times (``2026-11-21T20:42:40``), ``""`` if none.
+            For a running job, `ended_at` is the end of its time limit.
+        restarts: how often it was requeued; None if unknown.
     """
 
     job_id: str
@@ -72,14 +72,12 @@ class JobState:
 
     @property
     def phase(self) -> Phase:
-        """Return ``waiting``, ``running`` or ``ended``; a state that is not known here is
-        ``unknown``."""
+        """``waiting``, ``running`` or ``ended``; ``unknown`` for states not listed here."""
         return _PHASE.get(self.state, "unknown")
 
     @property
     def end_reason(self) -> str:
-        """Return the reason why it ended, in Slurm's words: ``TIMEOUT``, ``FAILED
-        (NonZeroExitCode)``."""
+        """Slurm's reason why it ended: ``TIMEOUT``, ``FAILED (NonZeroExitCode)``."""
         if self.phase != "ended":
             return ""
         if self.reason and self.reason.upper() != self.state and self.state == "FAILED":
@@ -88,22 +86,22 @@ class JobState:
 
 
 def read_state(text: str) -> str:
-    """Return the state's word: sacct writes ``CANCELLED by 1000`` and, when cut, ``CANCELLED+``."""
+    """Return the name of a state: sacct also writes ``CANCELLED by 1000`` and ``CANCELLED+``."""
     words = text.split()
     return words[0].rstrip("+").upper() if words else UNKNOWN
 
 
 def read_reason(text: str) -> str:
-    """Return the reason, or ``""`` for the words that stand for none."""
+    """Return the reason, or ``""`` for the words that mean no reason."""
     word = text.strip()
     return "" if word in _NO_REASON else word
 
 
 def read_exit(text: str) -> tuple[int | None, int | None]:
-    """Return exit code and signal of ``1:0`` or ``0:9``; None where there is none to be read.
+    """Return exit code and signal of ``1:0`` or ``0:9``; None if there is none.
 
-    Source: https://slurm.schedmd.com/job_exit_code.html. A signal of 0 means none; an exit
-    code of 0 beside a signal is no exit code.
+    Source: https://slurm.schedmd.com/job_exit_code.html. Signal 0 means no signal; an
+    exit code of 0 beside a signal means no exit code.
     """
     code, colon, signal = text.strip().partition(":")
     if not colon or not code.isdigit() or not signal.isdigit():
@@ -114,6 +112,6 @@ def read_exit(text: str) -> tuple[int | None, int | None]:
 
 
 def read_time(text: str) -> str:
-    """Return Slurm's local time, or ``""`` for the words that stand for none."""
+    """Return Slurm's local time, or ``""`` for the words that mean no time."""
     word = text.strip()
     return "" if word in ("", "N/A", "Unknown", "None", "NONE", "(null)") else word

@@ -1,4 +1,7 @@
-"""Ask why one job waits. Apart from `hpckit.slurm.squeue`, so that worker nodes can import it."""
+"""Ask why one job waits. In a module of its own, because worker nodes import it.
+
+Worker nodes have the standard library only, and `hpckit.slurm.squeue` needs ClusterShell.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ from hpckit.slurm.command import run_slurm
 
 
 def why_waiting(job_id: str, *, slurm_bin: str) -> str:
-    """Return Slurm's word for why a job waits in the queue, ``""`` when it does not wait.
+    """Return Slurm's reason why a job waits in the queue, ``""`` if it does not wait.
 
     Source: https://slurm.schedmd.com/squeue.html (%T, %r).
 
     Raises:
-        SchedulerError: squeue failed, because it does not know the job any more, say.
+        SchedulerError: squeue failed, for example because it no longer knows the job.
     """
     shown = run_slurm("squeue", ["-h", "-j", job_id, "-o", "%T %r"], slurm_bin=slurm_bin)
     state, _, reason = shown.strip().partition(" ")
