@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -9,7 +10,14 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Paths that a document names as they are in a run directory or at a user's, or that are made.
-MADE_LATER = ("native/build", "hpckit-runs", "hpckit-demo", "hpckit-sites", "compressed/")
+MADE_LATER = (
+    "native/build",
+    "native/compress_task",
+    "hpckit-runs",
+    "hpckit-demo",
+    "hpckit-sites",
+    "compressed/",
+)
 
 
 def documents() -> Iterator[tuple[Path, str]]:
@@ -71,6 +79,19 @@ def test_every_file_of_the_repository_that_a_document_names_exists() -> None:
         for path, text in documents()
         if path.name != "CHANGELOG.md"
         for name in re.findall(rf"`((?:{folders})/[\w./-]+)`", text)
-        if not name.startswith(MADE_LATER) and not (REPOSITORY / name).exists()
+        if not name.startswith(MADE_LATER)
+        and "NAME" not in name
+        and not (REPOSITORY / name).exists()
     ]
     assert missing == []
+
+
+def test_the_way_of_a_task_is_short_and_names_what_exists() -> None:
+    text = (REPOSITORY / "docs" / "explanation" / "way-of-a-task.md").read_text()
+    stops = re.findall(r"(?m)^\d+\. `hpckit/([\w/]+)\.py` `([\w.]+)`", text)
+    assert len(re.findall(r"(?m)^\d+\. ", text)) == len(stops) <= 12
+    for module, name in stops:
+        found: object = importlib.import_module(f"hpckit.{module.replace('/', '.')}")
+        for part in name.split("."):
+            found = getattr(found, part)
+    assert all([module for module, _ in stops].count(module) < 3 for module, _ in stops)
