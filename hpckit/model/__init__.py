@@ -1,1 +1,1 @@
-"""The request of a run, as frozen data: bag, task, site, resources, units."""
+"""Bags, sites, tasks and plans as frozen data, and how their files are read."""

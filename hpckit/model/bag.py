@@ -1,7 +1,7 @@
-"""A bag of tasks, as it is asked for: what to run, over what, with what, how often.
+"""A bag of tasks as the user writes it: command, sweep, resources, retries.
 
-The models mirror the file: a key that has a unit in its name here (`timeout_s`,
-`memory_mib`) has the plain name there (``timeout``, ``memory``). `docs/reference/bags.md` is the
+The models mirror the file. A key with a unit in its name here (`timeout_s`, `memory_mib`) has
+the plain name in the file (``timeout``, ``memory``). `docs/reference/bags.md` is the
 reference for people. `hpckit.model.expand` turns a bag into tasks.
 """
 
@@ -86,7 +86,7 @@ class MemoryRetries(Frozen):
 
 
 def _memory_retries(value: Any) -> Any:
-    """A bare number is the number of times."""
+    """Read a plain number as the number of retries."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     return {"times": value} if whole else value
 
@@ -116,7 +116,7 @@ class Environment(Frozen):
 
 
 class WorkersRequest(Frozen):
-    """The workers that the bag would like; site and flags may override them."""
+    """The workers that the bag asks for; site and flags may override them."""
 
     count: Count | None = Field(default=None, description=POSITIVE)
     cores: Count | None = Field(default=None, description=POSITIVE)
@@ -127,8 +127,8 @@ class WorkersRequest(Frozen):
 class Bag(Frozen):
     """A bag of independent tasks.
 
-    `directory` is where its relative paths start, `submitted_from` the working directory
-    of its tasks unless they ask for another; both are absolute.
+    `directory` is the base of its relative paths. `submitted_from` is the working directory of
+    its tasks, unless ``task.cwd`` names another. Both are absolute.
     """
 
     name: str = Field(default="", description="a string; without it, the file's name")
@@ -147,7 +147,7 @@ class Bag(Frozen):
 
     @property
     def retries(self) -> Retries:
-        """The budgets in the form that plans carry."""
+        """The retries in the form of the plan."""
         budget = self.retry_budget
         return Retries(
             error=budget.error,
@@ -167,10 +167,10 @@ class Bag(Frozen):
 def load_bag(path: Path, sets: Mapping[str, str] = {}, *, cwd: Path | None = None) -> Bag:
     """Read a bag file; `sets` overwrites keys by dotted name (``--set task.timeout=5m``).
 
-    `cwd` is where the run is submitted from, by default this process's directory.
+    `cwd` is the directory that the run is submitted from, by default that of this process.
 
     Raises:
-        InputError: no such file, or something in it is not allowed; names file and line.
+        InputError: there is no such file, or it has a fault; the message names file and line.
     """
     document = read_document(path, "bag")
     for key, text in sets.items():
@@ -189,12 +189,12 @@ def bag_from_command(
 ) -> Bag:
     """Return the bag of ``hpckit submit [--each-line FILE|-] [--range A-B] -- COMMAND ARG…``.
 
-    Each of `lines` is one task's ``{line}``, each number of `range_` one task's ``{index}``;
-    both together make their product. Without a range ``{index}`` counts the tasks from 0;
-    without either there is one task.
+    Each of `lines` is the ``{line}`` of one task, each number of `range_` the ``{index}`` of one
+    task; both together make the product. Without a range ``{index}`` counts the tasks from 0.
+    Without both there is one task.
 
     Raises:
-        InputError: there is no command, or it has a placeholder that nothing fills.
+        InputError: there is no command, or it has an unknown placeholder.
     """
     if not argv:
         raise InputError("there is no command", hint="Write it after --: -- gzip -9 {line}")
@@ -215,7 +215,7 @@ def bag_from_command(
 
 
 def _bag(document: Document, directory: Path, cwd: Path, name: str) -> Bag:
-    for key in ("directory", "submitted_from"):  # ours to fill, unknown to the file
+    for key in ("directory", "submitted_from"):  # hpckit sets these, the file may not
         if key in document.data:
             raise error_of([((key,), f"unknown key {key!r} in the top level")], document)
     document.data.setdefault("name", _name_of(name))
@@ -229,5 +229,5 @@ def _bag(document: Document, directory: Path, cwd: Path, name: str) -> Bag:
 
 
 def _name_of(text: str) -> str:
-    """Return a bag's name out of a file's or program's name."""
+    """Return a valid name of a bag, made from the name of a file or program."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "bag"

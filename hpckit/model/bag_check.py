@@ -1,4 +1,4 @@
-"""Find the faults of a bag beyond the types of its values, before anything is made."""
+"""Find the faults of a bag that the types of its values do not show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hpckit.model.bag import Bag
     from hpckit.model.validate import Fault
 
-#: Programs that start MPI; a task of ours is one process tree on one node.
+#: Programs that start MPI. A task of hpckit is one process tree on one node.
 MPI_LAUNCHERS = frozenset(
     ("mpirun", "mpiexec", "mpiexec.hydra", "orterun", "prun", "prterun", "srun", "aprun", "jsrun")
 )
@@ -27,7 +27,7 @@ _BAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def faults(bag: Bag) -> Iterator[Fault]:
-    """Yield every fault of a bag, by its key."""
+    """Yield every fault of a bag with its key."""
     if not _BAG_NAME.fullmatch(bag.name):
         yield (
             ("name",),
@@ -43,7 +43,7 @@ def faults(bag: Bag) -> Iterator[Fault]:
 
 
 def mpi_refusal(word: str) -> str:
-    """Return why a command that begins with `word` is refused, ``""`` where it is not."""
+    """Return why a command that begins with `word` is refused, ``""`` if it is not."""
     if os.path.basename(word) not in MPI_LAUNCHERS:  # noqa: PTH119
         return ""
     return (
@@ -53,7 +53,7 @@ def mpi_refusal(word: str) -> str:
 
 
 def search_path(bag: Bag) -> tuple[str, ...]:
-    """Return the directories in which a bag's function is looked for first."""
+    """Return the directories in which a bag's function is searched first."""
     declared = (absolute(bag.directory, path) for path in bag.environment.python_path)
     return (*declared, bag.directory)
 
@@ -92,7 +92,10 @@ def _kwargs_faults(bag: Bag) -> Iterator[Fault]:
 
 
 def _atomic_faults(bag: Bag) -> Iterator[Fault]:
-    """An output whose name the task is not given cannot be written under another name."""
+    """Find outputs of atomic_outputs whose path is not passed to the task.
+
+    Such a task cannot write to a temporary name first.
+    """
     task = bag.task
     if not task.atomic_outputs:
         return
@@ -109,7 +112,7 @@ def _atomic_faults(bag: Bag) -> Iterator[Fault]:
 
 
 def _is_given(output: str, bag: Bag) -> bool:
-    """Return True if the runner finds this output's path in what the task is given (ADR 0006)."""
+    """Return True if the runner finds this output's path in the command or kwargs (ADR 0006)."""
     task = bag.task
     kwargs = [text for _, text in _nested(task.kwargs or {}, ())]
     if output in task.command or (output in kwargs and absolute("/", output) == output):
@@ -119,22 +122,22 @@ def _is_given(output: str, bag: Bag) -> bool:
         if not name or name == INDEX:
             return False
         if task.function and task.kwargs is None:
-            return True  # it is given every name
+            return True  # it gets every name as an argument
         values = _shown(name, bag.let)
         return any(_SHOWN.search(parse(t).fill(values)) for t in (*task.command, *kwargs))
     except ValueError:
-        return True  # told as a fault of its own
+        return True  # another check reports this fault
 
 
-#: Stands for a path in a text: no text of a bag holds it.
+#: Stands for the path in a text; no text of a bag contains it.
 _PATH = "\0"
 _SHOWN = whole_paths([_PATH])
 
 
 def _shown(name: str, let: Mapping[str, str]) -> Mapping[Placeholder, str]:
-    """Return what to fill in to see where the path `name` comes to stand, and beside what.
+    """Return values that show where in a text the path `name` stands, and what is beside it.
 
-    Of other placeholders nothing is known, so that each may be a letter.
+    The values of other placeholders are unknown here; each is taken for a letter.
     """
     values = defaultdict(lambda: "x", {Placeholder(name): _PATH})
     for other in let_order(let):
@@ -167,13 +170,12 @@ def _placeholder_faults(bag: Bag) -> Iterator[Fault]:
             yield key, f"{text!r} {error}"
             continue
         for placeholder in placeholders:
-            words = placeholder_error(placeholder, known)
-            if words:
-                yield key, words
+            if message := placeholder_error(placeholder, known):
+                yield key, message
 
 
 def texts(bag: Bag) -> Iterator[tuple[Key, str]]:
-    """Yield every text of a bag that may hold placeholders, by its key."""
+    """Yield every text of a bag that may contain placeholders, with its key."""
     for field in ("command", "inputs", "outputs"):
         for number, text in enumerate(getattr(bag.task, field)):
             yield ("task", field, number), text
@@ -187,7 +189,7 @@ def _nested(value: Any, key: Key) -> Iterator[tuple[Key, str]]:
 
 
 def _leaves(value: Any, key: Key) -> Iterator[tuple[Key, Any]]:
-    """Yield what is in a value at any depth, by its key."""
+    """Yield the values inside tables and lists at any depth, with their keys."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _leaves(item, (*key, name))
@@ -202,15 +204,15 @@ def _circle_faults(bag: Bag) -> Iterator[Fault]:
     try:
         let_order(bag.let)
     except ValueError as error:
-        name, words = error.args
-        yield ("let", name), words
+        name, message = error.args
+        yield ("let", name), message
 
 
 def let_order(let: Mapping[str, str]) -> list[str]:
-    """Return the names so that each comes after those that it uses.
+    """Return the names in an order in which each comes after those that it uses.
 
     Raises:
-        ValueError: some use one another in a circle; its args are a name and the words.
+        ValueError: names use one another in a circle; its args are a name and a message.
     """
     order: list[str] = []
 
@@ -223,7 +225,7 @@ def let_order(let: Mapping[str, str]) -> list[str]:
         try:
             used = [placeholder.name for placeholder in parse(let[name]).placeholders]
         except ValueError:
-            used = []  # told as a fault of its own
+            used = []  # another check reports this fault
         for other in used:
             if other in let:
                 visit(other, (*above, name))

@@ -1,4 +1,4 @@
-"""From a bag to its tasks, one at a time: a million tasks is not a million objects."""
+"""Expand a bag into its tasks, one at a time, so that a million tasks need little memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _encode = json.JSONEncoder(sort_keys=True).encode
 
 
 def count(bag: Bag) -> int:
-    """Return the number of tasks. Globs are matched and files of lines read for it.
+    """Return the number of tasks. It matches globs and reads files of lines.
 
     Raises:
         InputError: a glob matches nothing, or a file of lines cannot be read or is empty.
@@ -35,13 +35,13 @@ def count(bag: Bag) -> int:
 
 
 def expand(bag: Bag) -> Iterator[Task]:
-    """Yield the tasks, in the order of their indices; the last entry of ``[each]`` runs fastest.
+    """Yield the tasks in the order of their indices; the last entry of ``[each]`` varies fastest.
 
-    Memory grows only by one hash per output (and per task, where elements may repeat).
+    Memory grows only by one hash per output (and per task, if elements may repeat).
 
     Raises:
-        InputError: the bag has a fault; two tasks would write the same output (told when
-            the second comes up); a glob matches nothing; a file of lines cannot be read.
+        InputError: the bag has a fault; two tasks would write the same output (raised at the
+            second one); a glob matches nothing; a file of lines cannot be read.
     """
     found = list(faults(bag))
     if found:
@@ -50,7 +50,7 @@ def expand(bag: Bag) -> Iterator[Task]:
 
 
 def task_settings(bag: Bag, run: str) -> TaskSettings:
-    """Return what is the same for all tasks of a bag; `run` is the run's name."""
+    """Return the settings that all tasks of a bag share; `run` is the run's name."""
     task, environment = bag.task, bag.environment
     launch = environment.launch
     if launch:
@@ -76,7 +76,7 @@ def _elements(bag: Bag) -> list[Elements]:
 
 
 def _product(axes: Sequence[Elements]) -> Iterator[tuple[Element, ...]]:
-    """Like itertools.product, without holding the axes in memory."""
+    """Yield the product of the axes, like itertools.product, but without keeping them in memory."""
     if not axes:
         yield ()
     elif len(axes) == 1:
@@ -106,7 +106,7 @@ def _tasks(bag: Bag, task_template: TaskTemplate, axes: Sequence[Elements]) -> I
 
 
 class _Keys:
-    """The stable names of tasks: equal in every run of the same bag."""
+    """The keys of tasks, which are equal in every run of the same bag."""
 
     def __init__(self, source: str, *, may_repeat: bool) -> None:
         self.source = source
@@ -129,7 +129,7 @@ class _Keys:
                 self.again[plain] += 1
                 digest.update(b"#%d" % self.again[plain])
             self.seen.add(plain)
-        object.__setattr__(task, "key", digest.hexdigest())  # ours, and not given away yet
+        object.__setattr__(task, "key", digest.hexdigest())  # nobody else has it yet
         return task
 
 
@@ -139,7 +139,7 @@ def _refuse_second_writer(
     task_template: TaskTemplate,
     axes: Sequence[Elements],
 ) -> None:
-    """Find the first task with the same output, and name both; a mere hash clash passes."""
+    """Refuse a task whose output an earlier task writes; name both. Ignore equal hashes only."""
     for index, elements in enumerate(_product(axes)):
         if index >= second[0]:
             return
@@ -154,5 +154,5 @@ def _refuse_second_writer(
 
 
 def _parameters_text(task_template: TaskTemplate, elements: Sequence[Element]) -> str:
-    written = task_template.written(elements)
-    return ", ".join(f"{name}={text}" for name, text in written.items()) or "no parameters"
+    parameters = task_template.written(elements)
+    return ", ".join(f"{name}={text}" for name, text in parameters.items()) or "no parameters"

@@ -1,4 +1,4 @@
-"""Field types that bags and sites share: durations, sizes, counts, lists of words."""
+"""Field types that bags and sites share: durations, sizes, counts, lists of strings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Frozen(BaseModel):
 
 
 def _measured(parse: Callable[[str | float], int], needed: str) -> BeforeValidator:
-    """Read a text or a number with a unit by `parse`; `needed` is what it must be, in words."""
+    """Read a text or number with a unit by `parse`; `needed` says in a message what is valid."""
 
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -41,7 +41,7 @@ def _measured(parse: Callable[[str | float], int], needed: str) -> BeforeValidat
 
 
 def _written(value: Any) -> Any:
-    """Numbers where text is wanted appear as the file writes them."""
+    """Return a number as the file writes it, for fields that are texts."""
     return text_of(value) if isinstance(value, int | float) else value
 
 

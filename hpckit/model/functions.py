@@ -1,4 +1,4 @@
-"""Finding the Python function of a task, without importing its module."""
+"""Find the Python function of a task without importing its module."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _FORM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 def function_source(function: str, python_path: Sequence[str]) -> str:
-    """Return the source of ``module:qualname``: it goes into the keys of its tasks.
+    """Return the source of ``module:qualname``, which is part of the keys of its tasks.
 
-    The module is looked for in `python_path`, then where this interpreter looks. Where it
-    has no Python source (built-in, compiled) that is ``""``; where the name is imported or
-    assigned, it is the whole module.
+    The module is searched in `python_path`, then on this interpreter's path. The source of a
+    module without Python source (built-in, compiled) is ``""``. If the name is imported or
+    assigned, its source is the whole module.
 
-    What a module makes when it is imported (``from x import *``, ``__getattr__``) is taken for
-    granted, and the whole module for its source.
+    If importing the module may define more names (``from x import *``, ``__getattr__``), every
+    name is accepted, and its source is the whole module.
 
     Raises:
-        ValueError: no such module, or it defines no such name.
+        ValueError: there is no such module, or it defines no such name.
     """
     if not _FORM.fullmatch(function):
         raise ValueError(f"{function!r} is not of the form module:name")
@@ -64,20 +64,20 @@ def _module_file(module: str, python_path: Sequence[str]) -> Path | None:
             loaded = getattr(sys.modules.get(module), "__file__", None)  # as os.path is
             if loaded:
                 return Path(loaded)
-            places = ", ".join(python_path)
-            raise ValueError(f"no module {walked!r} in {places}, nor where Python looks")
+            searched = ", ".join(python_path)
+            raise ValueError(f"no module {walked!r} in {searched}, nor where Python looks")
         search = spec.submodule_search_locations
     origin = spec.origin if spec else None
     return Path(origin) if origin and origin.endswith(".py") else None
 
 
 def _makes_more(names: Collection[str]) -> bool:
-    """Return True if importing a module defines names that its text does not show."""
+    """Return True if importing a module may define names that its text does not show."""
     return "*" in names or "__getattr__" in names
 
 
 def _defined(scope: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """Yield the names that a module or class body binds, and by what."""
+    """Yield the names that the body of a module or class defines, each with its node."""
     for node in ast.iter_child_nodes(scope):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, node

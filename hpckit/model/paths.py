@@ -1,4 +1,4 @@
-"""Paths that people give: relative ones become absolute; and whether something lies there."""
+"""Make the paths that users write absolute, and test what exists at a path."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import lru_cache
 
 
 def absolute(base: str, path: str) -> str:
-    """Return `path`, from `base` where it is relative, without ``.``, ``..`` and ``//``.
+    """Return an absolute path without ``.``, ``..`` and ``//``; relative ones start at `base`.
 
-    ``link/..`` is where the file system says it is, not where the text suggests.
+    ``link/..`` is resolved by the file system, because the link may lead elsewhere.
     """
     joined = os.path.join(base, path)  # noqa: PTH118
     head, dots, rest = joined.rpartition("/..")
@@ -21,14 +21,14 @@ def absolute(base: str, path: str) -> str:
 
 
 def program(base: str, word: str) -> str:
-    """Return a command's first word: a path from `base` if it has a slash, else for PATH."""
+    """Return the first word of a command: absolute if it has a slash, else a name on PATH."""
     return absolute(base, word) if "/" in word else word
 
 
 def whole_paths(paths: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern that finds these paths in a text where nothing goes on before or after.
+    """Return a pattern that finds these paths in a text, but not as parts of longer words.
 
-    ``/d/a`` is not meant by ``/d/a.log`` nor by ``-o/d/a``, but it is by ``--to=/d/a``.
+    ``/d/a`` is found in ``--to=/d/a``, but not in ``/d/a.log`` or ``-o/d/a``.
     """
     longest_first = sorted(paths, key=len, reverse=True)
     any_of_them = "|".join(map(re.escape, longest_first))
@@ -36,17 +36,17 @@ def whole_paths(paths: Iterable[str]) -> re.Pattern[str]:
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file lies there, as far as we may know; pathlib raises where we may not."""
+    """Return True if a file is there; False if it cannot be seen, where pathlib would raise."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def is_dir(path: str | os.PathLike[str]) -> bool:
-    """Return whether a directory lies there, as far as we may know."""
+    """Return True if a directory is there; False if it cannot be seen."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def path_exists(path: str | os.PathLike[str]) -> bool:
-    """Return whether anything lies there, as far as we may know."""
+    """Return True if anything is there; False if it cannot be seen."""
     return os.path.exists(path)  # noqa: PTH110
 
 

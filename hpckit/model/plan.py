@@ -1,8 +1,8 @@
-"""The plan of a run: a frozen value that holds everything that will happen.
+"""The plan of a run: a frozen value with everything that will happen.
 
-`hpckit.launch.plan` makes it from bag, site and flags; `--dry-run` prints it; the run
-directory keeps it (``plan.json``, ``hpckit.plan/1``); head and workers read it back. It is
-standard library only, because worker nodes read it too.
+`hpckit.launch.plan` makes it from bag, site and flags. `--dry-run` prints it. The run directory
+keeps it (``plan.json``, ``hpckit.plan/1``), where head and workers read it. Standard library
+only, because worker nodes read it too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hpckit.model.task import Backend, Shape, TaskSettings
 from hpckit.model.worker import slots_for
 
 PLAN_SCHEMA: Final = "hpckit.plan/1"
-#: What a field is called in ``plan.json``, where that is not its own name.
+#: The keys in ``plan.json`` that differ from the names of their fields.
 _KEYS: Final = {"task_settings": "surroundings"}
 
 
@@ -24,7 +24,7 @@ _KEYS: Final = {"task_settings": "surroundings"}
 class Size:
     """The resources that the head, or the tasks of one worker, may use.
 
-    A job asks Slurm for more memory than that: what the engine takes is beside it.
+    The job asks Slurm for more memory than that, because the engine needs some too.
     """
 
     cores: int
@@ -37,12 +37,12 @@ class Size:
 class JobPlan:
     """One sbatch script and its directives.
 
-    `role` is ``head`` (the head alone), ``workers`` (an array that joins it) or
-    ``allocation`` (head and workers in one job); it names the script's template and file too.
+    `role` is ``head`` (the head alone), ``workers`` (an array that joins it) or ``allocation``
+    (head and workers in one job). The script's template and file have this name too.
     """
 
     role: str
-    directives: tuple[str, ...]  # "--nodes=1", in the order in which they are printed
+    directives: tuple[str, ...]  # "--nodes=1", in the order of the script
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,25 +57,25 @@ class Plan:
     site: str
     scheduler: str  # "slurm" or "emulated"
     slurm_bin: str  # directory of sbatch and the others; "" means PATH
-    python: str  # the interpreter with hpckit in it, as the nodes see it
+    python: str  # the interpreter of the nodes, which has hpckit
     tasks: int
     head: Size
     worker: Size
     workers: int  # worker jobs (array) or nodes (allocation)
     task_settings: TaskSettings
     retries: Retries
-    warning_s: int  # how long before its end the head's job is warned
-    setup: tuple[str, ...]  # shell lines, site's first, then the bag's
+    warning_s: int  # seconds before its end at which the head's job is warned
+    setup: tuple[str, ...]  # shell lines: those of the site, then those of the bag
     jobs: tuple[JobPlan, ...]
-    min_workers: int = 1  # of an array: the head keeps it between these while work is left
-    max_workers: int = 1
-    max_failures: int = 0  # failed tasks after which the run is ended early; 0: any number
-    interface: str = ""  # network interface whose address the head publishes first
+    min_workers: int = 1  # of an array: while work is left, the head keeps at least so many ...
+    max_workers: int = 1  # ... and at most so many workers
+    max_failures: int = 0  # failed tasks after which the run stops early; 0: no limit
+    interface: str = ""  # the head publishes this network interface's address first
     port_range: tuple[int, int] = (0, 0)  # inclusive; (0, 0): any free port
     node_tmp: str = "/tmp"  # node-local directory for sockets and Ray's files
-    compute_nodes_submit: bool = True  # whether the head may call sbatch from its job
-    max_array_size: int = 1001  # Slurm's MaxArraySize: indices stop at one less
-    notes: tuple[str, ...] = ()  # what was cut or chosen, in words for the user
+    compute_nodes_submit: bool = True  # True if the head may call sbatch from its job
+    max_array_size: int = 1001  # Slurm's MaxArraySize: the largest index is one less
+    notes: tuple[str, ...] = ()  # messages for the user: what was reduced or chosen
 
     @property
     def slots(self) -> int:
@@ -93,7 +93,7 @@ class Plan:
         """Read ``plan.json``.
 
         Raises:
-            ValueError: the text is no ``hpckit.plan/1``.
+            ValueError: the text is not ``hpckit.plan/1``.
         """
         raw: dict[str, Any] = json.loads(text)
         if raw.pop("schema", None) != PLAN_SCHEMA:

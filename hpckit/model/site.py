@@ -1,7 +1,7 @@
-"""A site: a place to run, and what its Slurm wants of a script.
+"""A site: a cluster to run on, and what its Slurm needs in a script.
 
-`docs/reference/sites.md` is the reference for people. As in bags, a key that has a unit in its name
-here has the plain name in the file. `hpckit.model.site_files` finds, merges and recognises them.
+`docs/reference/sites.md` is the reference for people. As in bags, a key with a unit in its
+name here has the plain name in the file. `hpckit.model.site_files` finds and merges the files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hpckit.model.fields import (
 
 
 def _long_option(value: str) -> str:
-    """Directives are long options, one word each, so that scripts read and compare well."""
+    """Accept only long options of one word, which make scripts easy to read and compare."""
     name = value.partition("=")[0]
     if not name.startswith("--") or len(name) < 3 or any(c.isspace() for c in name):
         raise ValueError(f'{value!r} is no long option of sbatch, such as "--mail-type=FAIL"')
@@ -43,9 +43,10 @@ _OPTIONS = 'a list of sbatch\'s long options: ["--exclusive"]'
 
 
 class Match(Frozen):
-    """The rules to recognise a site: each kind that is given must fit, by one of its entries.
+    """The rules by which a site is recognised.
 
-    Of `environment` all variables must fit. Without any kind nothing fits.
+    Of each kind that is given at least one entry must match; of `environment` all variables
+    must. A site without any rule is never recognised.
     """
 
     hostnames: Strings = Field(default=(), description=f"{STRINGS}, host names; * and ? match")
@@ -56,7 +57,7 @@ class Match(Frozen):
 
 
 class Partition(Frozen):
-    """One queue: what to say to be put there, and what it allows. None is no known limit."""
+    """A partition: the options that select it, and its limits. None means no known limit."""
 
     partition: str | None = Field(
         default=None,
@@ -83,7 +84,7 @@ class Directives(Frozen):
 
 
 class SiteEnvironment(Frozen):
-    """The environment that jobs need before hpckit can start."""
+    """The environment that a job sets up before it starts hpckit."""
 
     modules: Strings = Field(default=(), description=f"{STRINGS}, modules to load")
     setup: Strings = Field(default=(), description=f"{STRINGS}, shell lines of each job")
@@ -101,18 +102,18 @@ class Limits(Frozen):
 
 
 class EmulatedShape(Frozen):
-    """The emulated cluster: so many equal nodes."""
+    """The size of an emulated cluster of equal nodes."""
 
     nodes: Count = Field(default=4, description=POSITIVE)
     cpus: Count = Field(default=2, description=f"{POSITIVE}, per node")
     memory_mib: Mebibytes = Field(default=4000, alias="memory", description=f"{MEMORY}, per node")
-    kill_wait_s: SecondsOrNone = Field(  # Slurm's default, too
+    kill_wait_s: SecondsOrNone = Field(  # 30 s is Slurm's default
         default=30, alias="kill_wait", description=f'{DURATION}, or "0s"'
     )
 
 
 class Site(Frozen):
-    """A place to run."""
+    """A cluster to run on."""
 
     name: str = Field(description="the file's name")
     description: str = Field(default="", description="a string")
@@ -165,9 +166,9 @@ class Site(Frozen):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Site:
-        """Read what `to_json` wrote.
+        """Read the text that `to_json` made.
 
         Raises:
-            ValueError: the text is no site.
+            ValueError: the text is not a site.
         """
         return cls.model_validate_json(text)

@@ -1,8 +1,9 @@
-"""Finding, merging and recognising sites.
+"""Find, merge and recognise sites.
 
-A site is a file ``NAME.toml``. The shipped one, ``./hpckit-sites/NAME.toml`` of the
-project and ``~/.config/hpckit/sites/NAME.toml`` of the user are laid over one another in
-that order, key by key; flags go on top elsewhere. What it ``extends`` lies below all.
+A site is a file ``NAME.toml``. Three files are merged key by key, a later one overriding an
+earlier one: the one that hpckit brings, ``./hpckit-sites/NAME.toml`` of the project and
+``~/.config/hpckit/sites/NAME.toml`` of the user. The site that they ``extends`` is overridden by
+all of them. Flags override the result, but not here.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ __all__ = [
     "site_dirs",
 ]
 
-_NOT_INHERITED = ("match", "description")  # they tell one site from another
+_NOT_INHERITED = ("match", "description")  # they distinguish one site from another
 
 
 @dataclass(frozen=True)
 class ResolvedSite:
-    """A site, and for each of its values by dotted key, the ``file:line`` that it comes from."""
+    """A site, and the ``file:line`` of each of its values, by dotted key."""
 
     site: Site
     origins: dict[str, str] = field(default_factory=dict)
 
 
 def site_dirs() -> list[Path]:
-    """Return where sites are looked for, the last laid over the others."""
+    """Return the directories of site files; later ones override earlier ones."""
     config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     return [asset_dir("site_configs"), Path("hpckit-sites"), Path(config) / "hpckit" / "sites"]
 
@@ -59,16 +60,16 @@ def load_site(name: str) -> ResolvedSite:
     """Return the site of that name, merged from all its files.
 
     Raises:
-        InputError: there is no such site, or something in a file is not allowed.
+        InputError: there is no such site, or one of its files has a fault.
     """
     return _resolved(_document(name, ()), name)
 
 
 def load_site_file(path: Path) -> ResolvedSite:
-    """Return the site of one file, over what it extends, for ``hpckit site check``.
+    """Return the site of one file and of what it extends, for ``hpckit site check``.
 
     Raises:
-        InputError: no such file, or something in it is not allowed.
+        InputError: there is no such file, or it has a fault.
     """
     document = read_document(path, "site")
     return _resolved(_over_parent(document, (path.stem,)), path.stem)
@@ -77,19 +78,19 @@ def load_site_file(path: Path) -> ResolvedSite:
 def recognise(
     environ: Mapping[str, str], hostname: str, slurm_reachable: Callable[[], bool]
 ) -> tuple[str, str]:
-    """Return the name of the site that this machine is, and the reason in words.
+    """Return the name of this machine's site, and the reason for the choice.
 
-    A site whose `match` fits; else ``slurm`` when one is reachable; else ``local``.
+    It is the site whose `match` fits; else ``slurm`` if a Slurm is reachable; else ``local``.
 
     Raises:
-        InputError: several sites fit.
+        InputError: several sites match.
         SchedulerError: `slurm_reachable` cannot tell.
     """
     fitting, faulty = {}, ""
     for name in known_sites():
         try:
             reason = _fit(load_site(name).site.match, environ, hostname)
-        except InputError as error:  # a draft of one site must not stop work on another
+        except InputError as error:  # a fault in one site must not stop work on another
             faulty = f"; site {name!r} was left out: {error.message}"
             continue
         if reason:
@@ -107,7 +108,7 @@ def recognise(
 
 
 def expand_variables(text: str, environ: Mapping[str, str], key: str = "") -> str:
-    """Fill ``$NAME``, ``${NAME}`` and a leading ``~`` into a path; `key` is for the message.
+    """Expand ``$NAME``, ``${NAME}`` and a leading ``~`` in a path; `key` is for the message.
 
     Raises:
         InputError: a variable is not set, or is empty.
@@ -143,10 +144,10 @@ def _document(name: str, children: tuple[str, ...]) -> Document:
 
 
 def _over_parent(document: Document, names: tuple[str, ...]) -> Document:
-    """Lay a document over what it extends; `names` are the sites met so far, this one last."""
+    """Merge a document with the site that it extends; `names` are the sites up to this one."""
     parent = document.data.get("extends", "")
     if not isinstance(parent, str) or not parent:
-        return document  # validation tells what is wrong with it
+        return document  # validation reports a wrong type
     where = document.where(("extends",))
     if parent in names:
         chain = " → ".join((*names[names.index(parent) :], parent))
@@ -194,7 +195,7 @@ def _leaves(table: Mapping[str, object], at: Key) -> Iterator[Key]:
 
 
 def _fit(match: Match, environ: Mapping[str, str], hostname: str) -> str:
-    """Return why the match fits, ``""`` where it does not."""
+    """Return why the rules match, ``""`` if they do not."""
     reasons = []
     if match.environment:
         if not all(

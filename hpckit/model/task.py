@@ -1,7 +1,7 @@
-"""A task, ready to run, and what is the same for all tasks of a run.
+"""A task that is ready to run, and the settings that all tasks of a run share.
 
-Plain dataclasses over the standard library, because the runner on a worker node imports them and
-must start in milliseconds. Their JSON form is written down in `docs/reference/schemas.md`.
+These are dataclasses of the standard library, because the runner on a worker node imports them
+and must start in milliseconds. `docs/reference/schemas.md` describes their JSON form.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ Shape = Literal["array", "allocation"]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One task, ready to run: either a command (`argv`) or a Python call (`function`)."""
+    """One task that is ready to run: a command (`argv`) or a call of a Python function."""
 
     index: int
     key: str
     argv: tuple[str, ...] = ()
-    function: str = ""  # "module:qualname", when argv is empty
+    function: str = ""  # "module:qualname", if argv is empty
     kwargs: dict[str, Any] = field(default_factory=dict)
-    params: dict[str, Any] = field(default_factory=dict)  # what the bag ran over, for people
+    params: dict[str, Any] = field(default_factory=dict)  # its values of ``[each]``, for people
     inputs: tuple[str, ...] = ()  # absolute paths
     outputs: tuple[str, ...] = ()  # absolute paths
 
@@ -51,9 +51,9 @@ class TaskSettings:
     memory_mib: int = 0  # 0: not declared
     gpus: int = 0
     timeout_s: int = 0  # 0: none
-    atomic_outputs: bool = False  # outputs appear whole or not at all
+    atomic_outputs: bool = False  # outputs appear complete or not at all
     output_head_bytes: int = 8192  # of each stream, from its beginning ...
-    output_tail_bytes: int = 24576  # ... and from its end; the middle is counted and dropped
+    output_tail_bytes: int = 24576  # ... and from its end; the rest is only counted
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> TaskSettings:

@@ -1,4 +1,4 @@
-"""TOML documents whose values know where they come from and how they are written."""
+"""TOML documents that know the file, line and original text of each value."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class WrittenFloat(float):
 
 
 def text_of(value: object) -> str:
-    """Return a value as its file writes it; strings without their quotes.
+    """Return a value as its file writes it; a string without its quotes.
 
     Raises:
         TypeError: the value is a list or a table.
@@ -48,7 +48,7 @@ def text_of(value: object) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value, and all that is in it, without the texts."""
+    """Return a value, and everything in it, as plain Python numbers without their texts."""
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -59,7 +59,7 @@ def plain(value: Any) -> Any:
 
 
 def describe(value: object) -> str:
-    """Return a value in words for an error message, such as ``the number 3``."""
+    """Describe a value for an error message: ``the number 3``."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
@@ -74,9 +74,9 @@ def describe(value: object) -> str:
 
 @dataclass
 class Document:
-    """The values of one or several TOML files, and where each stands.
+    """The values of one or several TOML files, and the origin of each.
 
-    `origins` maps a value's path to words such as ``jobs/a.toml:7`` or ``--set task.timeout``.
+    `origins` maps the key of a value to ``jobs/a.toml:7`` or ``--set task.timeout``.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Document:
     origins: dict[Key, str] = field(default_factory=dict)
 
     def where(self, key: Key) -> str:
-        """Return the origin of a value, or of the nearest table around it."""
+        """Return the origin of a value, or of the nearest table that contains it."""
         for end in range(len(key), 0, -1):
             if key[:end] in self.origins:
                 return self.origins[key[:end]]
@@ -93,10 +93,10 @@ class Document:
     def set(self, assignment_key: str, text: str) -> None:
         """Overwrite one value, as ``--set task.timeout=5m`` does.
 
-        The text is taken as a TOML value where it is one, else as a string.
+        The text is read as a TOML value if it is one, else as a string.
 
         Raises:
-            InputError: the key is no dotted key, or one of its tables is a plain value.
+            InputError: the key is not a dotted key, or one of its tables is no table.
         """
         origin = f"--set {assignment_key}"
         path = _dotted(assignment_key)
@@ -113,7 +113,7 @@ class Document:
         self.origins.update({(*path, *key): origin for key in positions})
 
     def overlay(self, upper: Document) -> None:
-        """Lay another document over this one: tables are merged, all else is replaced."""
+        """Override values by those of another document: merge tables, replace everything else."""
         self._merge(self.data, upper.data, (), upper)
 
     def _merge(
@@ -136,10 +136,10 @@ class Document:
 
 
 def read_document(path: Path, what: str) -> Document:
-    """Read a TOML file; `what` names its kind in messages: ``bag``, ``site``.
+    """Read a TOML file; `what` is its kind in messages: ``bag``, ``site``.
 
     Raises:
-        InputError: there is no such file, or it is not UTF-8, or not TOML; with its line.
+        InputError: there is no such file, or it is not UTF-8 or not TOML; names the line.
     """
     shown = shown_path(path)
     try:
@@ -159,10 +159,10 @@ def read_document(path: Path, what: str) -> Document:
 
 
 def parse_document(text: str, name: str) -> Document:
-    """Parse TOML text; `name` is what messages call it.
+    """Parse TOML text; `name` is its name in messages.
 
     Raises:
-        InputError: the text is no TOML.
+        InputError: the text is not TOML.
     """
     try:
         data = tomllib.loads(text)
@@ -174,7 +174,7 @@ def parse_document(text: str, name: str) -> Document:
 
 
 def shown_path(path: Path) -> str:
-    """Return a path as people want to read it: relative where it lies below, no line breaks."""
+    """Return a path for messages: relative to the working directory, without line breaks."""
     with contextlib.suppress(ValueError):
         path = path.absolute().relative_to(Path.cwd())
     text = str(path)
@@ -182,12 +182,12 @@ def shown_path(path: Path) -> str:
 
 
 def _syntax_message(message: str, text: str, name: str) -> str:
-    place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
-    if place is None:
+    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
+    if found is None:
         return f"{name}: not TOML: {message}"
-    line = int(place[1]) if place[1] else len(text.rstrip("\n").splitlines())
-    column = f", column {place[2]}" if place[2] else ", the end of the file"
-    return f"{name}:{line}: not TOML: {message[: place.start()]}{column}"
+    line = int(found[1]) if found[1] else len(text.rstrip("\n").splitlines())
+    column = f", column {found[2]}" if found[2] else ", the end of the file"
+    return f"{name}:{line}: not TOML: {message[: found.start()]}{column}"
 
 
 def _dotted(key: str) -> tuple[str, ...]:
@@ -207,12 +207,12 @@ def _dotted(key: str) -> tuple[str, ...]:
 
 
 def _typed(text: str) -> tuple[Any, dict[Key, Position]]:
-    """Return the value and the marks of what is inside it."""
+    """Return the value, and the positions of what it contains."""
     try:
         data = tomllib.loads(f"v = {text}")
     except tomllib.TOMLDecodeError:
         return text, {}
-    if data.keys() != {"v"}:  # a line break let something else in
+    if data.keys() != {"v"}:  # the text has a line break and more keys
         return text, {}
     positions = toml_positions.find_positions(f"v = {text}")
     return _with_text(data, (), positions)["v"], {
@@ -221,7 +221,7 @@ def _typed(text: str) -> tuple[Any, dict[Key, Position]]:
 
 
 def _with_text(value: Any, path: Key, positions: Mapping[Key, Position]) -> Any:
-    """Return the value with its numbers, dates and times as they are written."""
+    """Return the value with its numbers, dates and times as the file writes them."""
     if isinstance(value, dict):
         return {name: _with_text(item, (*path, name), positions) for name, item in value.items()}
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""Where each value of a TOML text stands, and how it is written there.
+"""Find the line of each value of a TOML text, and the text of the value.
 
-`tomllib` gives values without places and numbers without their text (tomlkit keeps the
-texts, but no places either); this scanner gives both. It reads only text that `tomllib` has
-accepted, so it checks nothing.
+`tomllib` gives neither lines nor the texts of numbers (tomlkit keeps the texts, but has no lines
+either). This scanner gives both. It reads only text that `tomllib` has accepted, so it checks
+nothing.
 TOML 1.0: https://toml.io/en/v1.0.0
 """
 
@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Position:
-    """One value's place: its line, counted from 1, and its text as the file writes it.
+    """The position of one value: its line, counted from 1, and its text as the file writes it.
 
     The text of tables and arrays is ``""``.
     """
@@ -26,7 +26,7 @@ class Position:
     text: str = ""
 
 
-_GAP = re.compile(r"(?:[ \t\n]|#[^\n]*)*")  # also what may stand between an array's items
+_GAP = re.compile(r"(?:[ \t\n]|#[^\n]*)*")  # also between the items of an array
 _SPACE = re.compile(r"[ \t]*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
@@ -40,7 +40,7 @@ _SCALAR = re.compile(r"[^,\]}#\n]*[^,\]}#\s]")
 
 
 def find_positions(text: str) -> dict[Path, Position]:
-    """Return the mark of every table, array and value of a valid TOML text, by its path.
+    """Return the position of every table, array and value of a valid TOML text, by its path.
 
     Items of arrays, and of arrays of tables, are numbered from 0.
     """
@@ -50,7 +50,7 @@ def find_positions(text: str) -> dict[Path, Position]:
 
 
 class _Scanner:
-    """A recursive descent over the text; `at` is the offset of what comes next."""
+    """A recursive descent parser; `at` is the offset of the next character."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -87,7 +87,7 @@ class _Scanner:
         path: Path = ()
         for name in names[:-1]:
             path = (*path, name)
-            if path in self.tables:  # the newest item is meant
+            if path in self.tables:  # it continues the newest item
                 path = (*path, self.tables[path] - 1)
         path = (*path, names[-1])
         if many:
@@ -99,7 +99,7 @@ class _Scanner:
         return path
 
     def note(self, path: Path, line: int, text: str = "") -> None:
-        for end in range(1, len(path)):  # tables that come to be by a dotted name
+        for end in range(1, len(path)):  # a dotted key makes tables
             self.positions.setdefault(path[:end], Position(line))
         self.positions[path] = Position(line, text)
 

@@ -1,7 +1,7 @@
-"""Durations and memory sizes, the one place where units are converted.
+"""Convert durations and memory sizes. No other module converts units.
 
-Durations are whole seconds, memory is whole MiB; both are rounded **up**, and zero is
-refused, because Slurm reads a zero time limit as "none" and a zero memory as "all".
+Durations are whole seconds, memory is whole MiB. Both are rounded **up**. Zero is refused,
+because for Slurm a time limit of zero means "none" and a memory of zero means "all".
 Slurm's own formats: https://slurm.schedmd.com/sbatch.html (``--time``, ``--mem``).
 """
 
@@ -28,10 +28,10 @@ MIB = 1024**2
 def parse_duration_s(text: str | float) -> int:
     """Return the seconds of ``"90s"``, ``"5m"``, ``"1h30m"``, ``"01:30:00"``, ``"2-00:00:00"``.
 
-    A bare number counts seconds. Fractions are rounded up.
+    A number without a unit means seconds. Fractions are rounded up.
 
     Raises:
-        InputError: the text is no duration, or is zero or negative.
+        InputError: the text is not a duration, or is zero or negative.
     """
     seconds = _clock_s(text) if isinstance(text, str) else float(text)
     if not math.isfinite(seconds) or seconds <= 0:
@@ -43,10 +43,10 @@ def parse_duration_s(text: str | float) -> int:
 
 
 def parse_wait_s(text: str | float) -> int:
-    """Return the seconds of a duration that may also be none at all: ``"0s"``, ``0``.
+    """Return the seconds of a duration that may be zero: ``"0s"``, ``0``.
 
     Raises:
-        InputError: the text is no duration, or is negative.
+        InputError: the text is not a duration, or is negative.
     """
     none = _clock_s(text) == 0 if isinstance(text, str) else text == 0
     return 0 if none else parse_duration_s(text)
@@ -79,7 +79,7 @@ def parse_memory_mib(text: str | float) -> int:
     """Return the MiB of ``"500 MB"``, ``"2 GiB"``, ``"4G"`` (Slurm's G is GiB); a number is MiB.
 
     Raises:
-        InputError: the text is no size, or is zero or negative.
+        InputError: the text is not a size, or is zero or negative.
     """
     if isinstance(text, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
@@ -100,7 +100,7 @@ def parse_memory_mib(text: str | float) -> int:
 def slurm_time(seconds: int) -> str:
     """Return whole seconds in Slurm's ``D-HH:MM:SS`` or ``HH:MM:SS``, rounded up to the minute.
 
-    Slurm itself resolves time limits to minutes, so rounding here shows what it will do.
+    Slurm rounds time limits to minutes; rounding here shows the limit that it will use.
     """
     minutes = max(1, math.ceil(seconds / 60))
     days, minutes = divmod(minutes, 1440)

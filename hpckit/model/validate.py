@@ -1,4 +1,4 @@
-"""From a TOML document to a model, with errors that name file, line, key and remedy."""
+"""Turn a TOML document into a model; errors name the file, line, key and what is allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hpckit.model.toml_file import Document, Key, describe
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: A fault found: the key it is about, and what is wrong with it (the message starts after it).
+#: A fault: its key, and the message.
 Fault = tuple[Key, str]
 
 
@@ -22,8 +22,8 @@ def validated(model: type[Model], document: Document) -> Model:
     """Return the model of a document.
 
     Raises:
-        InputError: a key is unknown or missing, or a value is not allowed. The first fault
-            is told, with how many more there are.
+        InputError: a key is unknown or missing, or a value is not allowed. It reports the first
+            fault and the number of others.
     """
     try:
         return model.model_validate(document.data)
@@ -33,7 +33,7 @@ def validated(model: type[Model], document: Document) -> Model:
 
 
 def error_of(faults: Iterable[Fault], document: Document) -> InputError:
-    """Return the error that tells the first fault, in the order of the file."""
+    """Return the error that reports the first fault in the order of the file."""
     ordered = sorted(set(faults), key=lambda fault: _position(fault[0], document))
     key, words = ordered[0]
     more = len(ordered) - 1
@@ -53,7 +53,7 @@ def dotted(key: Key) -> str:
 
 
 def _position(key: Key, document: Document) -> tuple[int, int, str]:
-    """Return what sorts faults as the file has them; missing keys come last."""
+    """Return a sort key that orders faults as in the file; missing keys come last."""
     known = list(document.origins)
     for end in range(len(key), 0, -1):
         if key[:end] in document.origins:
@@ -75,7 +75,7 @@ def _faults(model: type[BaseModel], item: Any) -> Iterator[Fault]:
         needed = _needed(model, key)
         yield key, f"{dotted(key)} is missing" + (f": {needed}" if needed else "")
     elif kind == "value_error":
-        words = str(item["ctx"]["error"]).replace("\n", ". ")  # our own errors bring a hint
+        words = str(item["ctx"]["error"]).replace("\n", ". ")  # the hint of an InputError
         colon = "" if words.startswith(("is ", "has ", "holds ")) else ":"
         yield key, f"{dotted(key)}{colon} {words}".lstrip(": ")
     else:
@@ -89,13 +89,13 @@ def _lowered(message: str) -> str:
 
 
 def _needed(model: type[BaseModel], key: Key) -> str:
-    """Return what a key must hold, in the words of its field's description."""
+    """Return what the value of a key must be, from the description of its field."""
     found = (_described(model, key[:end]) for end in range(len(key), 0, -1))
     return next(filter(None, found), "")
 
 
 def _described(model: type[BaseModel], key: Key) -> str:
-    """Return the description of the field that `key` is, ``""`` where it lies within one."""
+    """Return the description of the field `key`; ``""`` if it is inside a field's value."""
     table = _table_at(model, key[:-1])
     for name, info in table.model_fields.items() if table else ():
         if (info.alias or name) == key[-1]:
@@ -105,12 +105,12 @@ def _described(model: type[BaseModel], key: Key) -> str:
 
 def _names(table: type[BaseModel] | None) -> Iterator[str]:
     for name, info in table.model_fields.items() if table else ():
-        if info.description:  # the others are ours to fill
+        if info.description:  # hpckit sets the others itself
             yield info.alias or name
 
 
 def _table_at(model: type[BaseModel], key: Key) -> type[BaseModel] | None:
-    """Return the model of the table at `key`, None where it is no table of ours."""
+    """Return the model of the table at `key`; None if it is no table with a model."""
     here: Any = model
     for part in key:
         if isinstance(here, type) and issubclass(here, BaseModel):

@@ -1,4 +1,4 @@
-"""The description that a worker gives of itself when it joins. Standard library only."""
+"""The description that a worker sends when it joins. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hpckit.model.task import TaskSettings
 
 
 def slots_for(cores: int, memory_mib: int, gpus: int, settings: TaskSettings) -> int:
-    """Return how many tasks run at a time on a worker of that size; at least one."""
+    """Return the number of tasks that run at a time on a worker of this size; at least one."""
     slots = cores // max(1, settings.cores)
     if settings.memory_mib:
         slots = min(slots, memory_mib // settings.memory_mib)
@@ -22,15 +22,15 @@ def slots_for(cores: int, memory_mib: int, gpus: int, settings: TaskSettings) ->
 class WorkerInfo:
     """One worker: a resident runner and an engine's worker process on one node."""
 
-    name: str  # unique for this process's life: JOBID[_TASK][rRESTART][kKILLED]-NODE
+    name: str  # unique for each process: JOBID[_TASK][rRESTART][kKILLED]-NODE
     job_id: str  # as squeue prints it: "57" or "57_3"; "" outside Slurm
     node: str
     pid: int
     cores: int
     memory_mib: int
     gpus: int = 0
-    ends_at: float = 0.0  # Unix time when its job ends; 0: not known
-    again: int = 0  # how often its process was killed and started anew in this life of its job
+    ends_at: float = 0.0  # Unix time at which its job ends; 0: unknown
+    again: int = 0  # how often its process was killed and restarted since the job (re)started
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> WorkerInfo:

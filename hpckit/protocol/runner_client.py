@@ -18,7 +18,7 @@ class NoRunner(Exception):
         self.exit_code = exit_code
 
 
-def hand_over(path: str, bundle: bytes) -> bytes:
+def send_bundle(path: str, bundle: bytes) -> bytes:
     """Send a bundle to the runner at `path`, wait, and return its result, both as JSON.
 
     Raises:
@@ -54,7 +54,7 @@ def main() -> int:
     try:
         with open(sys.argv[1], "rb") as file:  # noqa: PTH123 - pathlib takes 5 ms to import
             bundle = file.read()
-        result = hand_over(os.environ.get("HPCKIT_RUNNER", ""), bundle)
+        result = send_bundle(os.environ.get("HPCKIT_RUNNER", ""), bundle)
         with open(sys.argv[2], "wb") as file:  # noqa: PTH123
             file.write(result)
     except NoRunner as error:

@@ -10,7 +10,7 @@ from hpckit.engines.pool.head import PoolEngine
 from hpckit.model.task import TaskSettings
 from hpckit.protocol.bundle import Bundle
 from hpckit.protocol.result import BundleResult
-from hpckit.protocol.runner_client import hand_over
+from hpckit.protocol.runner_client import send_bundle
 from tests.engines.harness import Head, a_head, command
 
 
@@ -77,12 +77,12 @@ def test_a_worker_short_of_time_refuses_and_leaves_before_its_end(tmp_path: Path
         worker = head.add_worker("n1", SLURM_JOB_END_TIME=str(ends))
         path = socket_of(head)
         root = head.run_dir.root
-        refused = hand_over(path, bundle(root, command(0, "true"), expected_s=60))
+        refused = send_bundle(path, bundle(root, command(0, "true"), expected_s=60))
         answer = BundleResult.from_json(refused)
         assert answer.results == ()
         assert answer.not_run == (0,)
         assert "s left of the walltime" in answer.reason
-        taken = BundleResult.from_json(hand_over(path, bundle(root, command(0, "true"))))
+        taken = BundleResult.from_json(send_bundle(path, bundle(root, command(0, "true"))))
         assert taken.results[0].ok
         assert head.worker_server.wait_for("left")[0]["left"] == "the walltime is over"
         assert worker.wait(10) == 0

@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from hpckit.protocol.runner_client import NoRunner, hand_over
+from hpckit.protocol.runner_client import NoRunner, send_bundle
 
 
 def run_bundle(bundle: str) -> str:
@@ -21,7 +21,7 @@ def run_bundle(bundle: str) -> str:
             hands it to the head as a pickle, and the reason would not survive that.
     """
     try:
-        return hand_over(os.environ.get("HPCKIT_RUNNER", ""), bundle.encode()).decode()
+        return send_bundle(os.environ.get("HPCKIT_RUNNER", ""), bundle.encode()).decode()
     except NoRunner as error:
         if error.exit_code == 3:
             _end_raylet()

@@ -20,7 +20,7 @@ import pytest
 from hpckit.model.task import Task, TaskSettings
 from hpckit.protocol.bundle import Bundle
 from hpckit.protocol.result import BundleResult
-from hpckit.protocol.runner_client import hand_over
+from hpckit.protocol.runner_client import send_bundle
 from hpckit.worker.cancellation import Cancellation, SlurmWarning, StopFlag
 from hpckit.worker.runner import ResidentRunner, RunnerSettings
 from hpckit.worker.slot import Slot, StartPauses, run_bundle
@@ -155,7 +155,7 @@ def runner(tmp_path: Path, full: Path) -> Iterator[ResidentRunner]:
 
 def ask(runner: ResidentRunner) -> BundleResult:
     data = a_bundle(*TASKS).to_json().encode()
-    return BundleResult.from_json(hand_over(str(runner.settings.socket), data))
+    return BundleResult.from_json(send_bundle(str(runner.settings.socket), data))
 
 
 def test_a_slot_rests_before_it_takes_up_more_and_the_log_says_why_once(
