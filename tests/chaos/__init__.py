@@ -1,4 +1,4 @@
-"""Seeded rounds in which things break while a bag runs; then everything has to be there.
+"""Seeded rounds of faults while a bag runs; afterwards every task and output must be there.
 
-``make chaos ROUNDS=40 SEED=1 PLACE=emulated`` plays them; ``README.md`` says how to read them.
+``make chaos ROUNDS=40 SEED=1 PLACE=emulated`` runs them; ``README.md`` explains the output.
 """

@@ -12,23 +12,25 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from tests.chaos.cluster import emulated_place, end_in_order_when_told, slurm_place
-from tests.chaos.fault_schedule import deal
-from tests.chaos.play import play
+from tests.chaos.cluster import emulated_cluster, end_cluster_on_signal, real_cluster
+from tests.chaos.fault_schedule import schedule_rounds
+from tests.chaos.run_round import run_round
 
 RESULTS: Final = Path("results/chaos.json")
 Played = dict[int, dict[str, Any]]
 
 
 def main() -> int:
-    """Play what has not been played with this seed; return 1 on any miss."""
+    """Run the rounds of a seed that have not passed yet; return 1 on any miss."""
     options = _options()
-    end_in_order_when_told()
-    log = _log(options.slurm_site, options.seed)
+    end_cluster_on_signal()
+    log = _log_path(options.cluster_kind, options.seed)
     played = {} if options.fresh else _read(log)
-    slurm_site = emulated_place if options.slurm_site == "emulated" else slurm_place
-    with slurm_site() as here:
-        rounds = deal(options.slurm_site, options.seed, options.rounds, small_disk=here.small_disk)
+    private_cluster = emulated_cluster if options.cluster_kind == "emulated" else real_cluster
+    with private_cluster() as here:
+        rounds = schedule_rounds(
+            options.cluster_kind, options.seed, options.rounds, small_disk=here.small_disk
+        )
         if options.round:
             rounds = [each for each in rounds if each.number == options.round]
         for each in rounds:
@@ -36,9 +38,9 @@ def main() -> int:
                 continue
             print(f"round {each.number}: {each.backend} {each.shape}, {each.tasks} tasks of "
                   f"0.{each.length} s, {', '.join(each.faults)}", flush=True)  # fmt: skip
-            outcome = play(here, each)
+            outcome = run_round(here, each)
             played[each.number] = outcome.to_dict()
-            _tell(played[each.number])
+            _print_outcome(played[each.number])
             _write(log, played)
             if not outcome.passed and options.keep:
                 _keep(here.runs / f"c{each.number}")
@@ -50,19 +52,25 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--round", type=int, default=0, help="play this one alone, again")
-    parser.add_argument("--place", choices=["emulated", "slurm"], default="emulated")
-    parser.add_argument("--fresh", action="store_true", help="forget what was played before")
-    parser.add_argument("--keep", action="store_true", help="keep the run of a round that fails")
+    parser.add_argument("--round", type=int, default=0, help="run only this round, again")
+    parser.add_argument(
+        "--place", dest="cluster_kind", choices=["emulated", "slurm"], default="emulated"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="run rounds again that have passed before"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="copy the run directory of a round that fails"
+    )
     found = parser.parse_args()
     found.rounds = max(found.rounds, found.round)
     return found
 
 
-def _log(slurm_site: str, seed: int) -> Path:
+def _log_path(cluster_kind: str, seed: int) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpckit" / "chaos"
     cache.mkdir(parents=True, exist_ok=True)
-    return cache / f"{slurm_site}-{seed}.json"
+    return cache / f"{cluster_kind}-{seed}.json"
 
 
 def _read(log: Path) -> Played:
@@ -77,7 +85,7 @@ def _write(log: Path, played: Played) -> None:
     log.with_suffix(".new").replace(log)
 
 
-def _tell(outcome: dict[str, Any]) -> None:
+def _print_outcome(outcome: dict[str, Any]) -> None:
     for fault, words in outcome["effects"].items():
         print(f"  {fault}: {words}")
     for miss in outcome["misses"][:12]:
@@ -88,10 +96,10 @@ def _tell(outcome: dict[str, Any]) -> None:
 
 
 def _keep(run_dir: Path) -> None:
-    """Copy a run directory to where it survives the round's machine."""
+    """Copy a run directory to /var/tmp: its cluster is removed at the end."""
     target = Path(f"/var/tmp/hpckit-chaos-{int(time.time())}")
     subprocess.run(["cp", "-a", str(run_dir), str(target)], check=False)
-    print(f"  kept as {target}")
+    print(f"  run directory copied to {target}")
 
 
 def _summarise(options: argparse.Namespace, played: Played) -> int:
@@ -100,7 +108,7 @@ def _summarise(options: argparse.Namespace, played: Played) -> int:
         effects.update(f for f, words in outcome["effects"].items() if "NO EFFECT" not in words)
     failed = [n for n, outcome in played.items() if not outcome["passed"]]
     least = 5 if len(played) >= 40 else 1
-    where = options.slurm_site
+    where = options.cluster_kind
     checks = [_check(f"{where}: rounds that failed", len(failed), 0, not failed)]
     few = min((len(o["effects"]) for o in played.values()), default=0)
     checks.append(_check(f"{where}: least faults that took effect in a round", few, 3, few >= 3))
@@ -108,7 +116,7 @@ def _summarise(options: argparse.Namespace, played: Played) -> int:
         checks.append(_check(f"{where}: times {fault}", count, least, count >= least))
     if options.round:
         return int(bool(failed))
-    _record(where, options, played, checks)
+    _write_results(where, options, played, checks)
     print(f"{len(played)} rounds, {len(failed)} failed; see {RESULTS}")
     return int(any(not check["pass"] for check in checks))
 
@@ -117,10 +125,10 @@ def _check(name: str, value: float, limit: float, passed: bool) -> dict[str, Any
     return {"name": name, "value": value, "limit": limit, "pass": passed}
 
 
-def _record(
+def _write_results(
     where: str, options: argparse.Namespace, played: Played, checks: list[dict[str, Any]]
 ) -> None:
-    """Replace this place's part of the results; the other place's stays."""
+    """Replace this cluster's part of the results; the other cluster's part stays."""
     try:
         document = json.loads(RESULTS.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Where rounds are played: a private emulated cluster, or a private real one."""
+"""The clusters of the rounds: a private emulated one, or a private real one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,22 +22,22 @@ from tests.support.slurm_site import SlurmSite, clean_environment, removed, user
 
 RUNS_MIB: Final = 48  # of the small disk on which the run directories lie
 _SITE: Final = 'extends = "{parent}"\nnode_tmp = "{node_tmp}"\nrun_root = "{runs}"\n'
-#: The emulated partition whose jobs are taken back, of the same nodes as the site's `main`.
+#: The emulated partition whose jobs are preempted; its nodes are those of the site's `main`.
 _SPOT: Final = '[partitions.spot]\ncores = 2\nmemory = "4000M"\nmax_nodes = 4\n'
 
 
 @dataclass
-class ChaosPlace:
-    """One Slurm that nobody else is on, and what can break in it.
+class ChaosCluster:
+    """A private Slurm and the faults that can be injected into it.
 
     Attributes:
         kind: ``emulated`` or ``slurm``.
-        place: as a user meets it.
+        slurm_site: the Slurm as a user sees it.
         bin_dir: Slurm's commands.
-        runs: where the run directories lie.
+        runs: the directory of the run directories.
         node_tmp: the nodes' own directory for temporary files.
-        small_disk: whether `runs` is a small file system of its own.
-        preempting: a partition whose jobs go before ours, and ours.
+        small_disk: True if `runs` is a small file system of its own.
+        preempting: a partition whose jobs preempt ours, and our partition.
         real: the real cluster, if it is one.
     """
 
@@ -49,7 +49,6 @@ class ChaosPlace:
     small_disk: bool
     preempting: tuple[str, str]
     real: RealSlurm | None = None
-    mending: list[str] = field(default_factory=list)
 
     def slurm(self, program: str, *words: str, check: bool = True) -> str:
         """Run one of Slurm's commands; return its stdout."""
@@ -61,13 +60,13 @@ class ChaosPlace:
             raise RuntimeError(f"{program} {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
 
-    def lives(self) -> list[tuple[str, str, str]]:
-        """Return every life of every job: its id, its state, its exit code."""
+    def job_incarnations(self) -> list[tuple[str, str, str]]:
+        """Return the id, state and exit code of every job, once per incarnation."""
         words = ["-n", "-P", "-X", "-D", "-S", "now-1days", "-o", "JobID,State,ExitCode"]
         rows = [line.split("|") for line in self.slurm("sacct", *words).splitlines()]
         return [(row[0], row[1].split()[0], row[2]) for row in rows if len(row) == 3]
 
-    # --- what can break
+    # -- faults
     def kill_node(self, node: str) -> None:
         if self.real:
             self.real.faults.kill_node(node)
@@ -91,7 +90,7 @@ class ChaosPlace:
             self.real.faults.start_controller()
 
     def kill_daemon(self) -> int:
-        """kill -9 of the emulator's daemon; return its pid."""
+        """Kill the emulator's daemon with SIGKILL; return its pid."""
         pid = int(control.status(self.slurm_site.site)["pid"])
         os.kill(pid, signal.SIGKILL)
         return pid
@@ -101,18 +100,18 @@ class ChaosPlace:
         return int(control.status(self.slurm_site.site)["pid"] or 0)
 
     def fill_disk(self) -> Path:
-        """Fill the disk of the runs; return the ballast, whose removal makes room."""
-        ballast = self.runs / "ballast"
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
+        """Fill the disk of the runs; return the file that fills it."""
+        filler = self.runs / "ballast"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
             while True:
                 stream.write(b"\0" * 65536)
-        with contextlib.suppress(OSError), ballast.open("ab", buffering=0) as stream:
+        with contextlib.suppress(OSError), filler.open("ab", buffering=0) as stream:
             while True:
                 stream.write(b"\0")
-        return ballast
+        return filler
 
     def mend(self) -> None:
-        """Undo whatever a round may have left broken."""
+        """Undo all faults that a round may have left."""
         (self.runs / "ballast").unlink(missing_ok=True)
         if self.real:
             self.real.faults.mend()
@@ -129,8 +128,8 @@ class ChaosPlace:
 
 
 @contextmanager
-def emulated_place() -> Iterator[ChaosPlace]:
-    """A cluster of its own under a short directory in /tmp; nothing of it is left."""
+def emulated_cluster() -> Iterator[ChaosCluster]:
+    """Start an emulated cluster in a short directory under /tmp; remove it at the end."""
     root = Path(tempfile.mkdtemp(prefix="hk-", dir="/tmp"))
     runs = root / "r"
     runs.mkdir()
@@ -145,7 +144,7 @@ def emulated_place() -> Iterator[ChaosPlace]:
         with _small_disk(runs) as small:
             bin_dir = root / "e" / "chaos" / "bin"
             try:
-                yield ChaosPlace(
+                yield ChaosCluster(
                     "emulated", found, bin_dir, runs, root / "t", small, ("main", "spot")
                 )
             finally:
@@ -162,8 +161,8 @@ def emulated_place() -> Iterator[ChaosPlace]:
 
 
 @contextmanager
-def slurm_place() -> Iterator[ChaosPlace]:
-    """A real cluster of its own; its nodes see the small disk because that was there first."""
+def real_cluster() -> Iterator[ChaosCluster]:
+    """Start a private real cluster; its nodes see the small disk, which is mounted before."""
     layout = Layout(Path(f"{default_layout().prefix}-chaos"))
     root = Path(tempfile.mkdtemp(prefix="hpckit-chaos-", dir="/var/lib"))
     runs = root / "runs"
@@ -180,7 +179,7 @@ def slurm_place() -> Iterator[ChaosPlace]:
                 env["PATH"] = f"{real.bin_dir}{os.pathsep}{env['PATH']}"
                 env = user_environment(root, env) | {"HPCKIT_RUNS": str(runs)}
                 slurm_site = SlurmSite("chaos", root, env)
-                yield ChaosPlace(
+                yield ChaosCluster(
                     "slurm",
                     slurm_site,
                     real.bin_dir,
@@ -196,8 +195,8 @@ def slurm_place() -> Iterator[ChaosPlace]:
         removed(root)
 
 
-def end_in_order_when_told() -> None:
-    """Let SIGTERM, and SIGINT in the background, take the cluster down before the end."""
+def end_cluster_on_signal() -> None:
+    """Let SIGTERM and SIGINT end the cluster before the process ends."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
@@ -217,7 +216,7 @@ def _write_site(
 
 @contextmanager
 def _small_disk(path: Path) -> Iterator[bool]:
-    """A small file system at `path`, where this user may mount one; says whether it is there."""
+    """Mount a small file system at `path` if this user may; yield True if it is mounted."""
     words = ["mount", "-t", "tmpfs", "-o", f"size={RUNS_MIB}m,mode=0700", "tmpfs", str(path)]
     mounted = os.geteuid() == 0 and not subprocess.run(words, check=False).returncode
     try:

@@ -1,4 +1,4 @@
-"""Which round breaks what: decided by the seed alone, so that a round can be played again."""
+"""The faults of each round: the seed alone decides, so that a round can be repeated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ EVERYWHERE: Final = (
     "kill-loop", "kill-supervisor", "kill-worker", "kill-engine", "term-worker", "term-loop",
     "requeue", "time-limit", "preemption", "node-kill", "controller-outage",
 )  # fmt: skip
-FAULTS: Final = 3  # of each round
-TWICE: Final = frozenset({"network-cut"})  # so that few rounds on a real cluster show it often
+FAULTS_PER_ROUND: Final = 3
+#: Chosen twice as often, so that few rounds on a real cluster are enough to see it.
+PREFERRED_TWICE: Final = frozenset({"network-cut"})
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round, before it is played."""
+    """One round, before it is run."""
 
     number: int
     seed: str
@@ -31,31 +32,31 @@ class Round:
     faults: tuple[str, ...]
 
 
-def possible(slurm_site: str, shape: str, *, small_disk: bool) -> list[str]:
-    """Return the faults that a round can have."""
+def possible_faults(cluster_kind: str, shape: str, *, small_disk: bool) -> list[str]:
+    """Return the faults that are possible in a round."""
     found = list(EVERYWHERE)
     if shape == "array":
         found.append("scancel-worker")
     if small_disk:
         found.append("disk-full")
-    found.append("kill-daemon" if slurm_site == "emulated" else "network-cut")
+    found.append("kill-daemon" if cluster_kind == "emulated" else "network-cut")
     return found
 
 
-def deal(slurm_site: str, seed: int, rounds: int, *, small_disk: bool) -> list[Round]:
-    """Return rounds 1 to `rounds`; each prefers the faults that came least so far."""
-    dealt: Counter[str] = Counter()
+def schedule_rounds(cluster_kind: str, seed: int, rounds: int, *, small_disk: bool) -> list[Round]:
+    """Return rounds 1 to `rounds`; each prefers the faults that were least frequent so far."""
+    counts: Counter[str] = Counter()
     found = []
     for number in range(1, rounds + 1):
-        chance = random.Random(f"{slurm_site} {seed} {number}")
+        rng = random.Random(f"{cluster_kind} {seed} {number}")
         backend, shape = SHAPES[(number - 1) % len(SHAPES)]
-        kinds = possible(slurm_site, shape, small_disk=small_disk)
-        kinds.sort(key=lambda kind: (dealt[kind] // (1 + (kind in TWICE)), chance.random()))
-        faults = kinds[:FAULTS]
-        chance.shuffle(faults)
-        dealt.update(faults)
-        length = f"{chance.randrange(5, 31):02}"
-        tasks = chance.randrange(200, 401)
+        kinds = possible_faults(cluster_kind, shape, small_disk=small_disk)
+        kinds.sort(key=lambda kind: (counts[kind] // (1 + (kind in PREFERRED_TWICE)), rng.random()))
+        faults = kinds[:FAULTS_PER_ROUND]
+        rng.shuffle(faults)
+        counts.update(faults)
+        length = f"{rng.randrange(5, 31):02}"
+        tasks = rng.randrange(200, 401)
         found.append(
             Round(number, f"{seed}/{number}", backend, shape, tasks, length, tuple(faults))
         )

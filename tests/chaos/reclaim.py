@@ -1,10 +1,10 @@
-"""``python -m tests.chaos.reclaim``: what capacity costs that is taken back all the time.
+"""``python -m tests.chaos.reclaim``: measure the cost of capacity that is reclaimed all the time.
 
 Every worker is reclaimed once per minute on average, with 5 s of grace, while a bag of
-``sleep 1`` runs. Measured are the work that is done again, and the makespan against the ideal:
-the moment at which the slot-seconds of the running worker jobs, from Slurm's start to the reclaim
-(its warning), reach the sum of the tasks' durations. Start-up is in the makespan, and told apart;
-so is the ideal of a user who could use the grace time to its last moment.
+``sleep 1`` runs. It measures the repeated work, and the makespan divided by the ideal: the moment
+at which the slot-seconds of the running worker jobs, from Slurm's start to the reclaim (its
+warning), reach the sum of the tasks' durations. The makespan contains the start-up, which is also
+reported by itself; so is the ideal of a user who could use the grace time to its last moment.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from hpckit.emulator import control
-from tests.chaos import journal
-from tests.chaos.cluster import ChaosPlace, emulated_place, end_in_order_when_told
+from tests.chaos import journal_reader
+from tests.chaos.cluster import ChaosCluster, emulated_cluster, end_cluster_on_signal
 from tests.support.slurm_site import await_true
 
 RESULTS: Final = Path("results/reclaim.json")
 SPOT: Final = "spot"
 WORKERS: Final = 3
 SLOTS: Final = 2  # of each worker
-LIFE_S: Final = 60.0
+MEAN_LIFETIME_S: Final = 60.0
 GRACE_S: Final = 5.0
-LONGEST_S: Final = 900.0
+MAX_RUN_S: Final = 900.0
 BAG: Final = """
 [task]
 command = ["sh", "-c", "echo $HPCKIT_TASK_INDEX >> ran; exec sleep 1"]
@@ -41,83 +41,91 @@ number = {{ range = "1-{tasks}" }}
 
 
 @dataclass(frozen=True)
-class Life:
-    """One life of a worker's job, in Unix time."""
+class JobIncarnation:
+    """One incarnation of a worker's job; times are Unix time."""
 
     start: float
     end: float
     state: str
     worker: str = ""  # how the worker's name begins: job, element and restart
 
-    def less(self, grace_s: float) -> Life:
-        """Return this life up to its warning."""
+    def until_warning(self, grace_s: float) -> JobIncarnation:
+        """Return this incarnation up to its warning."""
         taken = self.state == "PREEMPTED"
         return replace(self, end=max(self.start, self.end - grace_s)) if taken else self
 
 
-def ideal_end(lives: Sequence[Life], slots: int, work_s: float) -> float:
-    """Return when the slot-seconds of `lives` reach `work_s`; infinite if they do not."""
-    edges = sorted({edge for life in lives for edge in (life.start, life.end)})
+def ideal_end(incarnations: Sequence[JobIncarnation], slots: int, work_s: float) -> float:
+    """Return when the slot-seconds of `incarnations` reach `work_s`; infinite if they do not."""
+    edges = sorted(
+        {edge for incarnation in incarnations for edge in (incarnation.start, incarnation.end)}
+    )
     done_s = 0.0
     for since, until in itertools.pairwise(edges):
-        rate = slots * sum(life.start <= since and life.end >= until for life in lives)
+        rate = slots * sum(
+            incarnation.start <= since and incarnation.end >= until for incarnation in incarnations
+        )
         if rate and done_s + rate * (until - since) >= work_s:
             return since + (work_s - done_s) / rate
         done_s += rate * (until - since)
     return float("inf")
 
 
-def measure(slurm_site: ChaosPlace, backend: str, tasks: int) -> dict[str, Any]:
-    """Run the bag while its workers are reclaimed; return what it came to."""
+def measure(cluster: ChaosCluster, backend: str, tasks: int) -> dict[str, Any]:
+    """Run the bag while its workers are reclaimed; return the measured values."""
     name = f"reclaim-{backend}"
-    root = slurm_site.slurm_site.root / name
+    root = cluster.slurm_site.root / name
     root.mkdir()
     (root / "bag.toml").write_text(BAG.format(tasks=tasks))
-    words = ["--backend", backend, "--shape", "array", "--site", slurm_site.slurm_site.site]
+    words = ["--backend", backend, "--shape", "array", "--site", cluster.slurm_site.site]
     words += ["--name", name, "--nodes", str(WORKERS), "--walltime", "1h"]
     words += ["--worker-partition", SPOT]  # where capacity is taken back; the head stays
-    slurm_site.slurm_site.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
-    run_dir = slurm_site.runs / name
-    await_true("the first task", lambda: journal.ended_tasks(run_dir), 120)
-    _take_back_until_the_end(slurm_site, name)
-    return _account(slurm_site, root, run_dir)
+    cluster.slurm_site.hpckit("submit", "bag.toml", *words, cwd=root).expect(0)
+    run_dir = cluster.runs / name
+    await_true("the first task", lambda: journal_reader.ended_tasks(run_dir), 120)
+    _reclaim_until_the_end(cluster, name)
+    return _summarise(cluster, root, run_dir)
 
 
-def _take_back_until_the_end(slurm_site: ChaosPlace, name: str) -> None:
-    """Reclaim as often as so many running workers are; the next time is drawn anew each time,
-    which changes nothing: it does not depend on how long one has waited.
+def _reclaim_until_the_end(cluster: ChaosCluster, name: str) -> None:
+    """Reclaim at a rate that follows the number of running workers.
 
-    What is asked here is cheap: Slurm's and hpckit's own commands, twice a second, took half of a
-    core from the workers that start up."""
-    deadline = time.monotonic() + LONGEST_S
+    Each change of the rate draws the next time again. That changes nothing: the distribution does
+    not depend on how long one has waited. The questions here are cheap on purpose: Slurm's and
+    hpckit's own commands, twice a second, took half a core from the workers that start.
+    """
+    deadline = time.monotonic() + MAX_RUN_S
     running, seed = 0, 5
-    run_dir = slurm_site.runs / name
-    while not journal.of_kind(run_dir, "ended"):
-        assert time.monotonic() < deadline, f"{name} is not over after {LONGEST_S:.0f} s"
-        jobs = control.status(slurm_site.slurm_site.site)["jobs"]
+    run_dir = cluster.runs / name
+    while not journal_reader.events_of_kind(run_dir, "ended"):
+        assert time.monotonic() < deadline, f"{name} is not over after {MAX_RUN_S:.0f} s"
+        jobs = control.status(cluster.slurm_site.site)["jobs"]
         now = max(0, int(jobs["running"]) - 1)  # less the head
         if now != running:
             running, seed = now, seed + 1
             control.reclaim(
-                per_hour=running * 3600 / LIFE_S, grace_s=GRACE_S, seed=seed, partition=SPOT,
-                name=slurm_site.slurm_site.site,
-            )  # fmt: skip
+                per_hour=running * 3600 / MEAN_LIFETIME_S,
+                grace_s=GRACE_S,
+                seed=seed,
+                partition=SPOT,
+                name=cluster.slurm_site.site,
+            )
         time.sleep(0.5)
-    control.reclaim(per_hour=0, name=slurm_site.slurm_site.site)
+    control.reclaim(per_hour=0, name=cluster.slurm_site.site)
 
 
-def _account(slurm_site: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any]:
-    rows = [each[0] for each in journal.final_rows(run_dir).values()]
+def _summarise(cluster: ChaosCluster, root: Path, run_dir: Path) -> dict[str, Any]:
+    rows = [each[0] for each in journal_reader.final_rows(run_dir).values()]
     work_s = sum(row[7] for row in rows)
     ended = max(row[6] + row[7] for row in rows)
-    lives = _lives(slurm_site)
-    began = min(life.start for life in lives)
-    until_warned = [life.less(GRACE_S) for life in lives]
+    incarnations = _worker_incarnations(cluster)
+    began = min(incarnation.start for incarnation in incarnations)
+    until_warned = [incarnation.until_warning(GRACE_S) for incarnation in incarnations]
     ideal_s = ideal_end(until_warned, SLOTS, work_s) - began
-    with_grace_s = ideal_end(lives, SLOTS, work_s) - began
+    with_grace_s = ideal_end(incarnations, SLOTS, work_s) - began
     starts = len((root / "ran").read_text().split())
-    reclaimed = sum(life.state == "PREEMPTED" for life in lives)
-    late = _start_ups(run_dir, lives)
+    reclaimed = sum(incarnation.state == "PREEMPTED" for incarnation in incarnations)
+    late = _start_up_seconds(run_dir, incarnations)
     return {
         "tasks": len(rows),
         "done": sum(row[2] == "ok" for row in rows),
@@ -128,27 +136,29 @@ def _account(slurm_site: ChaosPlace, root: Path, run_dir: Path) -> dict[str, Any
         "makespan_by_ideal": round((ended - began) / ideal_s, 3),
         "makespan_by_ideal_with_grace": round((ended - began) / with_grace_s, 3),
         "start_up_s": round(sum(late) / len(late), 2),
-        "slot_seconds": slot_seconds(until_warned, _worked(run_dir), ended),
+        "slot_seconds": slot_seconds(until_warned, _task_intervals(run_dir), ended),
     }
 
 
 def slot_seconds(
-    lives: Sequence[Life], worked: dict[str, list[tuple[float, float]]], ended: float
+    incarnations: Sequence[JobIncarnation],
+    worked: dict[str, list[tuple[float, float]]],
+    ended: float,
 ) -> dict[str, float]:
-    """Return where the slot-seconds of `lives` up to the end of the bag went.
+    """Return how the slot-seconds of `incarnations` up to the end of the bag were used.
 
     Args:
-        lives: each up to its warning.
-        worked: by worker, as `Life.worker` names it: start and end of each of its tasks.
+        incarnations: each cut at its warning.
+        worked: start and end of each task, by worker as `JobIncarnation.worker` names it.
         ended: when the last task ended, Unix time.
     """
     start_up = running = between = after_warning = 0.0
-    for life in lives:
-        until = min(life.end, ended)
-        tasks = worked.get(life.worker, [])
+    for incarnation in incarnations:
+        until = min(incarnation.end, ended)
+        tasks = worked.get(incarnation.worker, [])
         first = min([until, *(since for since, _ in tasks)])
         mine = sum(max(0.0, min(end, until) - min(since, until)) for since, end in tasks)
-        start_up += SLOTS * max(0.0, first - life.start)
+        start_up += SLOTS * max(0.0, first - incarnation.start)
         running += mine
         between += SLOTS * max(0.0, until - first) - mine
         after_warning += sum(end - since for since, end in tasks) - mine
@@ -158,38 +168,38 @@ def slot_seconds(
     }
 
 
-def _worked(run_dir: Path) -> dict[str, list[tuple[float, float]]]:
+def _task_intervals(run_dir: Path) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = {}
-    for event in journal.events(run_dir):
+    for event in journal_reader.events(run_dir):
         for row in event.get("rows", ()):
             tasks = found.setdefault(event["worker"].partition("-")[0], [])
             tasks.append((row[6], row[6] + row[7]))
     return found
 
 
-def _start_ups(run_dir: Path, lives: Sequence[Life]) -> list[float]:
-    """Return for each worker how long it took from Slurm's start to its first task's."""
+def _start_up_seconds(run_dir: Path, incarnations: Sequence[JobIncarnation]) -> list[float]:
+    """Return for each worker the seconds from its job's start to its first task's start."""
     first: dict[str, float] = {}
-    for event in journal.events(run_dir):
+    for event in journal_reader.events(run_dir):
         for row in event.get("rows", ()):
             name = event["worker"]
             first[name] = min(first.get(name, row[6]), row[6])
-    started = {life.worker: life.start for life in lives}
+    started = {incarnation.worker: incarnation.start for incarnation in incarnations}
     workers = ((name.partition("-")[0], at) for name, at in first.items())
     return [at - started[worker] for worker, at in workers if worker in started]
 
 
-def _lives(slurm_site: ChaosPlace) -> list[Life]:
+def _worker_incarnations(cluster: ChaosCluster) -> list[JobIncarnation]:
     words = ["-n", "-P", "-X", "-D", "-o", "JobID,State,Start,End,Partition"]
-    found: list[Life] = []
+    found: list[JobIncarnation] = []
     before: Counter[str] = Counter()
-    for line in slurm_site.slurm("sacct", *words).splitlines():
+    for line in cluster.slurm("sacct", *words).splitlines():
         job, state, start, end, partition = line.split("|")
         if partition == SPOT and start[:1].isdigit():
             until = _unix(end) if end[:1].isdigit() else time.time()
             again = f"r{before[job]}" if before[job] else ""
             before[job] += 1
-            found.append(Life(_unix(start), until, state.split()[0], f"{job}{again}"))
+            found.append(JobIncarnation(_unix(start), until, state.split()[0], f"{job}{again}"))
     return found
 
 
@@ -198,16 +208,16 @@ def _unix(local: str) -> float:
 
 
 def main() -> int:
-    """Measure both engines; return 1 on any miss."""
+    """Measure both engines; return 1 if any check fails."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.reclaim", description=__doc__)
     parser.add_argument("--tasks", type=int, default=900)
     parser.add_argument("--backend", choices=["workqueue", "ray"], action="append")
     options = parser.parse_args()
-    end_in_order_when_told()
+    end_cluster_on_signal()
     document: dict[str, Any] = {"schema": "hpckit.reclaim/1", "checks": [], "measured": {}}
     for backend in options.backend or ["workqueue", "ray"]:
-        with emulated_place() as slurm_site:
-            found = measure(slurm_site, backend, options.tasks)
+        with emulated_cluster() as cluster:
+            found = measure(cluster, backend, options.tasks)
         print(backend, json.dumps(found), flush=True)
         document["measured"][backend] = found
         missing = options.tasks - found["done"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import journal
-from tests.chaos.cluster import ChaosPlace, emulated_place
+from tests.chaos import journal_reader
+from tests.chaos.cluster import ChaosCluster, emulated_cluster
 from tests.support.slurm_site import await_true, processes_of
 
 BAG = """
@@ -21,14 +21,14 @@ number = { range = "1-8" }
 
 
 @pytest.fixture(scope="module")
-def emulated() -> Iterator[ChaosPlace]:
-    with emulated_place() as slurm_site:
-        yield slurm_site
+def emulated() -> Iterator[ChaosCluster]:
+    with emulated_cluster() as cluster:
+        yield cluster
 
 
 @pytest.mark.timeout(300)
 def test_on_one_node_the_run_goes_on_after_its_only_worker_was_killed(
-    emulated: ChaosPlace,
+    emulated: ChaosCluster,
 ) -> None:
     slurm_site, run_dir = emulated.slurm_site, emulated.runs / "alone"
     root: Path = slurm_site.directory("alone")
@@ -43,15 +43,19 @@ def test_on_one_node_the_run_goes_on_after_its_only_worker_was_killed(
     await_true("a task runs", began, 120)
     (victim,) = processes_of(run_dir, "hpckit.worker")
     victim.kill()
-    await_true("another worker", lambda: len(journal.of_kind(run_dir, "joined")) == 2, 60)
+    await_true(
+        "another worker", lambda: len(journal_reader.events_of_kind(run_dir, "joined")) == 2, 60
+    )
     (root / "go").touch()
     assert slurm_site.hpckit("wait", "alone").code == 0
 
-    rows = journal.final_rows(run_dir)
+    rows = journal_reader.final_rows(run_dir)
     assert {index: found[0][2] for index, found in rows.items()} == dict.fromkeys(range(8), "ok")
     first, second = slurm_site.status("alone")["workers"]
     assert first["end_reason"] == "KILLED"
     assert second["name"] == first["name"].replace("-", "k1-", 1)
-    assert len(journal.of_kind(run_dir, "opened")) == 1, "the head was not restarted"
+    assert len(journal_reader.events_of_kind(run_dir, "opened")) == 1, "the head was not restarted"
     job = json.loads((run_dir / "jobs.jsonl").read_text())["job_id"]
-    await_true("the job ended", lambda: emulated.lives() == [(job, "COMPLETED", "0:0")], 60)
+    await_true(
+        "the job ended", lambda: emulated.job_incarnations() == [(job, "COMPLETED", "0:0")], 60
+    )

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hpckit.emulator import control
-from tests.chaos import journal
-from tests.chaos.cluster import ChaosPlace, emulated_place
-from tests.chaos.scene import first_word
+from tests.chaos import journal_reader
+from tests.chaos.cluster import ChaosCluster, emulated_cluster
+from tests.chaos.run_under_test import first_word
 from tests.support.slurm_site import await_true, processes_of
 
 AWAY_S = 20.0
@@ -25,9 +25,9 @@ TRIED = re.compile(r"cannot ask how workers ended, again in (\d+) s: ")
 
 
 @pytest.fixture(scope="module")
-def emulated() -> Iterator[ChaosPlace]:
-    with emulated_place() as slurm_site:
-        yield slurm_site
+def emulated() -> Iterator[ChaosCluster]:
+    with emulated_cluster() as cluster:
+        yield cluster
 
 
 def pauses_told(run_dir: Path) -> list[int]:
@@ -37,7 +37,7 @@ def pauses_told(run_dir: Path) -> list[int]:
 
 @pytest.mark.timeout(300)
 def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away(
-    emulated: ChaosPlace,
+    emulated: ChaosCluster,
 ) -> None:
     slurm_site, run_dir, root = (
         emulated.slurm_site,
@@ -54,23 +54,25 @@ def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away
     control.controller_down(AWAY_S, name=slurm_site.site)
     found = processes_of(run_dir, "hpckit.worker")
     next(process for process in found if first_word(process) != "srun").kill()
-    await_true("it is missed", lambda: journal.of_kind(run_dir, "left"), 30)
+    await_true("it is missed", lambda: journal_reader.events_of_kind(run_dir, "left"), 30)
     await_true("three questions without an answer", lambda: len(pauses_told(run_dir)) >= 3, 40)
     status = slurm_site.status("away")
     assert status["state"] == "running"
     assert "the scheduler does not answer" in status["why"]
     assert (status["counts"]["done"], status["counts"]["failed"]) == (0, 0)
-    assert not journal.of_kind(run_dir, "explained")
+    assert not journal_reader.events_of_kind(run_dir, "explained")
     told = pauses_told(run_dir)
     assert told == sorted(told)
     assert told[0] < told[2]
 
-    (explained,) = await_true("Slurm's word", lambda: journal.of_kind(run_dir, "explained"), 90)
+    (explained,) = await_true(
+        "Slurm's word", lambda: journal_reader.events_of_kind(run_dir, "explained"), 90
+    )
     assert explained["reason"] == "FAILED"
     assert "Slurm answers again" in (run_dir / "logs" / "head-1.log").read_text()
     (root / "go").touch()
     assert slurm_site.hpckit("wait", "away").code == 0
-    rows = journal.final_rows(run_dir)
+    rows = journal_reader.final_rows(run_dir)
     assert {index: [row[2] for row in found] for index, found in rows.items()} == {
         index: ["ok"] for index in range(12)
     }

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.chaos import journal
+from tests.chaos import journal_reader
 from tests.support.slurm_site import SlurmSite, await_true
 
 BAG = """
@@ -43,7 +43,7 @@ def test_closing_the_terminal_changes_nothing(slurm_site: SlurmSite) -> None:
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as user:  # fmt: skip
         run_dir = Path(slurm_site.env["HPCKIT_RUNS"]) / "alone"
-        await_true("the first task", lambda: journal.ended_tasks(run_dir), 120)
+        await_true("the first task", lambda: journal_reader.ended_tasks(run_dir), 120)
         os.killpg(user.pid, signal.SIGHUP)  # as the kernel does when a terminal goes
         user.wait(30)
     assert slurm_site.hpckit("wait", "alone").code == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hpckit.emulator import control
-from tests.chaos import journal
-from tests.chaos.cluster import ChaosPlace, emulated_place
+from tests.chaos import journal_reader
+from tests.chaos.cluster import ChaosCluster, emulated_cluster
 from tests.support.slurm_site import await_true
 
 GATED = """
@@ -22,12 +22,12 @@ number = { range = "1-4" }
 
 
 @pytest.fixture(scope="module")
-def queue() -> Iterator[ChaosPlace]:
-    with emulated_place() as slurm_site:
-        yield slurm_site
+def queue() -> Iterator[ChaosCluster]:
+    with emulated_cluster() as cluster:
+        yield cluster
 
 
-def submitted(queue: ChaosPlace, name: str, bag: str, *words: str) -> Path:
+def submitted(queue: ChaosCluster, name: str, bag: str, *words: str) -> Path:
     root = queue.slurm_site.directory(name)
     (root / "bag.toml").write_text(bag)
     asked = ["--site", queue.slurm_site.site, "--name", name, *words]
@@ -35,12 +35,12 @@ def submitted(queue: ChaosPlace, name: str, bag: str, *words: str) -> Path:
     return root
 
 
-def said(queue: ChaosPlace, name: str, *words: str) -> str:
+def said(queue: ChaosCluster, name: str, *words: str) -> str:
     lines: list[str] = queue.slurm_site.hpckit("explain", name, "--json", *words).document["why"]
     return "\n".join(lines)
 
 
-def await_said(queue: ChaosPlace, name: str, words: str) -> str:
+def await_said(queue: ChaosCluster, name: str, words: str) -> str:
     last = ""
 
     def look() -> str:
@@ -54,17 +54,17 @@ def await_said(queue: ChaosPlace, name: str, words: str) -> str:
         raise AssertionError(f"{error}; last said: {last}") from None
 
 
-def drained(queue: ChaosPlace, *numbers: int) -> None:
+def drained(queue: ChaosCluster, *numbers: int) -> None:
     for number in numbers:
         control.drain(f"chaos-n{number}", name=queue.slurm_site.site)
 
 
-def resumed(queue: ChaosPlace, *numbers: int) -> None:
+def resumed(queue: ChaosCluster, *numbers: int) -> None:
     for number in numbers:
         control.resume(f"chaos-n{number}", name=queue.slurm_site.site)
 
 
-def answers(queue: ChaosPlace) -> bool:
+def answers(queue: ChaosCluster) -> bool:
     try:
         queue.slurm("squeue")
     except RuntimeError:
@@ -72,13 +72,13 @@ def answers(queue: ChaosPlace) -> bool:
     return True
 
 
-def head_of(queue: ChaosPlace, name: str) -> str:
+def head_of(queue: ChaosCluster, name: str) -> str:
     jobs = map(json.loads, (queue.runs / name / "jobs.jsonl").read_text().splitlines())
     return next(str(job["job_id"]) for job in jobs if job["role"] in ("head", "allocation"))
 
 
 @pytest.mark.timeout(400)
-def test_from_the_queue_to_the_end_each_hindrance_is_named_in_turn(queue: ChaosPlace) -> None:
+def test_from_the_queue_to_the_end_each_hindrance_is_named_in_turn(queue: ChaosCluster) -> None:
     submitted(queue, "first", 'task.command = ["true"]\neach.n = [1]\n', "--backend", "pool")
     assert queue.slurm_site.hpckit("wait", "first").code == 0
     assert said(queue, "first") == "every task is done"
@@ -111,7 +111,7 @@ def test_from_the_queue_to_the_end_each_hindrance_is_named_in_turn(queue: ChaosP
 
 
 @pytest.mark.timeout(300)
-def test_a_budget_that_is_used_up_and_early_ends_are_named(queue: ChaosPlace) -> None:
+def test_a_budget_that_is_used_up_and_early_ends_are_named(queue: ChaosCluster) -> None:
     bag = """
 task.command = ["sh", "-c", "exit {code}"]
 each.code = [0, 3]
@@ -135,7 +135,7 @@ retries.error = 1
 
 
 @pytest.mark.timeout(300)
-def test_workers_that_do_not_live_long_enough_are_named(queue: ChaosPlace) -> None:
+def test_workers_that_do_not_live_long_enough_are_named(queue: ChaosCluster) -> None:
     bag = """
 task.command = ["sleep", "28"]
 each.number = [1, 2, 3, 4]
@@ -143,13 +143,13 @@ task.resources.cores = 2
 """
     words = ["--backend", "workqueue", "--shape", "array", "--nodes", "1", "--walltime", "1m"]
     submitted(queue, "short", bag, *words)
-    await_true("the first task", lambda: journal.ended_tasks(queue.runs / "short"), 90)
+    await_true("the first task", lambda: journal_reader.ended_tasks(queue.runs / "short"), 90)
     found = await_said(queue, "short", "no worker lives long enough (")
     assert "s left of the walltime); the longest has " in found
     queue.slurm_site.hpckit("cancel", "short").expect(0)
 
 
-def test_a_task_for_which_no_worker_is_large_enough_is_refused_at_once(queue: ChaosPlace) -> None:
+def test_a_task_for_which_no_worker_is_large_enough_is_refused_at_once(queue: ChaosCluster) -> None:
     root = queue.slurm_site.directory("large")
     (root / "bag.toml").write_text(
         'task.command = ["true"]\neach.n = [1]\ntask.resources.cores = 64\n'

@@ -1,28 +1,31 @@
-from tests.chaos.reclaim import Life, ideal_end, slot_seconds
+from tests.chaos.reclaim import JobIncarnation, ideal_end, slot_seconds
 
 
 def test_the_ideal_is_when_the_slots_of_all_lives_have_done_the_work() -> None:
-    lives = [Life(0.0, 10.0, "PREEMPTED"), Life(5.0, 20.0, "RUNNING")]
-    assert ideal_end(lives, 2, 10.0) == 5.0
-    assert ideal_end(lives, 2, 30.0) == 10.0
-    assert ideal_end(lives, 2, 40.0) == 15.0
-    assert ideal_end(lives, 2, 51.0) == float("inf")
+    incarnations = [JobIncarnation(0.0, 10.0, "PREEMPTED"), JobIncarnation(5.0, 20.0, "RUNNING")]
+    assert ideal_end(incarnations, 2, 10.0) == 5.0
+    assert ideal_end(incarnations, 2, 30.0) == 10.0
+    assert ideal_end(incarnations, 2, 40.0) == 15.0
+    assert ideal_end(incarnations, 2, 51.0) == float("inf")
 
 
 def test_a_pause_without_any_worker_passes_without_work() -> None:
-    lives = [Life(0.0, 5.0, "PREEMPTED"), Life(100.0, 200.0, "RUNNING")]
-    assert ideal_end(lives, 1, 15.0) == 110.0
+    incarnations = [JobIncarnation(0.0, 5.0, "PREEMPTED"), JobIncarnation(100.0, 200.0, "RUNNING")]
+    assert ideal_end(incarnations, 1, 15.0) == 110.0
 
 
 def test_the_grace_time_is_not_counted_for_those_that_were_taken_back() -> None:
-    assert Life(0.0, 60.0, "PREEMPTED").less(5.0).end == 55.0
-    assert Life(0.0, 60.0, "RUNNING").less(5.0).end == 60.0
+    assert JobIncarnation(0.0, 60.0, "PREEMPTED").until_warning(5.0).end == 55.0
+    assert JobIncarnation(0.0, 60.0, "RUNNING").until_warning(5.0).end == 60.0
 
 
 def test_slot_seconds_are_told_by_what_they_went_for_up_to_the_warning() -> None:
-    lives = [Life(0.0, 60.0, "PREEMPTED", "5_0").less(5.0), Life(50.0, 200.0, "RUNNING", "5_1")]
+    incarnations = [
+        JobIncarnation(0.0, 60.0, "PREEMPTED", "5_0").until_warning(5.0),
+        JobIncarnation(50.0, 200.0, "RUNNING", "5_1"),
+    ]
     worked = {"5_0": [(4.0, 50.0), (6.0, 58.0)]}
-    assert slot_seconds(lives, worked, ended=58.0) == {
+    assert slot_seconds(incarnations, worked, ended=58.0) == {
         "start_up": 2 * 4.0 + 2 * 8.0,
         "running": 46.0 + 49.0,
         "between_tasks": 2 * 51.0 - 95.0,

@@ -1,4 +1,4 @@
-"""The things that a run may not leave behind: processes, ports, temporary files, jobs."""
+"""Find what a run must not leave behind: processes, ports, temporary files, jobs."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pathlib import Path
 
 import psutil
 
-from tests.chaos.bag import strays
-from tests.chaos.scene import Scene
+from tests.chaos.checksum_bag import stray_files
+from tests.chaos.run_under_test import RunUnderTest
 
 
-def left_behind(scene: Scene, ports: set[int], limit_s: float = 40.0) -> list[str]:
-    """Return what is still there after `limit_s`, in words."""
-    looks: tuple[Callable[[], list[str]], ...] = (
-        lambda: _processes(scene),
-        lambda: _jobs(scene),
-        lambda: _listening(ports) if scene.slurm_site.kind == "emulated" else [],
-        lambda: _temporary(scene),
+def find_leftovers(run: RunUnderTest, ports: set[int], limit_s: float = 40.0) -> list[str]:
+    """Return descriptions of what is still there after `limit_s`."""
+    checks: tuple[Callable[[], list[str]], ...] = (
+        lambda: _processes(run),
+        lambda: _jobs(run),
+        lambda: _listening(ports) if run.cluster.kind == "emulated" else [],
+        lambda: _temporary(run),
     )
     deadline = time.monotonic() + limit_s
     while True:
-        found = [words for look in looks for words in look()]
+        found = [words for check in checks for words in check()]
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.5)
 
 
-def _processes(scene: Scene) -> list[str]:
-    """Processes whose command line or environment names the run's directory or its tasks."""
-    marks = [os.fsencode(scene.run_dir), b"HPCKIT_RUN=" + scene.name.encode() + b"\0"]
+def _processes(run: RunUnderTest) -> list[str]:
+    """Return the processes whose command line or environment names the run."""
+    marks = [os.fsencode(run.run_dir), b"HPCKIT_RUN=" + run.name.encode() + b"\0"]
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
@@ -48,9 +48,9 @@ def _processes(scene: Scene) -> list[str]:
     return found
 
 
-def _jobs(scene: Scene) -> list[str]:
-    own = set(scene.jobs("head", "workers", "allocation"))
-    rows = scene.slurm_site.slurm("squeue", "-h", "-o", "%i %T").splitlines()
+def _jobs(run: RunUnderTest) -> list[str]:
+    own = set(run.jobs("head", "workers", "allocation"))
+    rows = run.cluster.slurm("squeue", "-h", "-o", "%i %T").splitlines()
     return [f"job {row}" for row in rows if row.partition(" ")[0].partition("_")[0] in own]
 
 
@@ -59,15 +59,15 @@ def _listening(ports: set[int]) -> list[str]:
     return [f"port {port}" for port in sorted(ports & listening)]
 
 
-def _temporary(scene: Scene) -> list[str]:
-    found = [p for p in scene.run_dir.rglob(".*") if p.is_file()] + strays(scene.root)
-    if scene.slurm_site.kind == "emulated":  # else each node has its own, which goes with the node
-        found += list(scene.slurm_site.node_tmp.glob("hpckit-node-*"))
+def _temporary(run: RunUnderTest) -> list[str]:
+    found = [p for p in run.run_dir.rglob(".*") if p.is_file()] + stray_files(run.root)
+    if run.cluster.kind == "emulated":  # a real node has its own, removed with the node
+        found += list(run.cluster.node_tmp.glob("hpckit-node-*"))
     return [f"file {path}" for path in found]
 
 
 def published_ports(run_dir: Path) -> set[int]:
-    """Return the ports that the head of the moment has published."""
+    """Return the ports that the current head has published."""
     try:
         address = json.loads((run_dir / "address" / "head.json").read_bytes())
     except (OSError, ValueError):

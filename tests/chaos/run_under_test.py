@@ -1,4 +1,4 @@
-"""The parts of a round's run that a fault can find and touch."""
+"""The run of a round: its processes, jobs and events, which faults hit and tests read."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 import psutil
 
 from hpckit.errors import HpckitError
-from tests.chaos import journal
-from tests.chaos.cluster import ChaosPlace
+from tests.chaos import journal_reader
+from tests.chaos.cluster import ChaosCluster
 from tests.support.slurm_site import environ_of, processes_of
 
 ENGINE_PROGRAM = {"ray": "raylet", "workqueue": "work_queue_worker"}
 
 
 @dataclass(frozen=True)
-class Strike:
-    """A fault that was done.
+class InjectedFault:
+    """A fault that was injected.
 
     Attributes:
-        what: in words, with the ids that it was done to.
-        evidence: returns what proves that it took effect, ``""`` as long as nothing does.
-        mend: undoes it, once it has taken effect (or has not in time).
+        what: a description with the ids that it hit.
+        evidence: returns what proves that it took effect, ``""`` while nothing does.
+        mend: undoes it after it has taken effect, or after the time for that is over.
     """
 
     what: str
@@ -36,23 +36,23 @@ class Strike:
 
 
 class NoTarget(Exception):
-    """The target that a fault needs is not there now."""
+    """The target that a fault needs does not exist now."""
 
 
 @dataclass
-class Scene:
-    """One running run."""
+class RunUnderTest:
+    """The run of one round."""
 
-    slurm_site: ChaosPlace
+    cluster: ChaosCluster
     root: Path
     name: str
     backend: str
     shape: str
-    chance: random.Random
+    rng: random.Random
 
     @property
     def run_dir(self) -> Path:
-        return self.slurm_site.runs / self.name
+        return self.cluster.runs / self.name
 
     def jobs(self, *roles: str) -> list[str]:
         """Return the ids of the run's jobs with one of these roles, oldest first."""
@@ -63,31 +63,31 @@ class Scene:
         return self.jobs("head", "allocation")[-1]
 
     def incarnations(self) -> int:
-        return len(journal.of_kind(self.run_dir, "opened"))
+        return len(journal_reader.events_of_kind(self.run_dir, "opened"))
 
-    def loop(self) -> psutil.Process:
-        """Return the newest head's loop, once it serves workers."""
+    def main_loop_process(self) -> psutil.Process:
+        """Return the process of the newest head's main loop."""
         return self._one("hpckit.head.main_loop")
 
-    def supervisor(self) -> psutil.Process:
+    def supervisor_process(self) -> psutil.Process:
         return self._one("hpckit.head")
 
-    def worker(self) -> psutil.Process:
-        """Return one of the workers' processes that have joined the newest head.
+    def worker_process(self) -> psutil.Process:
+        """Return the process of a random worker that has joined the newest head.
 
-        One that was cancelled while there was none has not said that it left.
+        A worker that was cancelled while no head ran has no "left" event.
         """
-        since = journal.of_kind(self.run_dir, "opened")[-1]["t"]
-        joined = journal.of_kind(self.run_dir, "joined")
+        since = journal_reader.events_of_kind(self.run_dir, "opened")[-1]["t"]
+        joined = journal_reader.events_of_kind(self.run_dir, "joined")
         here = {e["worker"] for e in joined if e["t"] >= since}
-        here -= {e["worker"] for e in journal.of_kind(self.run_dir, "left")}
+        here -= {e["worker"] for e in journal_reader.events_of_kind(self.run_dir, "left")}
         found = [p for p in self._all("hpckit.worker") if worker_of(p) in here]
         if not found:
-            raise NoTarget("no worker is here")
-        return self.chance.choice(found)
+            raise NoTarget("no worker has joined")
+        return self.rng.choice(found)
 
-    def engine(self) -> psutil.Process:
-        """Return the engine's own process on one of the workers."""
+    def engine_process(self) -> psutil.Process:
+        """Return the process of the engine's own worker program on a random worker."""
         program = ENGINE_PROGRAM[self.backend]
         found = []
         for process in self._all("hpckit.worker"):
@@ -96,36 +96,36 @@ class Scene:
                 found += [p for p in below if p.name() == program[:15] or p.name() == program]
         if not found:
             raise NoTarget(f"no {program} runs")
-        return self.chance.choice(found)
+        return self.rng.choice(found)
 
-    def left(self, worker: str, since: float) -> str:
-        """Return how the journal tells that a worker went."""
-        for event in journal.of_kind(self.run_dir, "left"):
+    def leave_event(self, worker: str, since: float) -> str:
+        """Return the journal's event that a worker left, ``""`` if there is none."""
+        for event in journal_reader.events_of_kind(self.run_dir, "left"):
             if event["worker"] == worker and event["t"] >= since:
                 return (
                     f"journal: left, {'in order' if event['orderly'] else 'lost'}: {event['why']}"
                 )
         return ""
 
-    def new_head(self, before: int) -> str:
-        """Return that there is a newer incarnation, as the journal has it."""
+    def newer_head(self, before: int) -> str:
+        """Return the journal's event that a newer head started, ``""`` if there is none."""
         now = self.incarnations()
         return f"journal: opened, incarnation {now}" if now > before else ""
 
-    def life(self, job: str, *states: str) -> str:
-        """Return the life of a job, or of an element of it, that ended in one of `states`."""
-        return next(iter(self.lives(job, *states)), "")
+    def ended_as(self, job: str, *states: str) -> str:
+        """Return sacct's line of a job, or an element of it, that ended in one of `states`."""
+        return next(iter(self.all_ended_as(job, *states)), "")
 
-    def lives(self, job: str, *states: str) -> list[str]:
-        """Return all of them: a job that was requeued has several."""
+    def all_ended_as(self, job: str, *states: str) -> list[str]:
+        """Return all such lines: a job that was requeued has several."""
         return [
             f"sacct: {job_id} {state} {code}"
-            for job_id, state, code in self.slurm_site.lives()
+            for job_id, state, code in self.cluster.job_incarnations()
             if (job_id == job or job_id.startswith(f"{job}_")) and state in states
         ]
 
     def logged(self, words: str) -> int:
-        """Return how often something was said in the logs of the run's jobs."""
+        """Return how often a text occurs in the logs of the run's jobs."""
         logs = (self.run_dir / "logs").iterdir()
         return sum(path.read_text(errors="replace").count(words) for path in logs)
 
@@ -150,7 +150,7 @@ def first_word(process: psutil.Process) -> str:
 
 
 def worker_of(process: psutil.Process) -> str:
-    """Return the name of the worker that a process is (hpckit.common.slurm_env)."""
+    """Return the name of a process's worker, as hpckit.common.slurm_env forms it."""
     env = environ_of(process)
     job = env.get("SLURM_JOB_ID", "")
     if env.get("SLURM_ARRAY_JOB_ID"):
@@ -168,7 +168,7 @@ def node_of(process: psutil.Process) -> str:
 
 
 def await_answer(answer: Callable[[], str], limit_s: float, pause_s: float = 0.25) -> str:
-    """Return the first answer that is not empty, ``""`` when none comes in time."""
+    """Return the first answer that is not empty, ``""`` if none comes in time."""
     deadline = time.monotonic() + limit_s
     while True:
         found = ""

@@ -9,7 +9,7 @@ from typing import Final
 
 BAD_EVERY: Final = 61  # one task of so many ends with exit code 3
 SCRIPT: Final = """#!/bin/sh
-# Waits while the round holds everything, leaves a line for each start, works, writes a checksum.
+# Waits while the round holds tasks back, writes a line for each start, works, writes a checksum.
 while [ -e hold ]; do sleep 0.1; done
 echo "$1" >> ran
 sleep "$2"
@@ -30,7 +30,7 @@ out = "out/{{number}}"
 """
 
 
-def lay_out(root: Path, tasks: int, length: str) -> None:
+def write_bag(root: Path, tasks: int, length: str) -> None:
     """Write the bag and its program; each task works for ``0.{length}`` seconds."""
     (root / "work.sh").write_text(SCRIPT)
     (root / "work.sh").chmod(0o755)
@@ -39,17 +39,17 @@ def lay_out(root: Path, tasks: int, length: str) -> None:
     (root / "bag.toml").write_text(BAG.format(last=tasks - 1))
 
 
-def is_bad(index: int) -> bool:
+def fails_on_purpose(index: int) -> bool:
     """Return True if a task fails on purpose."""
     return index % BAD_EVERY == 17
 
 
 def wrong_outputs(root: Path, tasks: int) -> list[str]:
-    """Return what is wrong with the outputs, in words."""
+    """Return descriptions of all wrong outputs."""
     found = []
     for index in range(tasks):
         path = root / "out" / str(index)
-        if is_bad(index):
+        if fails_on_purpose(index):
             if path.exists():
                 found.append(f"task {index} failed and has an output")
             continue
@@ -64,11 +64,11 @@ def wrong_outputs(root: Path, tasks: int) -> list[str]:
     return found
 
 
-def strays(root: Path) -> list[Path]:
-    """Return what lies beside the outputs; the head sweeps last of all, after the run's end."""
+def stray_files(root: Path) -> list[Path]:
+    """Return files beside the outputs; the head removes temporary ones after the run's end."""
     return [path for path in sorted((root / "out").iterdir()) if not path.name.isdigit()]
 
 
-def starts(root: Path) -> Counter[int]:
+def start_counts(root: Path) -> Counter[int]:
     """Return how often each task was started."""
     return Counter(int(line) for line in (root / "ran").read_text().split())

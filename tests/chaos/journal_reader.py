@@ -1,4 +1,4 @@
-"""Reads a run's journal as any program could: nothing of hpckit is used."""
+"""Read a run's journal without any code of hpckit, as another program would."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _whole(data: bytes) -> Iterator[Event]:
 
 
 def final_rows(run_dir: Path) -> dict[int, list[list[Any]]]:
-    """Return the final rows of each task; there has to be exactly one."""
+    """Return the final rows of each task; there must be exactly one per task."""
     rows: dict[int, list[list[Any]]] = {}
     for event in events(run_dir):
         for row in event.get("rows", ()):
@@ -55,6 +55,6 @@ def ended_tasks(run_dir: Path) -> int:
     return len(final_rows(run_dir))
 
 
-def of_kind(run_dir: Path, kind: str) -> list[Event]:
+def events_of_kind(run_dir: Path, kind: str) -> list[Event]:
     """Return the events of one kind."""
     return [event for event in events(run_dir) if event["e"] == kind]
