@@ -1,6 +1,7 @@
 """Compress one field with zfp, from Python: the function that sea_ice_zfpy.toml runs.
 
-What comes out is the same file that the C++ task writes (`docs/format.md`): missing cells
+What comes out is the same file that the C++ task writes
+(`docs/reference/compressed-format.md`): missing cells
 come back bit for bit, and the bound is checked before the file is kept. `hpckit.zfp.read`
 and `compress_task decompress` both read it.
 """

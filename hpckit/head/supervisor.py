@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hpckit.common.backoff import Backoff
+from hpckit.common.limits import AWAIT_REQUEUE_S, LOOP_FLUSHES_S, LOOP_IS_STUCK_S
 from hpckit.common.log import say
 from hpckit.common.processes import (
     become_subreaper,
@@ -32,10 +33,11 @@ from hpckit.common.processes import (
     signal_name,
     wait_until_gone,
 )
+from hpckit.common.restart_policy import RestartPolicy
 from hpckit.errors import HpckitError
 from hpckit.head import exit_codes
 from hpckit.head.requeue import requeue_with_retries
-from hpckit.head.watchdog import HEARTBEAT_FD, STUCK_S, HeartbeatListener
+from hpckit.head.watchdog import HEARTBEAT_FD, HeartbeatListener
 from hpckit.model.plan import Plan
 from hpckit.run.jobs import HEAD_ROLES, SubmittedJob, read_jobs, record_job
 from hpckit.run.journal import load_state
@@ -45,8 +47,6 @@ from hpckit.run.state import RunState
 MAX_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
 RESTART_PAUSE_S: Final = (0.4, 10.0)  # before another loop is started, at first and at most
 QUIET_S: Final = 600.0
-FLUSH_S: Final = 20.0  # how long a warned loop may take to flush and leave
-LINGER_S: Final = 300.0  # more than any site's grace time
 KILL_S: Final = 10.0  # after which a process that was killed is held by the kernel
 END_S: Final = 3.0  # that what a loop has left may take to go, and again when it was killed
 LATE_S: Final = 3.0  # by which our own warning may come after the loop's
@@ -69,7 +69,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._warn)
         signal.signal(signal.SIGINT, self._warn)
         signal.signal(signal.SIGUSR1, self._dismiss)
-        deaths, died_at = 0, 0.0
+        restarts = RestartPolicy(MAX_RESTARTS, good_after_s=QUIET_S)
         pauses = Backoff(*RESTART_PAUSE_S)
         while True:
             code = self._run_loop()
@@ -78,16 +78,13 @@ class Supervisor:
                 return self._await_requeue()
             if code == exit_codes.BROKEN or (code >= 0 and self._has_ended()):
                 return code
-            if time.monotonic() - died_at > QUIET_S:
-                deaths = 0
-                pauses.reset()
-            deaths += 1
-            died_at = time.monotonic()
             death = f"supervisor: {death_message(code)}"
-            if deaths > MAX_RESTARTS:
-                say(f"{death} {deaths} times; giving up: see the log above")
+            if not restarts.may_restart():
+                say(f"{death} {restarts.in_a_row} times; giving up: see the log above")
                 return exit_codes.BROKEN
-            say(f"{death}; starting another ({deaths} of {MAX_RESTARTS})")
+            if restarts.in_a_row == 1:
+                pauses.reset()
+            say(f"{death}; starting another ({restarts.in_a_row} of {MAX_RESTARTS})")
             time.sleep(pauses.next_s())
 
     def checkpoint(self) -> Any:
@@ -98,7 +95,7 @@ class Supervisor:
         from submitit.core.utils import DelayedSubmission
 
         self._tell_loop(signal.SIGTERM)
-        deadline = time.monotonic() + FLUSH_S
+        deadline = time.monotonic() + LOOP_FLUSHES_S
         while self._loop_runs() and time.monotonic() < deadline:
             time.sleep(0.05)
         self._tell_loop(signal.SIGKILL)
@@ -136,7 +133,7 @@ class Supervisor:
             if self._told_to_leave:  # between two loops
                 self._tell_loop(signal.SIGTERM)
             while self._loop_runs():
-                if listener.silent_s() > STUCK_S:
+                if listener.silent_s() > LOOP_IS_STUCK_S:
                     self._end_stuck_loop()
                 time.sleep(_LOOK_S)
             return loop.wait()
@@ -148,7 +145,7 @@ class Supervisor:
 
         What holds it then is the file system, which would hold this process as well.
         """
-        stuck = f"supervisor: the loop has done nothing for {STUCK_S:.0f} s"
+        stuck = f"supervisor: the loop has done nothing for {LOOP_IS_STUCK_S:.0f} s"
         say_without_waiting(f"{stuck}; ending it")
         self._tell_loop(signal.SIGKILL)
         deadline = time.monotonic() + KILL_S
@@ -189,7 +186,7 @@ class Supervisor:
         reach the batch script too, which then dismisses this process by SIGUSR1.
         """
         say("supervisor: all is flushed; waiting for Slurm to end or requeue this job")
-        deadline = time.monotonic() + LINGER_S
+        deadline = time.monotonic() + AWAIT_REQUEUE_S
         while not self._dismissed and time.monotonic() < deadline:
             time.sleep(0.2)
         return exit_codes.TERMINATED

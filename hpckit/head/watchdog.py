@@ -13,8 +13,6 @@ from typing import Final
 
 HEARTBEAT_FD: Final = "HPCKIT_HEAD_PULSE"  # names the pipe's end that the loop has
 HEARTBEAT_S: Final = 1.0
-#: Longer than an engine takes to start (`LONGEST_START_S`) and than a busy file server stalls.
-STUCK_S: Final = 300.0
 
 
 class Heartbeat:

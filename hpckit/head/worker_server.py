@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from hpckit.common.limits import LOOP_IS_STUCK_S
 from hpckit.errors import EngineError
-from hpckit.head.watchdog import STUCK_S
 from hpckit.model.worker import WorkerInfo
 from hpckit.protocol.authentication import head_proof, new_challenge, proves, worker_proof
 from hpckit.protocol.messages import (
@@ -289,7 +289,7 @@ class WorkerServer:
     def _beat_while_not_polled(self) -> None:
         """Send beats while nobody polls, but no longer than a loop may be held up."""
         while not self._closed.wait(BEAT_S):
-            if not BEAT_S < time.monotonic() - self._polled_at < STUCK_S:
+            if not BEAT_S < time.monotonic() - self._polled_at < LOOP_IS_STUCK_S:
                 continue
             line = encode({"beat": time.time()})
             for connection in list(self._connections.values()):

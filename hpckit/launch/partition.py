@@ -66,7 +66,7 @@ def _choose_partition(site: Site, request: Request, name: str, qos: str) -> Part
             + did_you_mean(name, site.partitions),
             hint=f"To ask Slurm for it all the same: --sbatch --partition={name}"
             if name != request.worker_partition
-            else "Describe it in a site file of your own: docs/reference/sites.md, [partitions.NAME].",
+            else "Add [partitions.NAME] to a site file of your own: docs/reference/sites.md.",
         )
     else:
         limits = Partition()

@@ -1,7 +1,7 @@
-"""The events of a journal (``hpckit.journal/1``), one JSON object a line.
+"""The events of a journal (``hpckit.journal/1``), one JSON object on each line.
 
-`docs/reference/schemas.md` describes them for other programs. The tag ``e`` names the kind. Times are
-Unix times in seconds.
+`docs/reference/schemas.md` describes them for other programs. The key ``e`` names
+the kind. Times are Unix times in seconds.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ NO_OUTPUT: Final = -1
 
 
 class Row(msgspec.Struct, array_like=True, frozen=True):
-    """The result of one attempt at one task; an array in the file, to keep lines short."""
+    """The result of one attempt at one task; a JSON array in the file, to keep lines short."""
 
     index: int
     attempt: int
     kind: str  # "ok" or a kind of failure
-    final: bool  # no further attempt follows
+    final: bool  # True if no further attempt follows
     exit_code: int | None
     signal: int | None
     started_at: float
@@ -52,14 +52,17 @@ class Row(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Fence(msgspec.Struct, frozen=True):
-    """Of `incarnation`'s journal only the first `bytes` count; of those between, nothing."""
+    """The part of earlier journals that counts: the first `bytes` of that of `incarnation`.
+
+    Journals between that one and the one with this fence do not count.
+    """
 
     incarnation: int
     bytes: int
 
 
 class Opened(msgspec.Struct, frozen=True, tag_field="e", tag="opened", kw_only=True):
-    """The first line of every journal file: who writes it, and what counts before it."""
+    """The first line of every journal file: the head that writes it, and the fence before it."""
 
     schema: str = JOURNAL_SCHEMA
     run: str
@@ -87,7 +90,7 @@ class Joined(msgspec.Struct, frozen=True, tag_field="e", tag="joined", kw_only=T
 
 
 class Left(msgspec.Struct, frozen=True, tag_field="e", tag="left", kw_only=True):
-    """A worker went: in order (it said why), or not."""
+    """A worker left; `orderly` if it said so itself."""
 
     t: float
     worker: str
@@ -104,7 +107,7 @@ class Explained(msgspec.Struct, frozen=True, tag_field="e", tag="explained", kw_
 
 
 class Returned(msgspec.Struct, frozen=True, tag_field="e", tag="returned", kw_only=True):
-    """A bundle came back; `handed_back` are tasks that it did not start."""
+    """A bundle returned; `handed_back` are the tasks that were not started."""
 
     t: float
     bundle: str
@@ -115,7 +118,7 @@ class Returned(msgspec.Struct, frozen=True, tag_field="e", tag="returned", kw_on
 
 
 class Lost(msgspec.Struct, frozen=True, tag_field="e", tag="lost", kw_only=True):
-    """A bundle's worker went; `rows` is what its spool vouches for, `indices` runs again."""
+    """A bundle's worker was lost; `rows` are in its spool, the tasks `indices` run again."""
 
     t: float
     bundle: str
@@ -123,18 +126,18 @@ class Lost(msgspec.Struct, frozen=True, tag_field="e", tag="lost", kw_only=True)
     why: str
     rows: list[Row] = msgspec.field(default_factory=list)
     indices: list[int] = msgspec.field(default_factory=list)
-    suspect: int | None = None  # the task that was running, which may have killed its worker
+    suspect: int | None = None  # the running task, which may have killed its worker
 
 
 class Noted(msgspec.Struct, frozen=True, tag_field="e", tag="noted", kw_only=True):
-    """Something that people may ask about later, in words: why there are no more workers."""
+    """A message for people who ask later, such as why there are no more workers."""
 
     t: float
     text: str
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="e", tag="ended", kw_only=True):
-    """The head's last word."""
+    """The end of the run; the last event of a head."""
 
     t: float
     state: str  # done, failed (some tasks failed), stopped or cancelled

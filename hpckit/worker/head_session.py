@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from hpckit.common.backoff import Backoff
+from hpckit.common.limits import (
+    POOL_TASKS_FINISH_S,
+    RESULTS_TRAVEL_S,
+    TASKS_END_BEFORE_JOB_S,
+    TASKS_FINISH_S,
+)
 from hpckit.common.log import say
+from hpckit.common.restart_policy import RestartPolicy
 from hpckit.common.scratch_dir import ScratchDir
 from hpckit.engines.base import WorkerStart
 from hpckit.engines.registry import ENGINES, worker_launch
@@ -26,16 +33,7 @@ from hpckit.worker.cancellation import StopFlag
 from hpckit.worker.engine_process import EngineWorker
 from hpckit.worker.runner import ResidentRunner
 
-#: How long running tasks may go on after a warning. Slurm's KillWait is 30 s by default: what is
-#: left of it is for ending them, and for writing down what came of them.
-GRACE_S: Final = 27.0
-#: The same for the pool's agent, which its head, warned as well, does not leave behind.
-POOL_GRACE_S: Final = 5.0
-#: How long before the job's end they are ended at the latest.
-LAST_S: Final = 3.0
-#: Time for the last results to travel through the engine.
-LINGER_S: Final = 1.0
-_RESTARTS: Final = 5  # of the engine's worker, in a row
+_MAX_RESTARTS: Final = 5  # of the engine's worker, in a row
 _RESTART_PAUSE_S: Final = (1.0, 10.0)  # before such a start, at first and at most
 _STABLE_S: Final = 60.0  # after which a start counts as a good one
 _TICK_S: Final = 0.5
@@ -60,7 +58,7 @@ class HeadSession:
         self._node = node
         self._runner = runner
         self._engine: EngineWorker | None = None
-        self._failures = 0
+        self._restarts = RestartPolicy(_MAX_RESTARTS, good_after_s=_STABLE_S)
         self._pauses = Backoff(*_RESTART_PAUSE_S)
         self._start_again_at = 0.0
         self._last_beat = 0.0
@@ -124,8 +122,8 @@ class HeadSession:
         """Take no new bundle, let running tasks finish within the grace."""
         self._left = reason
         self._runner.time_left.drain(reason)
-        most_s = GRACE_S if ENGINES[self._plan.backend].joins else POOL_GRACE_S
-        grace_s = max(0.0, min(most_s, self._runner.time_left.left_s() - LAST_S))
+        most_s = TASKS_FINISH_S if ENGINES[self._plan.backend].joins else POOL_TASKS_FINISH_S
+        grace_s = max(0.0, min(most_s, self._runner.time_left.left_s() - TASKS_END_BEFORE_JOB_S))
         self._drain_deadline = time.monotonic() + grace_s
         say(
             f"draining: {reason}; {self._runner.busy} bundles running, "
@@ -139,11 +137,11 @@ class HeadSession:
         if time.monotonic() < self._drain_deadline:
             return False
         self._runner.end_running(self._left)
-        return self._runner.wait_idle(LAST_S)
+        return self._runner.wait_idle(TASKS_END_BEFORE_JOB_S)
 
     def _leave_in_order(self) -> str:
         if self._drain_deadline and self._engine and self._engine.exit_code() is None:
-            time.sleep(LINGER_S)
+            time.sleep(RESULTS_TRAVEL_S)
         self._stop_engine()
         self._runner.spool.sync()
         self.client.send({"left": self._left})
@@ -153,7 +151,7 @@ class HeadSession:
         """The head has gone: nobody waits for what runs. A warned worker leaves as well."""
         self._stop_engine()
         if self._left or leave.reason:
-            self._runner.wait_idle(LAST_S)
+            self._runner.wait_idle(TASKS_END_BEFORE_JOB_S)
             return self._left or leave.reason
         return ""
 
@@ -196,14 +194,12 @@ class HeadSession:
         if code is None:
             return
         lived_s, words = now - self._engine.started, self._engine.last_words()
-        if lived_s >= _STABLE_S:
-            self._failures = 0
-            self._pauses.reset()
-        self._failures += 1
         what = f"the worker of {self._address.backend} ended with {code} after {lived_s:.0f} s"
         self._stop_engine()
-        if self._failures > _RESTARTS:
-            raise EngineError(f"{what}, {self._failures} times in a row; it said: {words}")
+        if not self._restarts.may_restart():
+            raise EngineError(f"{what}, {self._restarts.in_a_row} times in a row; it said: {words}")
+        if self._restarts.in_a_row == 1:
+            self._pauses.reset()
         pause_s = self._pauses.next_s()
         say(f"{what} ({words}); starting it again in {human_duration(pause_s)}")
         self._start_again_at = now + pause_s

@@ -6,10 +6,9 @@ import math
 import time
 from typing import Final
 
+from hpckit.common.limits import LEAVE_BEFORE_JOB_ENDS_S
 from hpckit.model.units import human_duration
 
-#: What is kept of the walltime for leaving in order.
-MARGIN_S: Final = 10.0
 _WEIGHT: Final = 0.3  # of the newest task in the running mean
 #: A task that began within this much of its job's beginning could not have begun sooner.
 _AT_ONCE_S: Final = 15.0
@@ -60,7 +59,7 @@ class TimeLeft:
             return self.draining
         expected_s = max(expected_s, tasks * self._mean_s)
         left_s = self.left_s()
-        if left_s - MARGIN_S < expected_s:
+        if left_s - LEAVE_BEFORE_JOB_ENDS_S < expected_s:
             return f"{max(0.0, left_s):.0f} s left of the walltime"
         return ""
 
@@ -91,4 +90,4 @@ class TimeLeft:
 
     def is_over(self) -> bool:
         """Return True if it is time to leave because of the walltime."""
-        return self.left_s() < MARGIN_S
+        return self.left_s() < LEAVE_BEFORE_JOB_ENDS_S

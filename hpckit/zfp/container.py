@@ -1,7 +1,7 @@
 """Read and write the files of `native/compress_task` with zfpy: the second implementation.
 
-The format is described in `docs/reference/compressed-format.md`, and this module was written from it. It needs
-the extra `zfp` (numpy, zfpy, xxhash). The reader takes every file that `compress_task`
+The format is described in `docs/reference/compressed-format.md`, and this module was written from
+it. It needs the extra `zfp` (numpy, zfpy, xxhash). The reader takes every file that `compress_task`
 writes; the writer covers tolerance and mask.
 """
 
@@ -105,7 +105,8 @@ def read_header(content: bytes) -> Header:
     )
     if not plausible:
         raise DamagedFileError(
-            "the header is not one of format version 1", hint="see docs/reference/compressed-format.md"
+            "the header is not one of format version 1",
+            hint="see docs/reference/compressed-format.md",
         )
     names = list(Header.__dataclass_fields__)
     numbers = dict(zip(names[names.index("tolerance_requested") :], f[20:34], strict=True))

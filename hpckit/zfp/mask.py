@@ -1,6 +1,7 @@
 """The mask section of `compress_task` files: where values are missing, and their bits.
 
-`docs/reference/compressed-format.md` describes it; `hpckit.zfp.container` reads and writes the rest of the file.
+`docs/reference/compressed-format.md` describes it; `hpckit.zfp.container` reads and writes the rest
+of the file.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from hpckit.common.processes import (
     python_module,
     stop_child,
 )
+from hpckit.common.restart_policy import RestartPolicy
 from hpckit.common.scratch_dir import ScratchDir
 from hpckit.common.slurm_env import worker_name
 from hpckit.engines.base import Lost, Returned, read_result
@@ -37,7 +38,7 @@ _START_S: Final = 30.0
 _STOP_S: Final = 8.0
 _DYING_S: Final = 0.5
 _ROUNDS: Final = 5  # of ending what an agent has left, each of a second at most
-_RESTARTS: Final = 3
+_MAX_RESTARTS: Final = 3
 _READ_BYTES: Final = 1 << 20
 
 
@@ -63,7 +64,7 @@ class PoolEngine:
         self._node: ScratchDir | None = None
         self._starts = 0
         self._name = ""  # of the agent, and no other's: its tasks' tokens begin with it
-        self._in_vain = 0  # starts since the last result
+        self._restarts = RestartPolicy(_MAX_RESTARTS)
 
     def start(self) -> dict[str, Any]:
         """Start the agent.
@@ -147,12 +148,11 @@ class PoolEngine:
             return
         if not self._agent.returncode and not self._waiting and not self._calls:
             return  # it left in order, and nobody needs another
-        self._in_vain += 1
-        if self._in_vain > _RESTARTS:
+        if not self._restarts.may_restart():
             raise EngineError(
-                f"the pool's agent ended {self._in_vain} times in a row without a result, last "
-                f"with {self._agent.returncode}",
-                hint=f"Its words are in {self._run_dir.logs}.",
+                f"the pool's worker ended {self._restarts.in_a_row} times in a row without a "
+                f"result, last with exit code {self._agent.returncode}",
+                hint=f"Its log is in {self._run_dir.logs}.",
             )
         self._stop_agent()  # it has gone, but what it ran may not, and would run twice
         self._start_agent()
@@ -207,7 +207,7 @@ class PoolEngine:
             return Lost(call.bundle.id, "the pool's agent has gone")
         event = read_result(call.bundle.id, b"".join(call.parts))
         if isinstance(event, Returned):
-            self._in_vain = 0
+            self._restarts.succeeded()
         return event
 
     def _let_agent_end(self) -> None:

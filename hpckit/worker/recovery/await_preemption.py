@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from hpckit.common.limits import AWAIT_PREEMPTION_S
 from hpckit.common.log import say
 from hpckit.model.paths import path_exists
 from hpckit.model.plan import Plan
@@ -20,8 +21,6 @@ from hpckit.run.rundir import RunDir
 from hpckit.worker.cancellation import SlurmWarning
 from hpckit.worker.head_discovery import how_it_ended
 
-#: More than most sites' GraceTime. Whoever else sent SIGTERM costs this much of one worker.
-LINGER_S: Final = 120.0
 _LOOK_S: Final = 1.0
 
 
@@ -37,11 +36,11 @@ def await_preemption(
 ) -> str:
     """Wait to be ended; return why that was given up."""
     say("all is handed back; waiting for Slurm to end or requeue this job")
-    deadline = clock() + LINGER_S
+    deadline = clock() + AWAIT_PREEMPTION_S
     while clock() < deadline:
         if path_exists(run_dir.cancel):
             return "the run was cancelled"
         if state := how_it_ended(run_dir):
             return f"the run is {state}"
         sleep(_LOOK_S)
-    return f"Slurm did not end this job within {LINGER_S:.0f} s of the warning"
+    return f"Slurm did not end this job within {AWAIT_PREEMPTION_S:.0f} s of the warning"

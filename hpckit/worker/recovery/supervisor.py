@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -31,9 +30,10 @@ from hpckit.common.processes import (
     send,
     signal_name,
 )
+from hpckit.common.restart_policy import RestartPolicy
 from hpckit.common.slurm_env import RESTARTS_VAR
 
-#: Starts after a kill, within so long. A task that kills its worker is poison the third time.
+#: Starts after kills in a row. A task that kills its worker is poison the third time.
 MAX_RESTARTS: Final = 5
 WITHIN_S: Final = 600.0
 _PASSED_ON: Final = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
@@ -49,10 +49,9 @@ class Supervisor:
 
     def __init__(self, argv: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
         self._argv = list(argv)
-        self._clock = clock
         self._worker: subprocess.Popen[bytes] | None = None
         self._told = False  # that the job, or this worker, is about to end
-        self._starts: deque[float] = deque(maxlen=MAX_RESTARTS)
+        self._restarts = RestartPolicy(MAX_RESTARTS, good_after_s=WITHIN_S, clock=clock)
 
     def run(self) -> int:
         """Start workers until one ends by itself; return its exit code."""
@@ -66,10 +65,10 @@ class Supervisor:
                 return code if code >= 0 else 128 - code
             name = signal_name(-code)
             self._end_what_it_left()
-            if not self._may_start():
+            if not self._restarts.may_restart():
                 say(
                     f"the worker was killed by {name} again: "
-                    f"{MAX_RESTARTS} times in {WITHIN_S:.0f} s"
+                    f"{self._restarts.in_a_row} times in a row"
                 )
                 return 128 - code
             say(f"the worker was killed by {name}: starting another")
@@ -81,13 +80,6 @@ class Supervisor:
         if self._told:  # between two workers, when there was none to pass it on to
             send([self._worker.pid], signal.SIGTERM)
         return self._worker.wait()
-
-    def _may_start(self) -> bool:
-        now = self._clock()
-        if len(self._starts) == MAX_RESTARTS and now - self._starts[0] < WITHIN_S:
-            return False
-        self._starts.append(now)
-        return True
 
     def _end_what_it_left(self) -> None:
         """End the tasks and the engine of a killed worker: this process has inherited them."""

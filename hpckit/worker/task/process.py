@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hpckit.common.limits import SIGTERM_TO_SIGKILL_S
 from hpckit.common.processes import descendants_of, pss_mib, rss_mib, send, wait_until_gone
 from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task, TaskSettings
@@ -21,7 +22,6 @@ from hpckit.worker.task.environment import TaskContext, TaskStartError
 from hpckit.worker.task.orphans import Orphans
 from hpckit.worker.task.process_monitor import Exit, Limits, ProcessMonitor
 
-GRACE_S: Final = 2.0  # between SIGTERM and SIGKILL
 #: Errors of starting that are the bag's fault; others, such as EAGAIN, are the node's.
 _NOT_FOUND: Final = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.ELOOP)
 _TOO_LONG: Final = (errno.E2BIG, errno.ENAMETOOLONG, errno.EINVAL)
@@ -160,12 +160,15 @@ def _wait_for(
 def end_task(
     pid: int, token: str, monitor: ProcessMonitor, end: Exit, orphans: Orphans, *, gently: bool
 ) -> None:
-    """End a task with all its descendants; `gently`: SIGTERM and `GRACE_S` first."""
+    """End a task with all its descendants; `gently`: SIGTERM and `SIGTERM_TO_SIGKILL_S` first."""
     if gently:
         send([-pid], signal.SIGTERM)
-        monitor.wait(end, Limits(deadline=time.monotonic() + GRACE_S), None)
+        monitor.wait(end, Limits(deadline=time.monotonic() + SIGTERM_TO_SIGKILL_S), None)
     family = [*descendants_of(pid), *orphans.of_task(token)]
     send([-pid, pid, *family], signal.SIGKILL)
-    if monitor.wait(end, Limits(deadline=time.monotonic() + GRACE_S), None) == FailureKind.TIMEOUT:
+    if (
+        monitor.wait(end, Limits(deadline=time.monotonic() + SIGTERM_TO_SIGKILL_S), None)
+        == FailureKind.TIMEOUT
+    ):
         send([pid, *descendants_of(pid)], signal.SIGKILL)
     wait_until_gone(family, 1.0)

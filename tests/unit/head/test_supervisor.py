@@ -34,7 +34,7 @@ def supervised(monkeypatch: pytest.MonkeyPatch, *codes: int) -> tuple[int, int]:
     monkeypatch.setattr(supervisor, "end_descendants", lambda: None)
     monkeypatch.setattr(supervisor, "become_subreaper", lambda: None)
     monkeypatch.setattr(supervisor, "LATE_S", 0.05)
-    monkeypatch.setattr(supervisor, "LINGER_S", 0.0)
+    monkeypatch.setattr(supervisor, "AWAIT_REQUEUE_S", 0.0)
     monkeypatch.setattr(supervisor.time, "sleep", lambda _: None)
     return Supervisor("/run")(), len(codes) - len(left)
 
@@ -107,12 +107,12 @@ def run_stub(monkeypatch: pytest.MonkeyPatch, code: str) -> int:
 
 
 def test_a_loop_that_does_nothing_for_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "STUCK_S", 2.0)
+    monkeypatch.setattr(supervisor, "LOOP_IS_STUCK_S", 2.0)
     assert run_stub(monkeypatch, STUCK.format(beats=1, then=60)) == -signal.SIGKILL
 
 
 def test_a_loop_that_beats_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "STUCK_S", 5.0)
+    monkeypatch.setattr(supervisor, "LOOP_IS_STUCK_S", 5.0)
     assert run_stub(monkeypatch, STUCK.format(beats=20, then=0)) == 0
 
 
@@ -127,7 +127,7 @@ def test_a_loop_that_no_signal_reaches_ends_the_job_with_a_clear_word(
     def leave(code: int) -> None:
         raise Left(code)
 
-    monkeypatch.setattr(supervisor, "STUCK_S", 0.2)
+    monkeypatch.setattr(supervisor, "LOOP_IS_STUCK_S", 0.2)
     monkeypatch.setattr(supervisor, "KILL_S", 0.2)
     monkeypatch.setattr(Supervisor, "_tell_loop", lambda *_: None)
     monkeypatch.setattr(supervisor.os, "_exit", leave)

@@ -198,7 +198,9 @@ def test_while_the_loop_is_held_up_workers_hear_that_it_lives(
             beats += [message["beat"] for message in messages if "beat" in message]
             time.sleep(0.01)
         assert len(beats) >= 5
-        monkeypatch.setattr("hpckit.head.worker_server.STUCK_S", 0.0)  # held up for too long
+        monkeypatch.setattr(
+            "hpckit.head.worker_server.LOOP_IS_STUCK_S", 0.0
+        )  # held up for too long
         time.sleep(0.2)
         client.receive()
         time.sleep(0.2)

@@ -7,7 +7,7 @@ import pytest
 from hpckit.run.rundir import RunDir
 from hpckit.worker.cancellation import SlurmWarning
 from hpckit.worker.recovery.await_preemption import (
-    LINGER_S,
+    AWAIT_PREEMPTION_S,
     await_preemption,
     should_await_preemption,
 )
@@ -53,7 +53,7 @@ def wait(run_dir: RunDir) -> tuple[str, float]:
 def test_it_gives_up_when_slurm_does_nothing(run_dir: RunDir) -> None:
     why, after_s = wait(run_dir)
     assert "did not end this job" in why
-    assert after_s == pytest.approx(LINGER_S)
+    assert after_s == pytest.approx(AWAIT_PREEMPTION_S)
 
 
 def test_it_leaves_when_the_run_is_over(run_dir: RunDir) -> None:
