@@ -1,4 +1,4 @@
-# The comparison of the engines (docs/SCENARIOS.md).
+# The comparison of the engines (docs/explanation/scenarios.md).
 
 .PHONY: setup-bench bench
 

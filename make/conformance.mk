@@ -6,5 +6,5 @@ PYTHON ?= .venv/bin/python
 conformance: ## run every case on the real and the emulated Slurm (root; five minutes)
 	HPCKIT_CONFORMANCE_RESULTS=results/conformance.json $(PYTHON) -m pytest tests/conformance -q
 
-conformance-table: ## write docs/conformance.md: which case proves which option, variable, state
+conformance-table: ## write docs/reference/conformance.md: which case proves which option, variable, state
 	$(PYTHON) -m tests.conformance

@@ -1,4 +1,4 @@
-# The emulated Slurm by itself: its tests, its speed, its soak (docs/emulator.md).
+# The emulated Slurm by itself: its tests, its speed, its soak (docs/how-to/emulated-slurm.md).
 PYTHON ?= .venv/bin/python
 SOAK_MINUTES ?= 30
 SEED ?= 1

@@ -1,4 +1,4 @@
-// The compressed file: header, mask, payload. docs/format.md describes every byte.
+// The compressed file: header, mask, payload. docs/reference/compressed-format.md describes every byte.
 #pragma once
 
 #include <string>

@@ -6,7 +6,7 @@
 
 namespace ct {
 
-/// Exit codes of the executable; documented in docs/compress_task.md.
+/// Exit codes of the executable; documented in docs/reference/compress-task.md.
 enum class Exit : int {
   ok = 0,
   usage = 2,           ///< an option or parameter cannot be used

@@ -1,4 +1,4 @@
-// The mask section: where the holes are and which bits each holds. See docs/format.md.
+// The mask section: where the holes are and which bits each holds. See docs/reference/compressed-format.md.
 #pragma once
 
 #include <functional>

@@ -3,7 +3,8 @@ use.
 
 A topic is written as a user would say it: ``sbatch --array``, ``env SLURM_JOB_ID``,
 ``pattern %A``, ``state TIMEOUT``, ``reason Dependency``, ``squeue %i``, ``sacct MaxRSS``,
-``scontrol hold``, ``sinfo %T``. Each has at least one case; docs/reference/conformance.md says which.
+``scontrol hold``, ``sinfo %T``. Each has at least one case;
+docs/reference/conformance.md says which.
 """
 
 from __future__ import annotations

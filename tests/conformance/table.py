@@ -1,4 +1,4 @@
-"""docs/reference/conformance.md: which case proves which option, variable, pattern, state and reason."""
+"""docs/reference/conformance.md: the case for each option, variable, state …"""
 
 from __future__ import annotations
 

@@ -163,7 +163,9 @@ def test_without_a_command_it_says_what_is_needed(task: Task) -> None:
 
 
 def test_all_documented_options_exist(task: Task) -> None:
-    documented = set(re.findall(r"`(--[a-z-]+)", (ROOT / "docs/reference/compress-task.md").read_text()))
+    documented = set(
+        re.findall(r"`(--[a-z-]+)", (ROOT / "docs/reference/compress-task.md").read_text())
+    )
     commands = ["compress", "decompress", "verify", "info", "generate"]
     help_texts = [task.run(command, "--help").stdout for command in commands]
     known = set(re.findall(r"--[a-z-]+", " ".join([*help_texts, task.run("--help").stdout])))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import journal_reader
+from tests.chaos.journal_reader import ended_tasks, events_of_kind, final_rows
 from tests.support.realslurm import RealSlurm, breakable_slurm, place_on  # noqa: F401
 from tests.support.slurm_site import SlurmSite, await_true
 
@@ -30,7 +30,7 @@ def slurm(breakable_slurm: RealSlurm) -> Iterator[RealSlurm]:  # noqa: F811
 
 
 @pytest.fixture
-def breakable_place(slurm: RealSlurm) -> Iterator[SlurmSite]:
+def breakable_site(slurm: RealSlurm) -> Iterator[SlurmSite]:
     with place_on(slurm) as found:
         try:
             yield found
@@ -40,9 +40,9 @@ def breakable_place(slurm: RealSlurm) -> Iterator[SlurmSite]:
 
 @pytest.mark.timeout(400)
 def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_waits_for_it(
-    slurm: RealSlurm, breakable_place: SlurmSite
+    slurm: RealSlurm, breakable_site: SlurmSite
 ) -> None:
-    slurm_site, root = breakable_place, breakable_place.directory("bag")
+    slurm_site, root = breakable_site, breakable_site.directory("bag")
     run_dir = Path(slurm_site.env["HPCKIT_RUNS"]) / "away"
     (root / "bag.toml").write_text(BAG)
     words = ["--backend", "workqueue", "--shape", "array", "--nodes", "2", "--max-workers", "2"]
@@ -50,15 +50,13 @@ def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_w
     slurm_site.hpckit("submit", *asked, cwd=root).expect(0)
     ran = root / "ran"
     await_true("tasks run", lambda: ran.exists() and len(ran.read_text().split()) >= 2, 120)
-    await_true(
-        "both joined", lambda: len(journal_reader.events_of_kind(run_dir, "joined")) >= 2, 60
-    )
+    await_true("both joined", lambda: len(events_of_kind(run_dir, "joined")) >= 2, 60)
 
     slurm.faults.stop_database()
-    gone = journal_reader.events_of_kind(run_dir, "joined")[0]
+    gone = events_of_kind(run_dir, "joined")[0]
     plain = {"PATH": "/usr/bin:/bin", "HOME": "/root"}
     subprocess.run([str(slurm.bin_dir / "scancel"), gone["job_id"]], env=plain, check=True)
-    await_true("it is missed", lambda: journal_reader.events_of_kind(run_dir, "left"), 60)
+    await_true("it is missed", lambda: events_of_kind(run_dir, "left"), 60)
     head = next(
         job["job_id"]
         for job in map(json.loads, (run_dir / "jobs.jsonl").read_text().splitlines())
@@ -73,14 +71,14 @@ def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_w
     status = slurm_site.status("away")
     assert status["state"] == "running"
     assert (status["counts"]["done"], status["counts"]["failed"]) == (0, 0)
-    assert not journal_reader.events_of_kind(run_dir, "explained")
+    assert not events_of_kind(run_dir, "explained")
     (root / "go").touch()
-    done = lambda: journal_reader.ended_tasks(run_dir) == 8  # noqa: E731
+    done = lambda: ended_tasks(run_dir) == 8  # noqa: E731
     await_true("every task is done without the database", done, 120)
 
     slurm.faults.start_database()
     assert slurm_site.hpckit("wait", "away").code == 0
-    rows = journal_reader.final_rows(run_dir)
+    rows = final_rows(run_dir)
     assert {index: [row[2] for row in found] for index, found in rows.items()} == {
         index: ["ok"] for index in range(8)
     }

@@ -13,10 +13,10 @@ from hpckit.errors import StorageError
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Pretend that hpckit is imported from here."""
-    context = tmp_path / "it's here" / "hpckit"
-    context.mkdir(parents=True)
-    monkeypatch.setattr(assets, "_PACKAGE", context)
-    return context
+    root = tmp_path / "it's here" / "hpckit"
+    root.mkdir(parents=True)
+    monkeypatch.setattr(assets, "_PACKAGE", root)
+    return root
 
 
 def test_an_installed_wheel_has_them_in_the_package(package: Path) -> None:

@@ -48,7 +48,9 @@ def test_every_option_of_a_site_is_in_the_tables() -> None:
     assert typing.get_args(Site.model_fields["partitions"].annotation)[1] is Partition
 
 
-@pytest.mark.parametrize(("page", "model"), [("reference/bags.md", Bag), ("reference/sites.md", Site)])
+@pytest.mark.parametrize(
+    ("page", "model"), [("reference/bags.md", Bag), ("reference/sites.md", Site)]
+)
 def test_the_examples_are_valid(page: str, model: type[BaseModel]) -> None:
     examples = re.findall(r"```toml\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     assert examples

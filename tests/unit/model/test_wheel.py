@@ -19,12 +19,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the wheel's contents, as site-packages would have them."""
     pytest.importorskip("hatchling", reason="hatchling is not installed: pip install hatchling")
     pytest.importorskip("build", reason="build is not installed: pip install '.[dev]'")
-    context = tmp_path_factory.mktemp("wheel")
+    root = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
-    subprocess.run([*command, str(context), str(TOP)], check=True, capture_output=True)
-    with zipfile.ZipFile(next(context.glob("*.whl"))) as wheel:
-        wheel.extractall(context / "site packages")
-    return context / "site packages"
+    subprocess.run([*command, str(root), str(TOP)], check=True, capture_output=True)
+    with zipfile.ZipFile(next(root.glob("*.whl"))) as wheel:
+        wheel.extractall(root / "site packages")
+    return root / "site packages"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
