@@ -1,6 +1,6 @@
-"""The head's address, as workers find it (``hpckit.address/1``).
+"""The file by which workers find the head (``hpckit.address/1``).
 
-The head publishes one file by atomic rename, once its ports listen. Standard library only:
+The head writes it by an atomic rename when its ports listen. Standard library only:
 workers read it.
 """
 
@@ -14,17 +14,17 @@ from typing import Any, Final
 from hpckit.run.rundir import RunDir, write_atomically
 
 ADDRESS_SCHEMA: Final = "hpckit.address/1"
-#: What a field is called in the file, where that is not its own name.
+#: The keys in the file that differ from the names of their fields.
 _KEYS: Final = {"worker_port": "door_port"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where one incarnation of the head listens.
+    """The address at which one incarnation of the head listens.
 
     A worker checks that it is current: `incarnation` must be the newest in the journal
-    directory, and `job_id` the newest head job in ``jobs.jsonl``. Then it asks the head,
-    whose answer proves that the run's own head, with this `nonce`, is still behind it.
+    directory, and `job_id` the newest head job in ``jobs.jsonl``. Then it connects, and the
+    answer proves that the run's own head, with this `nonce`, still listens there.
     """
 
     run: str
@@ -34,7 +34,7 @@ class Address:
     job_id: str
     node: str
     pid: int
-    hosts: tuple[str, ...]  # candidate addresses, best first
+    hosts: tuple[str, ...]  # IPv4 addresses to try, the best first
     worker_port: int
     engine: dict[str, Any] = field(default_factory=dict)  # what the engine's worker needs
 
@@ -52,9 +52,9 @@ def publish_address(run_dir: RunDir, address: Address) -> None:
 
 
 def withdraw_address(run_dir: RunDir, incarnation: int) -> None:
-    """Remove the address file of one incarnation; a head does so when it leaves in order.
+    """Remove the address file of one incarnation, when its head stops normally.
 
-    That of a newer head stays: this one may have been cut off, and hear of it last.
+    The file of a newer head is kept: this head may not know yet that it was replaced.
     """
     found = read_address(run_dir)
     if found is not None and found.incarnation == incarnation:
@@ -62,9 +62,9 @@ def withdraw_address(run_dir: RunDir, incarnation: int) -> None:
 
 
 def read_address(run_dir: RunDir) -> Address | None:
-    """Return the published address, or None where there is none (yet) or it is unreadable.
+    """Return the published address; None if there is none (yet) or it cannot be read.
 
-    The directory is listed first, because NFS clients remember that a name was absent.
+    It lists the directory first, because NFS clients remember that a file did not exist.
     """
     try:
         if run_dir.address.name not in os.listdir(run_dir.address.parent):  # noqa: PTH208

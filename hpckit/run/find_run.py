@@ -1,8 +1,8 @@
-"""Where the runs of this user are.
+"""Find the runs of this user.
 
-Runs lie under ``$HPCKIT_RUNS``, else ``./hpckit-runs``; those made elsewhere (a site's
-`run_root`, another directory) are remembered in ``$XDG_STATE_HOME/hpckit/runs``, a path a
-line, so that `hpckit status NAME` works from any directory.
+Runs are in ``$HPCKIT_RUNS``, else in ``./hpckit-runs``. The path of every run is also noted in
+``$XDG_STATE_HOME/hpckit/runs``, one on each line, so that `hpckit status NAME` works from any
+directory and finds runs in a site's `run_root`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from hpckit.run.rundir import RunDir
 
 
 def runs_root(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where new runs go when no site says otherwise; it need not exist."""
+    """Return the directory of new runs if the site names none; it need not exist."""
     return Path(environ.get("HPCKIT_RUNS") or "hpckit-runs").absolute()
 
 
 def remember_run(run_dir: RunDir) -> None:
-    """Note where a new run is. That it cannot be noted is no reason to stop."""
+    """Note the path of a new run; do nothing if that is not possible."""
     index = _index()
     try:
         index.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def remember_run(run_dir: RunDir) -> None:
 
 
 def all_runs() -> list[RunDir]:
-    """Return every run that can be found, newest first: those here, and those remembered."""
+    """Return every run in `runs_root` and every noted run that still exists, newest first."""
     try:
         remembered = _index().read_text().splitlines()
     except OSError:
@@ -47,10 +47,10 @@ def all_runs() -> list[RunDir]:
 
 
 def find_run(name: str | None) -> RunDir:
-    """Return the run called `name`, or the newest of this place, or the newest of all.
+    """Return the run called `name`; without a name, the newest run.
 
-    Of this place are those kept here and those submitted from here, wherever they are kept. A
-    path to a run directory is taken too.
+    Without a name, runs in `runs_root` and runs that were submitted from this directory are
+    preferred to all others. `name` may also be the path of a run directory.
 
     Raises:
         InputError: there is no such run.
@@ -76,7 +76,7 @@ def find_run(name: str | None) -> RunDir:
 
 
 def _submitted_from(run_dir: RunDir) -> str:
-    """Return the directory that a run was submitted from, ``""`` where that is not known."""
+    """Return the directory that a run was submitted from, ``""`` if it is unknown."""
     try:
         return str(json.loads(run_dir.provenance.read_bytes())["cwd"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
-"""The Slurm jobs of a run, as they were submitted (``jobs.jsonl``).
+"""The Slurm jobs that were submitted for a run (``jobs.jsonl``).
 
-Whoever submits a job for the run appends a line here. Standard library only: workers read
-it to learn which head job is the newest.
+Every program that submits a job for the run appends a line. Standard library only, because
+workers read it to find the newest head job.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hpckit.common.io_retry import retry_io
 from hpckit.errors import StorageError
 from hpckit.run.rundir import RunDir
 
-HEAD_ROLES = ("head", "allocation")  # the roles whose job carries a head
+HEAD_ROLES = ("head", "allocation")  # the roles of jobs that run a head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class SubmittedJob:
 
 
 def record_job(run_dir: RunDir, job: SubmittedJob) -> None:
-    """Append one job, whole or not at all.
+    """Append one job, completely or not at all.
 
     Raises:
         StorageError: the run directory cannot be written.
@@ -40,7 +40,7 @@ def record_job(run_dir: RunDir, job: SubmittedJob) -> None:
         handle = os.open(run_dir.jobs, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             if os.write(handle, line.encode()) != len(line.encode()):
-                os.write(handle, b"\n")  # end the torn line, which readers leave out
+                os.write(handle, b"\n")  # end the incomplete line, which readers ignore
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(handle)
         finally:
@@ -50,10 +50,10 @@ def record_job(run_dir: RunDir, job: SubmittedJob) -> None:
 
 
 def read_jobs(run_dir: RunDir) -> list[SubmittedJob]:
-    """Return the run's jobs, oldest first, each once; a torn last line is left out.
+    """Return the run's jobs, oldest first, each once; an incomplete line is ignored.
 
     Raises:
-        StorageError: the file is there and cannot be read, also after some seconds.
+        StorageError: the file exists but cannot be read, even after some seconds.
     """
     lines = retry_io(lambda: _lines(run_dir), f"read {run_dir.jobs}")
     jobs: dict[str, SubmittedJob] = {}
@@ -74,10 +74,10 @@ def _lines(run_dir: RunDir) -> list[str]:
 
 
 def newest_head(jobs: Sequence[SubmittedJob]) -> str:
-    """Return the id of the last of `jobs` that carries a head, ``""`` where none does."""
+    """Return the id of the last of `jobs` that runs a head, ``""`` if there is none."""
     return next((job.job_id for job in reversed(jobs) if job.role in HEAD_ROLES), "")
 
 
 def newest_head_job(run_dir: RunDir) -> str:
-    """Return the id of a run's newest job that carries a head, ``""`` before there is one."""
+    """Return the id of a run's newest job that runs a head, ``""`` before there is one."""
     return newest_head(read_jobs(run_dir))

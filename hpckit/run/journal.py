@@ -1,9 +1,9 @@
-"""The journal of a run: appended by one head at a time, replayed by everybody.
+"""The journal of a run: one head at a time appends to it, everybody may replay it.
 
-Each incarnation of the head has a file of its own, created exclusively. Its first line fences
-the incarnation before: it names the byte up to which that one counts, so that an old head
-that was only cut off can go on writing without being heard. The files that count form a
-chain, found from the newest backwards. A line that is torn counts for nothing.
+Each incarnation of the head creates a file of its own. Its first line fences the incarnation
+before it: it names the byte up to which that file counts. So what an old head writes that lost
+the network for a while is ignored. The files that count form a chain, which is followed from the
+newest file backwards. An incomplete line is ignored.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _NAME = re.compile(r"(\d{4,})\.jsonl")
 
 
 class FencedError(StorageError):
-    """A newer head has taken the run over; what this one writes no longer counts."""
+    """A newer head has taken over the run; what this one writes no longer counts."""
 
 
 class _First(msgspec.Struct):
-    """The part of a first line that is checked before the file is taken for a journal of ours."""
+    """The part of a first line that is checked before anything else: the schema."""
 
     schema: str = JOURNAL_SCHEMA
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One event, with the incarnation whose file holds it."""
+    """One event, with the incarnation that wrote it."""
 
     incarnation: int
     event: Event
@@ -54,7 +54,7 @@ def incarnations(run_dir: RunDir) -> list[int]:
     """Return the numbers of the journal files that exist, in ascending order.
 
     Raises:
-        StorageError: the directory cannot be read, also after some seconds.
+        StorageError: the directory cannot be read, even after some seconds.
     """
     names = retry_io(lambda: _listed(run_dir), f"read {run_dir.journal}")
     return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
@@ -68,9 +68,9 @@ def _listed(run_dir: RunDir) -> list[str]:
 
 
 def read_events(data: bytes) -> tuple[list[Event], int]:
-    """Return the whole events at the beginning of `data`, and how many bytes they take.
+    """Return the complete events at the beginning of `data`, and their length in bytes.
 
-    Reading ends at the first line that is torn or no event: nothing behind it can be trusted.
+    Reading ends at the first line that is incomplete or no event: what follows is not reliable.
     """
     events: list[Event] = []
     at = 0
@@ -84,12 +84,12 @@ def read_events(data: bytes) -> tuple[list[Event], int]:
 
 
 def chain(run_dir: RunDir) -> list[tuple[int, int | None]]:
-    """Return the incarnations that count, oldest first, each with the bytes that count.
+    """Return the incarnations that count, oldest first, each with its number of bytes.
 
-    None stands for "all whole lines" and is only ever the newest's.
+    None means all complete lines; only the newest incarnation has it.
 
     Raises:
-        StorageError: a file is of another schema, or a link of the chain is damaged.
+        StorageError: a file has another schema, or a file of the chain is damaged.
     """
     links: list[tuple[int, int | None]] = []
     limit: int | None = None
@@ -103,9 +103,9 @@ def chain(run_dir: RunDir) -> list[tuple[int, int | None]]:
                 raise StorageError(
                     f"{run_dir.journal_file(number)} has lost its first line, which a later "
                     "journal relies on",
-                    hint="Restore the file from a backup, or start the run anew.",
+                    hint="Restore the file from a backup, or start the run again.",
                 )
-            continue  # created, but its head died before the first line: counts for nothing
+            continue  # its head died before it wrote the first line
         links.append((number, limit))
         if header.after is None:
             return links[::-1]
@@ -113,16 +113,16 @@ def chain(run_dir: RunDir) -> list[tuple[int, int | None]]:
     if wanted is not None:
         raise StorageError(
             f"{run_dir.journal_file(wanted)} is missing, which a later journal relies on",
-            hint="Restore the file from a backup, or start the run anew.",
+            hint="Restore the file from a backup, or start the run again.",
         )
     return []
 
 
 def _header(run_dir: RunDir, number: int) -> Opened | None:
-    """Return a file's first line, None when it is torn or no such line.
+    """Return a file's first line; None if it is incomplete or something else.
 
     Raises:
-        StorageError: it is of another schema: to take it for torn would undo what it holds.
+        StorageError: it has another schema; ignoring the file would lose its results.
     """
     path = run_dir.journal_file(number)
     with path.open("rb") as stream:
@@ -144,7 +144,7 @@ def replay(run_dir: RunDir) -> Iterator[Entry]:
     """Yield every event that counts, in order.
 
     Raises:
-        StorageError: the journal cannot be read, is of another schema, or a file in its chain is
+        StorageError: the journal cannot be read, has another schema, or a file of its chain is
             damaged.
     """
     try:
@@ -158,10 +158,10 @@ def replay(run_dir: RunDir) -> Iterator[Entry]:
 
 
 def load_state(run_dir: RunDir, tasks: int) -> RunState:
-    """Return the state of a run of `tasks` tasks, by replaying its journal.
+    """Replay the journal of a run of `tasks` tasks; return its state.
 
     Raises:
-        StorageError: the journal cannot be read, is of another schema, or a file in its chain is
+        StorageError: the journal cannot be read, has another schema, or a file of its chain is
             damaged.
     """
     state = RunState(tasks)
@@ -171,7 +171,7 @@ def load_state(run_dir: RunDir, tasks: int) -> RunState:
 
 
 class JournalWriter:
-    """The journal of one head incarnation. Use `open_journal` to make one."""
+    """The journal of one head incarnation; `open_journal` makes it."""
 
     def __init__(self, run_dir: RunDir, incarnation: int, handle: int) -> None:
         self.run_dir = run_dir
@@ -179,7 +179,7 @@ class JournalWriter:
         self._handle = handle
 
     def check_fence(self) -> None:
-        """See whether this is still the newest head.
+        """Check that this is still the newest head.
 
         Raises:
             FencedError: a newer head has taken over.
@@ -193,11 +193,11 @@ class JournalWriter:
             )
 
     def append(self, *events: Event) -> None:
-        """Write some events, whole, and make them durable together.
+        """Write events and sync them to the disk together.
 
         Raises:
             FencedError: a newer head has taken over; nothing was written.
-            StorageError: it could not be written; the file is cut back to whole lines.
+            StorageError: they could not be written; the file is cut back to complete lines.
         """
         self.check_fence()
         lines = b"".join(encode_event(event) + b"\n" for event in events)
@@ -225,10 +225,10 @@ def open_journal(run_dir: RunDir, **opened: Any) -> JournalWriter:
     """Create the next incarnation's journal, fence its predecessor, and write the first line.
 
     Args:
-        opened: the fields of `Opened` that are not about incarnations.
+        opened: the fields of `Opened` except `incarnation` and `after`.
 
     Raises:
-        StorageError: the journal directory cannot be written, or what is there is of another
+        StorageError: the journal directory cannot be written, or an earlier journal has another
             schema.
     """
     try:

@@ -1,7 +1,7 @@
-"""The output that the tasks printed: one indexed file per head incarnation.
+"""The output of the tasks: one file for each head incarnation.
 
-A record is one JSON line; the journal's row of the attempt names its byte offset. The record
-is written before the row, so that a row never points at nothing.
+A record is one JSON line; the journal's row of the attempt has its byte offset. The record is
+written before the row, so that every offset is valid.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OutputWriter:
-    """Appends records to one incarnation's file."""
+    """Appends records to the file of one incarnation."""
 
     def __init__(self, run_dir: RunDir, incarnation: int) -> None:
         run_dir.output.mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ class OutputWriter:
         self._at = self._synced = os.fstat(self._handle).st_size
 
     def append(self, result: TaskResult) -> int:
-        """Store what `result` printed; return the offset, NO_OUTPUT when it printed nothing.
+        """Store the output of an attempt; return its offset, NO_OUTPUT if there was none.
 
         Raises:
             StorageError: it could not be written.
@@ -71,7 +71,7 @@ class OutputWriter:
         return at
 
     def sync(self) -> None:
-        """Make durable what was appended since the last time.
+        """Sync what was appended since the last time to the disk.
 
         Raises:
             StorageError: it could not be written.
@@ -92,9 +92,9 @@ class OutputWriter:
 
 
 def _as_json(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a value with texts for the numbers that JSON does not have: ``"Infinity"``, ``"NaN"``.
+    """Replace numbers that JSON does not have by texts: ``"Infinity"``, ``"NaN"``.
 
-    Programs print them in JSON all the same, and Python reads them; msgspec writes null.
+    Many programs print such numbers in JSON, and Python reads them; msgspec would write null.
     """
     try:
         json.dumps(value, allow_nan=False)
@@ -105,14 +105,14 @@ def _as_json(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 class OutputReader(AbstractContextManager["OutputReader"]):
-    """Reads records; a file is opened once for all of them, which on a network counts."""
+    """Reads records; it opens each file only once, because that is slow over a network."""
 
     def __init__(self, run_dir: RunDir) -> None:
         self._run_dir = run_dir
         self._files: dict[int, BinaryIO] = {}  # by incarnation
 
     def read(self, incarnation: int, at: int) -> Output | None:
-        """Return the record at offset `at`; None where nothing was printed or it is damaged."""
+        """Return the record at offset `at`; None if there is none or it is damaged."""
         if at == NO_OUTPUT:
             return None
         try:

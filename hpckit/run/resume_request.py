@@ -1,4 +1,4 @@
-"""The tasks that a `resume` asks a new head to run again, until one has carried it out."""
+"""The request of `hpckit resume`: which finished tasks a new head runs again."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from hpckit.run.state import DONE, FAILED, RunState
 
 
 class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The request of `hpckit resume` (``resume.json``); each is carried out once."""
+    """The request of `hpckit resume` (``resume.json``); one head carries it out, once."""
 
     id: str
-    failed: bool = False  # run the tasks again that have failed for good
-    changed: list[int] = msgspec.field(default_factory=list)  # done, but their inputs changed
-    missing: list[int] = msgspec.field(default_factory=list)  # done, but their outputs are gone
+    failed: bool = False  # run the failed tasks again
+    changed: list[int] = msgspec.field(default_factory=list)  # done tasks whose inputs have changed
+    missing: list[int] = msgspec.field(default_factory=list)  # done tasks whose outputs are missing
 
     @property
     def done(self) -> list[int]:
-        """The done tasks that are to run again."""
+        """The done tasks that run again."""
         return sorted({*self.changed, *self.missing})
 
     @property

@@ -1,6 +1,6 @@
 """The run directory: one class that names every file of a run.
 
-Standard library only: workers read it too. What each file holds is in `docs/reference/schemas.md`.
+Standard library only, because workers use it too. `docs/reference/schemas.md` describes the files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hpckit.model.plan import Plan
 
 @dataclass(frozen=True)
 class RunDir:
-    """The files of one run, by name. `root` is absolute, mode 0700, seen by every node."""
+    """The files of one run. `root` is absolute, has mode 0700, and is on a shared file system."""
 
     root: Path
 
@@ -43,17 +43,17 @@ class RunDir:
 
     @property
     def tasks(self) -> Path:
-        """One `Task` a line, in the order of their indices; written once by submit."""
+        """The tasks, one `Task` on each line, ordered by index; written once by submit."""
         return self.root / "tasks.jsonl"
 
     @property
     def inputs(self) -> Path:
-        """Sizes and times of the tasks' inputs when the run was made (`hpckit.launch.inputs`)."""
+        """Sizes and times of the tasks' inputs at submission (`hpckit.launch.inputs`)."""
         return self.root / "inputs.jsonl"
 
     @property
     def scripts(self) -> Path:
-        """The sbatch scripts, as they were submitted."""
+        """The submitted sbatch scripts."""
         return self.root / "scripts"
 
     @property
@@ -63,53 +63,52 @@ class RunDir:
 
     @property
     def jobs(self) -> Path:
-        """Every Slurm job submitted for the run, a line each (`hpckit.run.jobs`)."""
+        """Every Slurm job of the run, one on each line (`hpckit.run.jobs`)."""
         return self.root / "jobs.jsonl"
 
     @property
     def address(self) -> Path:
-        """Where the head of the moment can be found (`hpckit.run.address`)."""
+        """The address of the present head (`hpckit.run.address`)."""
         return self.root / "address" / "head.json"
 
     @property
     def journal(self) -> Path:
-        """The events of the run: a file per head incarnation (`hpckit.run.journal`)."""
+        """The events of the run: one file for each head incarnation (`hpckit.run.journal`)."""
         return self.root / "journal"
 
     @property
     def snapshot(self) -> Path:
-        """The counts at a moment, rebuildable from the journal."""
+        """The number of tasks in each state (`hpckit.run.snapshot`)."""
         return self.root / "snapshot.json"
 
     @property
     def output(self) -> Path:
-        """Captured output of the tasks: a file per head incarnation."""
+        """The output of the tasks: one file for each head incarnation (`hpckit.run.output`)."""
         return self.root / "output"
 
     @property
     def spool(self) -> Path:
-        """The results that each worker's runner finished, so that a lost worker's work counts."""
+        """The results of each worker's runner, which count even if the worker is lost."""
         return self.root / "spool"
 
     @property
     def logs(self) -> Path:
-        """The output of the jobs, captured by Slurm, and of what they started (`log_file`)."""
+        """The output of the jobs, which Slurm writes, and of their processes (`log_file`)."""
         return self.root / "logs"
 
     @property
     def submitit(self) -> Path:
-        """The files that submitit keeps of the head's jobs; mode 0700
-        (`hpckit.head.supervisor`)."""
+        """The files of submitit for the head's jobs, mode 0700 (`hpckit.head.supervisor`)."""
         return self.root / "submitit"
 
     @property
     def cancel(self) -> Path:
-        """There once somebody cancelled the run."""
+        """The file that exists once the run has been cancelled."""
         return self.root / "cancel.json"
 
     @property
     def workers(self) -> Path:
-        """Between how many workers the run may have, once `hpckit workers` has said so."""
+        """The limits of the number of workers, once `hpckit workers` has set them."""
         return self.root / "workers.json"
 
     @property
@@ -130,7 +129,7 @@ class RunDir:
         return self.root / "journal" / f"{incarnation:04}.jsonl"
 
     def output_file(self, incarnation: int) -> Path:
-        """Return the captured output stored by one head incarnation."""
+        """Return the file of output that one head incarnation writes."""
         return self.root / "output" / f"{incarnation:04}.jsonl"
 
     def spool_file(self, worker: str) -> Path:
@@ -138,7 +137,7 @@ class RunDir:
         return self.root / "spool" / f"{worker}.jsonl"
 
     def log_file(self, what: str) -> Path:
-        """Return the log of a process that hpckit starts: ``ray-head``, a worker of its name, …"""
+        """Return the log of a process that hpckit starts: ``ray-head``, the name of a worker, …"""
         return self.root / "logs" / f"{what}.log"
 
     def read_plan(self) -> Plan:
@@ -157,10 +156,10 @@ class RunDir:
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Write `text` beside `path`, sync it and rename it into place.
+    """Write `text` to a temporary file beside `path`, sync it and rename it to `path`.
 
     Raises:
-        StorageError: no space, no permission; nothing is left at `path` that was not there.
+        StorageError: there is no space or no permission; `path` is unchanged.
     """
     temporary = ""
     try:
@@ -181,9 +180,9 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
 
 
 def remove_temporaries(run_dir: RunDir) -> None:
-    """Remove what heads that were killed while they wrote have left of `write_atomically`.
+    """Remove the temporary files of `write_atomically` that killed heads have left.
 
-    Only beside the files that heads write, and only for the last head of a run.
+    It looks beside the files that heads write. Only the last head of a run may call it.
     """
     for path in (run_dir.snapshot, run_dir.address):
         for temporary in path.parent.glob(f".{path.name}.????????"):

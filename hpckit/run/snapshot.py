@@ -1,8 +1,7 @@
-"""The counts of a run at a moment (``snapshot.json``, ``hpckit.snapshot/1``).
+"""The number of tasks in each state (``snapshot.json``, ``hpckit.snapshot/1``).
 
-The head writes it about once a second, so that whoever follows a run live need not
-replay its journal at every look. It can always be rebuilt; where it disagrees with the
-journal, the journal is right.
+The head writes it about once a second, so that programs that show a run's progress need not
+replay its journal each time. If it differs from the journal, the journal is right.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ SNAPSHOT_SCHEMA = "hpckit.snapshot/1"
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of tasks in each state; they add up to the run's tasks."""
+    """The number of tasks in each state; the sum is the number of tasks of the run."""
 
     done: int = 0
     failed: int = 0
@@ -24,7 +23,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The counts, and which head took them when."""
+    """The counts, with their time and the head that wrote them."""
 
     schema: str = SNAPSHOT_SCHEMA
     run: str
@@ -43,9 +42,9 @@ def write_snapshot(run_dir: RunDir, snapshot: Snapshot) -> None:
 
 
 def read_snapshot(run_dir: RunDir) -> Snapshot | None:
-    """Return the snapshot, None where there is none that can be read and is of this schema."""
+    """Return the snapshot; None if there is none, or it cannot be read or has another schema."""
     try:
         snapshot = msgspec.json.decode(run_dir.snapshot.read_bytes(), type=Snapshot)
-    except (OSError, ValueError):  # msgspec's errors are ValueErrors, and so is a torn character
+    except (OSError, ValueError):  # errors of msgspec and of UTF-8 are ValueErrors
         return None
     return snapshot if snapshot.schema == SNAPSHOT_SCHEMA else None

@@ -1,7 +1,7 @@
-"""The spools: what each worker's runner finished, written by itself as it went.
+"""The spools: files to which the runner of each worker writes its results.
 
-A runner appends a line when it begins a bundle and one for every finished task, so that a
-worker that is lost costs only the tasks that were running on it. Standard library only.
+A runner appends a line when it begins a bundle and one for every finished task. So if a worker
+is lost, only its running tasks run again. Standard library only.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Spooled:
 def read_spool(
     run_dir: RunDir, worker: str, bundles: Collection[str]
 ) -> dict[str, list[TaskResult]]:
-    """Return what one worker's spool holds of some bundles; it is gone through once.
+    """Return the results of some bundles from one worker's spool, which is read once.
 
     Raises:
-        StorageError: it cannot be read, also after some seconds.
+        StorageError: it cannot be read, even after some seconds.
     """
     found: dict[str, list[TaskResult]] = {bundle: [] for bundle in bundles}
     for record in _read(run_dir.spool_file(worker)):
@@ -45,14 +45,14 @@ def read_spools(run_dir: RunDir) -> Iterator[Spooled]:
     """Yield the finished tasks of every spool of the run.
 
     Raises:
-        StorageError: one cannot be read, also after some seconds.
+        StorageError: one cannot be read, even after some seconds.
     """
     for path in sorted(run_dir.spool.glob("*.jsonl")):
         yield from _read(path)
 
 
 def _read(path: Path) -> Iterator[Spooled]:
-    """Yield the records of a spool; torn lines are left out, and no spool is an empty one."""
+    """Yield the finished tasks of a spool; ignore incomplete lines and a missing file."""
     stream = retry_io(lambda: _opened(path), f"read {path}")
     if stream is None:
         return

@@ -1,7 +1,7 @@
-"""Replay a run's journal into the state of every task.
+"""Build the state of a run from the events of its journal.
 
-Pure: events in, state out. The head keeps one and applies each event that it writes, so that
-what it knows and what a reader finds cannot differ.
+The head keeps one and applies each event that it writes. So its state and the state that a
+reader builds from the journal are always equal.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hpckit.run.events import (
 WAITING: Final = 0
 DONE: Final = 1
 FAILED: Final = 2
-#: Ends of a worker's job for which no task is to blame. Anything else may be a task's doing.
+#: Ends of a worker's job that no task has caused. Any other end may be the fault of a task.
 #: https://slurm.schedmd.com/squeue.html, JOB STATE CODES
 NOT_TASK_FAULT: Final = frozenset(
     {"PREEMPTED", "NODE_FAIL", "TIMEOUT", "CANCELLED", "REQUEUED", "DEADLINE", "BOOT_FAIL",
@@ -38,7 +38,7 @@ NOT_TASK_FAULT: Final = frozenset(
 
 @dataclass(frozen=True)
 class Attempt:
-    """One recorded attempt: its row, and where it ran."""
+    """One recorded attempt: its row, incarnation and worker."""
 
     row: Row
     incarnation: int
@@ -51,8 +51,8 @@ class WorkerRecord:
 
     joined: Joined
     left: Left | None = None
-    reason: str = ""  # Slurm's word for why it went, once Slurm has said it
-    suspects: list[int] = field(default_factory=list)  # tasks that may have taken it down
+    reason: str = ""  # Slurm's reason why it left, once it is known
+    suspects: list[int] = field(default_factory=list)  # tasks that may have killed it
 
 
 @dataclass
@@ -66,12 +66,16 @@ class RunState:
     workers: dict[str, WorkerRecord] = field(default_factory=dict)
     opened: Opened | None = None
     ended: Ended | None = None
-    noted: Noted | None = None  # the last
-    resumed: set[str] = field(default_factory=set)  # ids of the requests carried out
+    noted: Noted | None = None  # the last one
+    resumed: set[str] = field(
+        default_factory=set
+    )  # ids of the resume requests that a head has carried out
     first_at: float = 0.0
     last_at: float = 0.0
-    reset_at: dict[int, int] = field(default_factory=dict)  # incarnation that reran a task
-    duplicates: int = 0  # results of tasks that were done already
+    reset_at: dict[int, int] = field(
+        default_factory=dict
+    )  # the incarnation that resume made run a task again
+    duplicates: int = 0  # results of tasks that were done before
 
     def __post_init__(self) -> None:
         self.status = bytearray(self.tasks)
@@ -92,12 +96,12 @@ class RunState:
         return self.tasks - self.done - self.failed
 
     def apply(self, event: Event, incarnation: int) -> None:
-        """Take one event into account."""
+        """Update the state by one event."""
         match event:
             case Opened():
                 self._open(event)
             case Joined():
-                known = self.workers.get(event.worker)  # its connection broke, and it came again
+                known = self.workers.get(event.worker)  # it joined before, and its connection broke
                 self.workers[event.worker] = WorkerRecord(
                     event, suspects=known.suspects if known else []
                 )

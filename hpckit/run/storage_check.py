@@ -1,6 +1,6 @@
-"""Find what keeps a run directory from being written.
+"""Find out why a run directory cannot be written.
 
-A head that finds its disk full cannot leave word of it there; whoever asks later can look.
+A head whose disk is full cannot write that down, so commands check it when they show a run.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Final
 
 from hpckit.run.rundir import RunDir
 
-MIN_FREE_BYTES: Final = 64 * 1024  # below that not even the next events fit
+MIN_FREE_BYTES: Final = 64 * 1024  # with less, the next events may not fit
 
 
 def storage_trouble(run_dir: RunDir) -> str:
-    """Return in words what keeps a run from being resumed, ``""`` when nothing does."""
+    """Return why a run's directory cannot be written, ``""`` if it can."""
     try:
         found = os.statvfs(run_dir.root)
     except OSError as error:

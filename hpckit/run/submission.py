@@ -1,6 +1,6 @@
-"""A job of a run is submitted and written down, or there is none.
+"""Submit a job of a run and record it; if one of the two fails, there is no job.
 
-A job that is not in ``jobs.jsonl`` is cancelled by nobody, and counted by nobody.
+A job that is not in ``jobs.jsonl`` would never be cancelled or counted.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from hpckit.slurm.sbatch import sbatch, scancel
 def submit_job(
     run_dir: RunDir, role: str, *, slurm_bin: str, array: str = "", args: Sequence[str] = ()
 ) -> SubmittedJob:
-    """Submit the script of a role, and write the job down; one that cannot be is cancelled.
+    """Submit the script of a role and record the job; cancel it if it cannot be recorded.
 
-    Signals are the caller's affair: in the main thread it holds them back meanwhile.
+    A caller in the main thread defers signals meanwhile.
 
     Args:
         run_dir: the run's files.
         role: head, workers or allocation.
         slurm_bin: the directory of Slurm's commands; ``""`` means PATH.
-        array: indices of a job array, such as ``0-3``; ``""``: those of the script, or no array.
-        args: further options of sbatch, each one argument.
+        array: indices of a job array, such as ``0-3``; ``""``: as the script says.
+        args: further options of sbatch, one for each item.
 
     Raises:
         SchedulerError: sbatch refused.
-        StorageError: the job could not be written down.
+        StorageError: the job could not be recorded.
     """
     indices = (f"--array={array}",) if array else ()
     job_id = sbatch(run_dir.script(role), slurm_bin=slurm_bin, args=(*indices, *args))

@@ -1,4 +1,4 @@
-"""The tasks of a run, as submit expanded them (``tasks.jsonl``)."""
+"""The tasks of a run, which submit has expanded (``tasks.jsonl``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpckit.run.rundir import RunDir
 
 
 def read_tasks(run_dir: RunDir) -> Iterator[Task]:
-    """Yield the run's tasks in the order of their indices, one at a time.
+    """Yield the run's tasks in the order of their indices.
 
     Raises:
         StorageError: the file cannot be read.
@@ -35,7 +35,7 @@ def read_task(run_dir: RunDir, index: int, tasks: int) -> Task:
     if 0 <= index < tasks:
         try:
             with run_dir.tasks.open(encoding="utf-8", errors="surrogateescape") as stream:
-                line = next(islice(stream, index, None))  # a million need not be decoded for one
+                line = next(islice(stream, index, None))  # the lines before it need not be decoded
             return Task.from_dict(json.loads(line))
         except (OSError, ValueError, TypeError, StopIteration) as error:
             raise StorageError(f"cannot read {run_dir.tasks}: {error}") from error

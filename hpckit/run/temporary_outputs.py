@@ -1,6 +1,6 @@
-"""The temporary names of outputs that appear whole or not at all (``atomic_outputs = true``).
+"""The temporary names of outputs with ``atomic_outputs = true``.
 
-Workers write to them, and the last head of a run removes what killed workers have left.
+Tasks write to them. The last head of a run removes those that killed workers have left.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 
 def temporary_prefix(run: str) -> str:
-    """Return how the temporary names of a run's outputs begin."""
+    """Return the prefix of the temporary names of a run's outputs."""
     return f".hpckit-{hashlib.blake2b(run.encode(), digest_size=4).hexdigest()}-"
 
 
 def remove_temporary_outputs(run: str, directories: set[str]) -> None:
-    """Remove what workers that were killed have left of a run's outputs."""
+    """Remove the temporary outputs of a run that killed workers have left."""
     prefix = temporary_prefix(run)
     for directory in directories:
         with contextlib.suppress(OSError):
@@ -28,7 +28,7 @@ def remove_temporary_outputs(run: str, directories: set[str]) -> None:
 
 
 def remove_output(name: str) -> None:
-    """Remove an output, be it a file or a directory; what is not there is no error."""
+    """Remove an output, a file or a directory, if it exists."""
     path = Path(name)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
