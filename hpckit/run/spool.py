@@ -1,18 +1,25 @@
 """The spools: files to which the runner of each worker writes its results.
 
 A runner appends a line when it begins a bundle and one for every finished task. So if a worker
-is lost, only its running tasks run again. Standard library only.
+is lost, only its running tasks run again. A line is one JSON object, written at once:
+``{"bundle": ID, "started": T}``, ``{"bundle": ID, "result": {TaskResult}}`` or, for tasks that
+were not run, ``{"bundle": ID, "not_run": [INDEX…], "reason": …}``. Standard library only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import threading
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from hpckit.common.io_retry import retry_io
+from hpckit.common.log import ChangeReporter
 from hpckit.protocol.result import TaskResult
 from hpckit.run.rundir import RunDir
 
@@ -71,3 +78,62 @@ def _opened(path: Path) -> TextIO | None:
         return path.open(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
+
+
+class SpoolWriter:
+    """Appends records to the spool of one worker; any thread may call it.
+
+    Errors of the file system are logged and not raised, because the engine returns the results
+    too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle = -1
+        self._lock = threading.Lock()
+        self._dirty = False
+        self._changes = ChangeReporter()
+
+    def started(self, bundle: str) -> None:
+        """Record that a bundle starts."""
+        self._append({"bundle": bundle, "started": time.time()})
+
+    def finished(self, bundle: str, result: TaskResult) -> None:
+        """Record one finished task."""
+        self._append({"bundle": bundle, "result": vars(result)})
+
+    def handed_back(self, bundle: str, not_run: list[int], reason: str) -> None:
+        """Record tasks that this worker will not run."""
+        self._append({"bundle": bundle, "not_run": not_run, "reason": reason})
+
+    def sync(self) -> None:
+        """Make what was written visible to other nodes; over NFS that needs more than a write."""
+        if self._dirty and self._handle >= 0:
+            self._dirty = False
+            with contextlib.suppress(OSError):
+                os.fsync(self._handle)
+
+    def close(self) -> None:
+        """Close the file, which flushes it; idempotent."""
+        with self._lock:
+            handle, self._handle = self._handle, -1
+            if handle >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(handle)
+
+    def _append(self, record: dict[str, Any]) -> None:
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        try:
+            with self._lock:
+                if self._handle < 0:
+                    self.path.parent.mkdir(exist_ok=True)
+                    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+                    self._handle = os.open(self.path, flags, 0o600)
+                written = os.write(self._handle, line)
+                if written != len(
+                    line
+                ):  # the disk is full: end the line, readers ignore it
+                    os.write(self._handle, b"\n")
+                self._dirty = True
+        except OSError as error:
+            self._changes.say(f"cannot write the spool {self.path}: {error.strerror}")

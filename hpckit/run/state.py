@@ -67,14 +67,10 @@ class RunState:
     opened: Opened | None = None
     ended: Ended | None = None
     noted: Noted | None = None  # the last one
-    resumed: set[str] = field(
-        default_factory=set
-    )  # ids of the resume requests that a head has carried out
+    resumed: set[str] = field(default_factory=set)  # resume requests carried out, by id
     first_at: float = 0.0
     last_at: float = 0.0
-    reset_at: dict[int, int] = field(
-        default_factory=dict
-    )  # the incarnation that resume made run a task again
+    reset_at: dict[int, int] = field(default_factory=dict)  # incarnation that ran a task again
     duplicates: int = 0  # results of tasks that were done before
 
     def __post_init__(self) -> None:

@@ -19,9 +19,9 @@ from typing import Final
 from hpckit.common.log import ChangeReporter, say
 from hpckit.errors import EngineError
 from hpckit.protocol.bundle import Bundle
+from hpckit.run.spool import SpoolWriter
 from hpckit.worker.cancellation import Cancellation, SlurmWarning, StopFlag
 from hpckit.worker.slot import Slot, refuse, run_bundle
-from hpckit.worker.spool_writer import SpoolWriter
 from hpckit.worker.task.classify_exit import OomKills
 from hpckit.worker.task.environment import SlotResources, public_environment, visible_gpus
 from hpckit.worker.task.orphans import Orphans

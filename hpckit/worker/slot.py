@@ -11,8 +11,8 @@ from hpckit.model.failure_kind import FailureKind
 from hpckit.model.task import Task
 from hpckit.protocol.bundle import Bundle
 from hpckit.protocol.result import BundleResult, TaskResult
+from hpckit.run.spool import SpoolWriter
 from hpckit.worker.cancellation import Cancellation
-from hpckit.worker.spool_writer import SpoolWriter
 from hpckit.worker.task.atomic_outputs import TemporaryOutputs, temporary_outputs_of
 from hpckit.worker.task.environment import SlotResources, TaskStartError, prepare
 from hpckit.worker.task.process import WorkerShared, run_command

@@ -17,9 +17,9 @@ from hpckit.protocol.result import OK
 from hpckit.run.events import Ended, Returned, Row
 from hpckit.run.jobs import newest_head_job
 from hpckit.run.rundir import RunDir
+from hpckit.run.spool import SpoolWriter
 from hpckit.run.state import WAITING
 from hpckit.run.status import read_status
-from hpckit.worker.spool_writer import SpoolWriter
 from tests.unit.factories import make_result
 from tests.unit.launch.conftest import COUNTING, Case
 from tests.unit.slurm.fake import FakeSlurm

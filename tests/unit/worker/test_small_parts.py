@@ -24,8 +24,8 @@ from hpckit.run.node_address import (
     is_loopback,
     outward_address,
 )
+from hpckit.run.spool import SpoolWriter
 from hpckit.worker.cancellation import SlurmWarning
-from hpckit.worker.spool_writer import SpoolWriter
 from hpckit.worker.task.capture import Capture, last_object
 from hpckit.worker.task.classify_exit import OomKills, ProcessEnd, classify
 from hpckit.worker.task.environment import SlotResources, prepare, public_environment, visible_gpus

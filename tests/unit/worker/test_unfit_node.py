@@ -21,10 +21,10 @@ from hpckit.model.task import Task, TaskSettings
 from hpckit.protocol.bundle import Bundle
 from hpckit.protocol.result import BundleResult
 from hpckit.protocol.runner_client import send_bundle
+from hpckit.run.spool import SpoolWriter
 from hpckit.worker.cancellation import Cancellation, SlurmWarning, StopFlag
 from hpckit.worker.runner import ResidentRunner, RunnerSettings
 from hpckit.worker.slot import Slot, StartPauses, run_bundle
-from hpckit.worker.spool_writer import SpoolWriter
 from hpckit.worker.task.classify_exit import OomKills
 from hpckit.worker.task.environment import SlotResources
 from hpckit.worker.task.orphans import Orphans
