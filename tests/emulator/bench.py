@@ -1,4 +1,4 @@
-"""``make bench-emulator``: how fast array jobs start, the daemon's size, the commands' speed."""
+"""``make bench-emulator``: the rate of array jobs, the daemon's memory, the commands' speed."""
 
 from __future__ import annotations
 

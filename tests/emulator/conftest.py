@@ -1,4 +1,4 @@
-"""A live emulated cluster for tests: its own directory, ended by PID whatever happens."""
+"""A live emulated cluster for tests, in a directory of its own, always ended."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ FAST = control.ClusterConfig(
         control.PartitionConfig(name="low", priority_tier=0, grace_s=1.0),
     ),
 )  # fmt: skip
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
-class Bench:
-    """A cluster and ways to ask it things."""
+class EmulatedCluster:
+    """An emulated cluster, and its commands."""
 
     def __init__(self, cluster: control.Cluster, work: Path) -> None:
         self.cluster, self.work = cluster, work
@@ -49,7 +49,7 @@ class Bench:
                             **options))  # fmt: skip
 
     def state(self, job: int | str) -> str:
-        """Return a job's state as accounting has it ('' while it has none)."""
+        """Return a job's state in accounting ('' while it has none)."""
         return self.ask("sacct", "-X", "-n", "-P", "-o", "State", "-j", str(job)).strip()
 
     def wait_state(self, job: int | str, *states: str) -> str:
@@ -74,8 +74,8 @@ class Bench:
         return until(read)
 
 
-def until(condition: Callable[[], str], timeout_s: float = PATIENCE_S) -> str:
-    """Return what the condition returns once it is not empty."""
+def until(condition: Callable[[], str], timeout_s: float = TIMEOUT_S) -> str:
+    """Return the condition's result once it is not empty."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if found := condition():
@@ -85,7 +85,7 @@ def until(condition: Callable[[], str], timeout_s: float = PATIENCE_S) -> str:
 
 
 def end_all(name: str) -> None:
-    """End a cluster by its own means, else its daemon by PID."""
+    """End a cluster with `control.down`; if that fails, kill its daemon."""
     try:
         control.down(name)
     except Exception:
@@ -109,9 +109,9 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[control.Cluste
 
 
 @pytest.fixture
-def bench(_shared: control.Cluster, tmp_path: Path) -> Iterator[Bench]:
-    """The session's cluster, with no jobs left over afterwards and all nodes up."""
-    made = Bench(_shared, tmp_path)
+def slurm(_shared: control.Cluster, tmp_path: Path) -> Iterator[EmulatedCluster]:
+    """The cluster of this test session; afterwards all jobs are ended and all nodes up."""
+    made = EmulatedCluster(_shared, tmp_path)
     yield made
     made.run("scancel", "--me")
     made.run("scancel", "--me", "--signal=KILL")
@@ -121,12 +121,12 @@ def bench(_shared: control.Cluster, tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """A cluster of the test's own, to break as it likes."""
+def own_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedCluster]:
+    """A cluster of this test alone, into which it may inject faults."""
     monkeypatch.setenv("HPCKIT_EMULATOR_DIR", str(tmp_path / "emulator"))
     work = tmp_path / "work"
     work.mkdir()
     try:
-        yield Bench(control.up(FAST, name="own"), work)
+        yield EmulatedCluster(control.up(FAST, name="own"), work)
     finally:
         end_all("own")

@@ -1,4 +1,4 @@
-"""The state machine with a clock and a process layer that are only numbers."""
+"""The state machine with a simulated clock and simulated processes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ CONFIG = ClusterConfig(
 REQUEST = Request(name="job", user="me", uid=1000, gid=1000)
 
 
-class World:
-    """A machine, the time, and which steps' processes live."""
+class SimulatedCluster:
+    """A state machine, its clock, and the steps whose processes are alive."""
 
     def __init__(self, config: ClusterConfig = CONFIG) -> None:
         self.machine = Machine(config)
         self.now = 1000.0
         self.alive: set[tuple[int, int, str, str]] = set()
-        self.heard: list[effects.Signal] = []
-        self.forgotten: set[int] = set()  # jobs that ended, whose records aged away
+        self.sent_signals: list[effects.Signal] = []
+        self.forgotten: set[int] = set()  # ended jobs that the machine no longer lists
         self.ended: set[int] = set()
-        self.stubborn = False  # whether processes outlive TERM
+        self.ignores_term = False  # True if processes survive TERM
 
     def submit(self, array: tuple[list[int], int] | None = None, **changes: Any) -> Job:
-        """Submit a job that asks for what `changes` say."""
+        """Submit a job whose request has these changes."""
         hold = changes.pop("hold", False)
         request = dataclasses.replace(REQUEST, **changes)
         job = self.machine.submit(request, self.now, array=array, hold=hold)
@@ -43,7 +43,7 @@ class World:
         return job
 
     def settle(self) -> None:
-        """Let the machine do what is due, and carry out what it wants."""
+        """Let the machine do what is due, and apply its effects."""
         while True:
             self.ended |= {j.job_id for j in self.machine.jobs.values() if j.state in FINAL}
             tick.advance(self.machine, self.now)
@@ -62,16 +62,16 @@ class World:
             assert key not in self.alive
             self.alive.add(key)
         elif isinstance(effect, effects.Signal):
-            self.heard.append(effect)
+            self.sent_signals.append(effect)
             key = (effect.job_id, effect.restart, effect.step_id, effect.node)
-            fatal = 9 in effect.signals or (15 in effect.signals and not self.stubborn)
+            fatal = 9 in effect.signals or (15 in effect.signals and not self.ignores_term)
             if fatal and key in self.alive:
                 self.end(key, signal=effect.signals[-1])
         elif isinstance(effect, effects.KillStep):
             self.alive.discard((effect.job_id, effect.restart, effect.step_id, effect.node))
 
     def end(self, key: tuple[int, int, str, str], code: int = 0, signal: int = 0) -> None:
-        """A step's processes on one node end."""
+        """End a step's processes on one node."""
         self.alive.discard(key)
         job = self.machine.jobs[key[0]]
         step = job.steps[key[2]]
@@ -80,7 +80,7 @@ class World:
         running.step_node_over(self.machine, *key, report, self.now)
 
     def finish(self, job: Job, code: int = 0, signal: int = 0) -> None:
-        """A job's batch script ends."""
+        """End a job's batch script."""
         self.end((job.job_id, job.restarts, "batch", job.nodes[0]), code, signal)
         self.settle()
 
@@ -96,7 +96,7 @@ class World:
         self.settle()
 
     def check(self) -> None:
-        """Assert what must always hold."""
+        """Assert the invariants."""
         machine = self.machine
         used = dict.fromkeys(machine.nodes, 0)
         memory = dict.fromkeys(machine.nodes, 0)
@@ -122,7 +122,7 @@ class World:
             assert key[0] in machine.active, f"{key} lives on without its job"
 
     def _check_step_gpus(self, job: Job) -> None:
-        """Assert that steps have only GPUs of their job, and each one alone unless they overlap."""
+        """Assert that steps have only GPUs of their job, and share none unless they overlap."""
         for share in job.shares:
             given: list[int] = []
             for step in job.steps.values():

@@ -1,7 +1,7 @@
-"""A live emulated cluster under random work and faults, and what must hold of it at any moment.
+"""A live emulated cluster under random work and faults, and its invariants.
 
-Each example has a cluster of its own, which is brought up, broken and ended. Hypothesis chooses the
-moves, so that a seed names them; how far the jobs have come by then is up to the machine.
+Each example starts a cluster of its own, injects faults and ends it. Hypothesis chooses the moves,
+so that a seed repeats them; the progress of the jobs between two moves depends on the machine.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ FLAGS = (
     [], ["-N2"], ["-n3"], ["--exclusive"], ["-p", "low"], ["-N3", "--no-kill"], ["--no-requeue"],
     ["--begin=now+1"], ["-c2"], ["--gres=gpu:1"], ["--gres=gpu:2", "-p", "low"], ["--mem=0"],
 )  # fmt: skip
-#: What a job does first: nobody else may hold its name, nor its GPUs. Whatever a former life left
-#: running holds them still.
+#: A job first locks its own id and its GPUs. A process that an earlier incarnation left running
+#: still holds these locks.
 PRELUDE = """#!/bin/bash
 cd "$SLURM_SUBMIT_DIR"
 exec 8> "job-$SLURM_JOB_ID"
@@ -51,12 +51,12 @@ for gpu in ${SLURM_JOB_GPUS//,/ }; do
 done
 """
 _MAX_JOBS = 25
-_END_PATIENCE_S = 60.0
-_MOMENT_S = 3.0
+_END_TIMEOUT_S = 60.0
+_CHANGE_TIMEOUT_S = 3.0
 
 
-class Tally:
-    """The sum of what all examples did."""
+class TotalCounts:
+    """The counts of all examples together."""
 
     def __init__(self) -> None:
         self.count: Counter[str] = Counter()
@@ -65,17 +65,17 @@ class Tally:
 
 
 class LiveSlurm(RuleBasedStateMachine):
-    """Random submissions, changes, cancellations and faults; the commands are the real ones."""
+    """Random submissions, changes, cancellations and faults, by the emulator's own commands."""
 
     jobs = Bundle("jobs")
-    tally = Tally()
+    totals = TotalCounts()
 
     def __init__(self) -> None:
         super().__init__()
-        self.tally.count["examples"] += 1
-        self.tasks: dict[int, int] = {}  # job → how many tasks; 0: no array
-        self.cancelled: dict[int, set[int]] = {}  # array → tasks that were cancelled singly
-        self.ended: dict[int, int] = {}  # job that was seen to be over → of which life
+        self.totals.count["examples"] += 1
+        self.tasks: dict[int, int] = {}  # job → number of tasks; 0: no array
+        self.cancelled: dict[int, set[int]] = {}  # array → tasks that were cancelled one by one
+        self.ended: dict[int, int] = {}  # job that was seen ended → its restarts then
         self.failed = False
         self.base = Path(tempfile.mkdtemp(prefix="hpckit-soak-"))
         self.before = os.environ.get("HPCKIT_EMULATOR_DIR")
@@ -85,20 +85,20 @@ class LiveSlurm(RuleBasedStateMachine):
         try:
             self.cluster = control.up(CONFIG, name=NAME)
         except BaseException:
-            self._put_away()
+            self._remove_files()
             raise
 
-    # -- means ---------------------------------------------------------------------------
+    # -- helpers -------------------------------------------------------------------------
 
     def must(self, holds: bool, what: str) -> None:
-        """Note and raise what does not hold."""
+        """Record a failure and raise it, unless `holds`."""
         if not holds:
             self.failed = True
-            self.tally.broken.append(what)
+            self.totals.broken.append(what)
             raise AssertionError(what)
 
     def run(self, command: str, *words: str, script: str | None = None) -> tuple[int, str]:
-        """Run a command, which may refuse but must not stumble."""
+        """Run a command, which may refuse but must not crash."""
         done = subprocess.run(
             [str(self.cluster.bin_dir / command), *words], cwd=self.work, text=True,
             capture_output=True, timeout=120, check=False, input=script,
@@ -118,13 +118,13 @@ class LiveSlurm(RuleBasedStateMachine):
         return found
 
     def submit(self, words: list[str], script: str, tasks: int = 0) -> Any:
-        """Submit a job, unless enough of them are there."""
+        """Submit a job, unless there are many unfinished ones."""
         if sum(job["state"] not in FINAL for job in self.records()) > _MAX_JOBS:
             return multiple()
         out = self.ask("sbatch", "--parsable", "-o", "/dev/null", "-t", "2", *words,
                        script=f"{PRELUDE}{script}\n")  # fmt: skip
         self.tasks[int(out)] = tasks
-        self.tally.count["jobs"] += max(1, tasks)
+        self.totals.count["jobs"] += max(1, tasks)
         return int(out)
 
     # -- moves ---------------------------------------------------------------------------
@@ -163,7 +163,7 @@ class LiveSlurm(RuleBasedStateMachine):
 
     @rule(node=st.sampled_from(NODES))
     def kills_a_node(self, node: str) -> None:
-        self.tally.count["nodes killed"] += 1
+        self.totals.count["nodes killed"] += 1
         control.kill_node(node, name=NAME)
 
     @rule(node=st.sampled_from(NODES))
@@ -186,7 +186,7 @@ class LiveSlurm(RuleBasedStateMachine):
 
     @rule(target=jobs, script=st.sampled_from(SCRIPTS), now=st.sampled_from([False, False, True]))
     def submits_before_a_crash(self, script: str, now: bool) -> Any:
-        """Submit, and kill the daemon as soon as it has told the job's number."""
+        """Submit, and kill the daemon as soon as sbatch has printed the job's id."""
         daemon = self._daemon()
         job = self.submit([], script)
         if now and isinstance(job, int):
@@ -194,18 +194,18 @@ class LiveSlurm(RuleBasedStateMachine):
         return job
 
     def _kill_the_daemon(self, pid: int) -> None:
-        self.tally.count["daemons killed"] += 1
+        self.totals.count["daemons killed"] += 1
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while control.find(NAME) is not None and time.monotonic() < deadline:
             time.sleep(0.005)
-        self.ask("squeue")  # brings up the next one
-        self.must(control.find(NAME) is not None, "no daemon came after the one that was killed")
+        self.ask("squeue")  # starts the next daemon
+        self.must(control.find(NAME) is not None, "no daemon started after the one that was killed")
 
     @rule()
     def waits_for_a_change(self) -> None:
         before = self._states()
-        deadline = time.monotonic() + _MOMENT_S
+        deadline = time.monotonic() + _CHANGE_TIMEOUT_S
         while self._states() == before and time.monotonic() < deadline:
             time.sleep(0.05)
 
@@ -215,11 +215,11 @@ class LiveSlurm(RuleBasedStateMachine):
     def _daemon(self) -> int:
         return int((self.cluster.state_dir / "lock").read_text())
 
-    # -- what must hold --------------------------------------------------------------------
+    # -- invariants ------------------------------------------------------------------------
 
     @invariant()
-    def all_adds_up(self) -> None:
-        self.tally.count["steps"] += 1
+    def everything_is_consistent(self) -> None:
+        self.totals.count["steps"] += 1
         records = self.records()
         self._nothing_is_given_twice(records)
         self._no_job_is_lost(records)
@@ -267,14 +267,16 @@ class LiveSlurm(RuleBasedStateMachine):
         for job in records:
             if job["array_job_id"] == job_id:
                 found.update(job["waiting"] or [job["array_task_id"]])
-        if -1 in found:  # it was cancelled with all that still waited, under the array's own id
+        if -1 in found:  # all its pending tasks were cancelled, under the array's own id
             return
-        found += self._without_trace(job_id, found)
+        found += self._tasks_without_record(job_id, found)
         self.must(found == Counter(range(count)), f"array {job_id} of {count} has {dict(found)}")
 
-    def _without_trace(self, job_id: int, found: Counter[int]) -> Counter[int]:
-        """Return the tasks that are gone since they were cancelled singly while they waited: of
-        these a real Slurm keeps no record either (ran: 22.05, squeue, scontrol and sacct)."""
+    def _tasks_without_record(self, job_id: int, found: Counter[int]) -> Counter[int]:
+        """Return the pending tasks that were cancelled one by one: they have no record.
+
+        A real Slurm keeps none either (ran: 22.05, squeue, scontrol and sacct).
+        """
         count = self.tasks[job_id]
         gone = {task for task in self.cancelled.get(job_id, ()) if task < count}
         return Counter(gone - found.keys())
@@ -282,7 +284,7 @@ class LiveSlurm(RuleBasedStateMachine):
     # -- the end ---------------------------------------------------------------------------
 
     def teardown(self) -> None:
-        """Bring all to its end, compare the books, end the cluster; nothing may be left."""
+        """End all jobs, check accounting, end the cluster; check that nothing is left."""
         try:
             if not self.failed:
                 self._settle()
@@ -291,16 +293,16 @@ class LiveSlurm(RuleBasedStateMachine):
                 end_all(NAME)
                 self._nothing_is_left()
             finally:
-                self._put_away()
+                self._remove_files()
 
     def _settle(self) -> None:
         self.resumes_all()
         self.run("scancel", "--me")
-        deadline = time.monotonic() + _END_PATIENCE_S
+        deadline = time.monotonic() + _END_TIMEOUT_S
         while (left := self.ask("squeue", "-h")) and time.monotonic() < deadline:
             time.sleep(0.05)
         self.must(not left, f"never ended: {left}")
-        self.all_adds_up()
+        self.everything_is_consistent()
         found: dict[int, Counter[int]] = {job: Counter() for job in self.tasks}
         for line in self.ask("sacct", "-nXP", "-o", "JobID,State,End").splitlines():
             label, state, end = line.split("|")
@@ -310,22 +312,22 @@ class LiveSlurm(RuleBasedStateMachine):
             found.setdefault(int(job), Counter()).update(numbers)
         wanted = {job: Counter(range(max(1, count))) for job, count in self.tasks.items()}
         for job_id in self.cancelled:
-            found[job_id] += self._without_trace(job_id, found[job_id])
+            found[job_id] += self._tasks_without_record(job_id, found[job_id])
         self.must(found == wanted, f"accounting has {found}, but {wanted} were submitted")
         log = (self.cluster.state_dir / "slurmctld.log").read_text()
         self.must("Traceback" not in log, log[-3000:])
 
     def _nothing_is_left(self) -> None:
-        deadline = time.monotonic() + 2.0  # for the kernel to clear away what was killed
+        deadline = time.monotonic() + 2.0  # the kernel needs time to remove killed processes
         while (left := processes_of(self.base)) and time.monotonic() < deadline:
             time.sleep(0.02)
-        self.tally.left += left
+        self.totals.left += left
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.must(not left, f"processes {left} are left after down")
 
-    def _put_away(self) -> None:
+    def _remove_files(self) -> None:
         if self.before is None:
             os.environ.pop("HPCKIT_EMULATOR_DIR", None)
         else:

@@ -1,7 +1,8 @@
-"""``make soak``: the state machine and a live cluster under random work and faults, in turn.
+"""``make soak``: the state machine and a live cluster under random work and faults, alternately.
 
-No core given twice, no job lost or in two states, every end accounted, no process left. Hypothesis
-chooses: each round has a seed, one more than the last. ``make soak SEED=n`` begins with round n.
+No core is given twice, no job is lost or in two states, accounting has every end, no process is
+left. Hypothesis chooses the moves: the seed of a round is its number. ``make soak SEED=n`` begins
+with round n.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .live import LiveSlurm
 from .results import Results
 from .test_stateful import EmulatedSlurm
 
-#: Nothing is shrunk: a live cluster does not do the same twice, and the seed is what is kept.
+#: Failures are not shrunk: a live cluster does not repeat itself exactly. The seed is reported.
 _COMMON = {
     "database": None, "deadline": None, "phases": [Phase.generate], "report_multiple_bugs": False,
     "suppress_health_check": list(HealthCheck), "print_blob": False,
@@ -30,7 +31,7 @@ LIVE = settings(max_examples=5, stateful_step_count=30, **_COMMON)  # type: igno
 
 
 class Soak:
-    """The rounds, and what they did."""
+    """The rounds, and the counts of what they did."""
 
     def __init__(self, seconds: float) -> None:
         self.began = time.monotonic()
@@ -41,7 +42,7 @@ class Soak:
         self.pure = {"examples": 0, "steps": 0}
 
     def go(self, first: int) -> None:
-        """Play rounds until the time is over, one at least, or until one fails."""
+        """Run rounds until the time is over, at least one, or until one fails."""
         for number in count(first):
             self.round = number
             for kind, chosen in ((self._pure(), PURE), (self._live(), LIVE)):
@@ -80,10 +81,10 @@ class Soak:
         return LiveCluster
 
     def tick(self) -> None:
-        """Print a line when another minute is over."""
+        """Print a line once per minute."""
         if time.monotonic() - self.began < 60 * self.minute:
             return
-        done = LiveSlurm.tally.count
+        done = LiveSlurm.totals.count
         print(
             f"minute {self.minute}: round {self.round}; state machine: {self.pure['examples']} "
             f"examples, {self.pure['steps']} steps; live: {done['examples']} examples, "
@@ -103,15 +104,15 @@ def main() -> int:
     results = Results("soak")
     soak = Soak(options.minutes * 60)
     soak.go(options.seed)
-    done = LiveSlurm.tally.count
+    done = LiveSlurm.totals.count
     results.at_least("minutes", (time.monotonic() - soak.began) / 60, options.minutes)
     for name in ("examples", "steps"):
         results.at_least(f"state machine: {name}", soak.pure[name], 1)
     for name in ("examples", "steps", "jobs", "nodes killed", "daemons killed"):
         results.at_least(f"live: {name}", done[name], 1)
-    broken = max(len(LiveSlurm.tally.broken), int(bool(soak.failure)))
+    broken = max(len(LiveSlurm.totals.broken), int(bool(soak.failure)))
     results.at_most("invariants broken", broken, 0)
-    results.at_most("processes left", len(LiveSlurm.tally.left), 0)
+    results.at_most("processes left", len(LiveSlurm.totals.left), 0)
     if soak.failure:
         print(soak.failure, file=sys.stderr)
         again = f"make soak SEED={soak.round} SOAK_MINUTES=0"

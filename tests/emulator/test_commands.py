@@ -14,7 +14,7 @@ import pytest
 
 from hpckit.emulator import control
 
-from .conftest import Bench, until
+from .conftest import EmulatedCluster, until
 
 
 def say(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -36,33 +36,35 @@ def _states() -> dict[str, str]:
     return {node["name"]: node["state"] for node in control.status("own")["nodes"]}
 
 
-def test_nodes_are_killed_drained_and_brought_back(own: Bench) -> None:
-    job = own.submit("echo life ${SLURM_RESTART_COUNT:-0}; sleep 60", "--open-mode=append")
-    own.wait_text(f"slurm-{job}.out", "life 0")
+def test_nodes_are_killed_drained_and_brought_back(own_slurm: EmulatedCluster) -> None:
+    job = own_slurm.submit("echo life ${SLURM_RESTART_COUNT:-0}; sleep 60", "--open-mode=append")
+    own_slurm.wait_text(f"slurm-{job}.out", "life 0")
     assert document("kill-node", "1")["nodes"] == ["own-n1"]
-    own.wait_text(f"slurm-{job}.out", "life 1")
+    own_slurm.wait_text(f"slurm-{job}.out", "life 1")
     say("drain", "own-n[2-3]", "--reason", "bad memory")
     assert _states() | {"own-n2": ""} == {
         "own-n1": "down", "own-n2": "", "own-n3": "drained", "own-n4": "idle",
     }  # fmt: skip
-    assert "bad memory" in own.ask("sinfo", "-R")
+    assert "bad memory" in own_slurm.ask("sinfo", "-R")
     say("resume", "own-n[1-3]")
     assert not {"down", "drained", "draining"} & set(_states().values())
 
 
-def test_reclaim_and_time_scale(own: Bench) -> None:
-    job = own.submit("echo life ${SLURM_RESTART_COUNT:-0}; sleep 60", "--open-mode=append")
-    own.wait_text(f"slurm-{job}.out", "life 0")
+def test_reclaim_and_time_scale(own_slurm: EmulatedCluster) -> None:
+    job = own_slurm.submit("echo life ${SLURM_RESTART_COUNT:-0}; sleep 60", "--open-mode=append")
+    own_slurm.wait_text(f"slurm-{job}.out", "life 0")
     found = document("reclaim", "--rate", "10/s", "--grace", "0.1s", "--seed", "3")
     assert found["per_hour"] == 36000
-    own.wait_text(f"slurm-{job}.out", "life 1")
+    own_slurm.wait_text(f"slurm-{job}.out", "life 1")
     assert document("reclaim", "--off")["per_hour"] == 0
     say("time-scale", "600")
-    limited = own.submit("sleep 60", "-t", "1")  # a tenth of a second
-    assert own.wait_state(limited) == "TIMEOUT"
+    limited = own_slurm.submit("sleep 60", "-t", "1")  # a tenth of a second
+    assert own_slurm.wait_state(limited) == "TIMEOUT"
 
 
-def test_a_cluster_whose_daemon_was_killed_comes_back_as_large_as_it_was(own: Bench) -> None:
+def test_a_cluster_whose_daemon_was_killed_comes_back_as_large_as_it_was(
+    own_slurm: EmulatedCluster,
+) -> None:
     control.down("own")
     say("up", "--nodes", "2", "--cpus", "1")
     os.kill(control.status("own")["pid"], signal.SIGKILL)
@@ -82,21 +84,21 @@ def say_in_shell(*words: str) -> str:
     return done.stdout
 
 
-def test_a_slow_controller_and_one_that_is_away(own: Bench) -> None:
+def test_a_slow_controller_and_one_that_is_away(own_slurm: EmulatedCluster) -> None:
     say("slow-controller", "30", "--for", "0.1s")
     time.sleep(0.3)  # until the fault is over; a question before that waits the 30 s
     began = time.monotonic()
-    own.ask("squeue")
+    own_slurm.ask("squeue")
     assert time.monotonic() - began < 25
     say("slow-controller", "600")
     say("slow-controller", "0")  # this is not slowed down itself
-    own.ask("squeue")
-    job = own.submit("sleep 60")
-    assert own.wait_state(job, "RUNNING")
+    own_slurm.ask("squeue")
+    job = own_slurm.submit("sleep 60")
+    assert own_slurm.wait_state(job, "RUNNING")
     say("controller-down", "5m")
     assert "does not answer" in say("status", code=3).stderr
-    assert own.run("squeue").returncode == 1
-    assert own.state(job) == "RUNNING"
+    assert own_slurm.run("squeue").returncode == 1
+    assert own_slurm.state(job) == "RUNNING"
     say("down")  # in spite of it
     assert control.find("own") is None
 
@@ -152,7 +154,7 @@ def _module_cluster(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def in_process(_module_cluster: control.Cluster, capsys: pytest.CaptureFixture[str],
                monkeypatch: pytest.MonkeyPatch) -> Any:  # fmt: skip
-    """Run ``hpckit emulate`` within the test; its exit code and what it said on stderr."""
+    """Run ``hpckit emulate`` within the test; return its exit code and its stderr."""
     from hpckit.cli import main
 
     monkeypatch.setenv("HPCKIT_EMULATOR_DIR", str(_module_cluster.state_dir.parent))

@@ -5,86 +5,86 @@ from __future__ import annotations
 import os
 import signal
 
-from .conftest import Bench, until
+from .conftest import EmulatedCluster, until
 
 
-def test_a_job_writes_its_output_and_is_accounted(bench: Bench) -> None:
-    job = bench.submit("echo hello $SLURM_JOB_ID; hostname")
-    assert bench.wait_state(job) == "COMPLETED"
-    assert bench.output(job).split() == ["hello", str(job), "t-n1"]
+def test_a_job_writes_its_output_and_is_accounted(slurm: EmulatedCluster) -> None:
+    job = slurm.submit("echo hello $SLURM_JOB_ID; hostname")
+    assert slurm.wait_state(job) == "COMPLETED"
+    assert slurm.output(job).split() == ["hello", str(job), "t-n1"]
 
 
-def test_resolving_the_node_gives_the_address_that_scontrol_shows(bench: Bench) -> None:
-    job = bench.submit("getent hosts $(hostname)")
-    bench.wait_state(job)
-    address, name = bench.output(job).split()
-    assert f"NodeAddr={address} NodeHostName={name}" in bench.ask("scontrol", "show", "node", name)
+def test_resolving_the_node_gives_the_address_that_scontrol_shows(slurm: EmulatedCluster) -> None:
+    job = slurm.submit("getent hosts $(hostname)")
+    slurm.wait_state(job)
+    address, name = slurm.output(job).split()
+    assert f"NodeAddr={address} NodeHostName={name}" in slurm.ask("scontrol", "show", "node", name)
     assert address.startswith("127.")
 
 
-def test_a_failing_script_keeps_its_exit_code(bench: Bench) -> None:
-    job = bench.submit("exit 7")
-    assert bench.wait_state(job) == "FAILED"
-    assert bench.ask("sacct", "-nXP", "-o", "ExitCode", "-j", str(job)).strip() == "7:0"
+def test_a_failing_script_keeps_its_exit_code(slurm: EmulatedCluster) -> None:
+    job = slurm.submit("exit 7")
+    assert slurm.wait_state(job) == "FAILED"
+    assert slurm.ask("sacct", "-nXP", "-o", "ExitCode", "-j", str(job)).strip() == "7:0"
 
 
-def test_an_array_runs_each_task_under_its_throttle(bench: Bench) -> None:
-    job = bench.submit("echo $SLURM_ARRAY_TASK_ID of $SLURM_ARRAY_TASK_COUNT", "-a", "1-7:2%2")
-    until(lambda: "yes" if bench.state(job).split() == ["COMPLETED"] * 4 else "")
-    texts = [(bench.work / f"slurm-{job}_{i}.out").read_text() for i in (1, 3, 5, 7)]
+def test_an_array_runs_each_task_under_its_throttle(slurm: EmulatedCluster) -> None:
+    job = slurm.submit("echo $SLURM_ARRAY_TASK_ID of $SLURM_ARRAY_TASK_COUNT", "-a", "1-7:2%2")
+    until(lambda: "yes" if slurm.state(job).split() == ["COMPLETED"] * 4 else "")
+    texts = [(slurm.work / f"slurm-{job}_{i}.out").read_text() for i in (1, 3, 5, 7)]
     assert texts == [f"{i} of 4\n" for i in (1, 3, 5, 7)]
 
 
-def test_scancel_ends_every_process_of_a_job_even_daemons(bench: Bench) -> None:
-    job = bench.submit("setsid -f sleep 987 </dev/null; (sleep 987 &) ; echo up; sleep 987")
-    bench.wait_text(f"slurm-{job}.out", "up")
-    bench.ask("scancel", str(job))
-    assert bench.wait_state(job) == "CANCELLED by 0"
-    assert "CANCELLED AT" in bench.output(job)
+def test_scancel_ends_every_process_of_a_job_even_daemons(slurm: EmulatedCluster) -> None:
+    job = slurm.submit("setsid -f sleep 987 </dev/null; (sleep 987 &) ; echo up; sleep 987")
+    slurm.wait_text(f"slurm-{job}.out", "up")
+    slurm.ask("scancel", str(job))
+    assert slurm.wait_state(job) == "CANCELLED by 0"
+    assert "CANCELLED AT" in slurm.output(job)
 
 
-def test_a_batch_signal_reaches_the_shell_alone(bench: Bench) -> None:
+def test_a_batch_signal_reaches_the_shell_alone(slurm: EmulatedCluster) -> None:
     script = "trap 'echo got; exit 3' USR1; echo up; while :; do sleep 0.05; done"
-    job = bench.submit(script)
-    bench.wait_text(f"slurm-{job}.out", "up")
-    bench.ask("scancel", "-b", "-s", "USR1", str(job))
-    assert bench.wait_state(job) == "FAILED"
-    assert "got" in bench.output(job)
+    job = slurm.submit(script)
+    slurm.wait_text(f"slurm-{job}.out", "up")
+    slurm.ask("scancel", "-b", "-s", "USR1", str(job))
+    assert slurm.wait_state(job) == "FAILED"
+    assert "got" in slurm.output(job)
 
 
-def test_a_dependent_job_waits_and_never_runs_after_a_failure(bench: Bench) -> None:
-    os.mkfifo(bench.work / "gate")
-    first = bench.submit("read line < gate; exit 1")
-    second = bench.submit("echo done", "-d", f"afterok:{first}")
+def test_a_dependent_job_waits_and_never_runs_after_a_failure(slurm: EmulatedCluster) -> None:
+    os.mkfifo(slurm.work / "gate")
+    first = slurm.submit("read line < gate; exit 1")
+    second = slurm.submit("echo done", "-d", f"afterok:{first}")
     ask = ("-h", "-o", "%T %r", "-j", str(second))
-    assert bench.ask("squeue", *ask) == "PENDING Dependency\n"
-    (bench.work / "gate").write_text("go\n")
-    until(lambda: "yes" if "NeverSatisfied" in bench.ask("squeue", *ask) else "")
+    assert slurm.ask("squeue", *ask) == "PENDING Dependency\n"
+    (slurm.work / "gate").write_text("go\n")
+    until(lambda: "yes" if "NeverSatisfied" in slurm.ask("squeue", *ask) else "")
 
 
-def test_steps_run_on_all_nodes_with_labels(bench: Bench) -> None:
-    job = bench.submit("srun -l --ntasks-per-node=1 hostname", "-N3")
-    assert bench.wait_state(job) == "COMPLETED"
-    assert sorted(bench.output(job).splitlines()) == ["0: t-n1", "1: t-n2", "2: t-n3"]
+def test_steps_run_on_all_nodes_with_labels(slurm: EmulatedCluster) -> None:
+    job = slurm.submit("srun -l --ntasks-per-node=1 hostname", "-N3")
+    assert slurm.wait_state(job) == "COMPLETED"
+    assert sorted(slurm.output(job).splitlines()) == ["0: t-n1", "1: t-n2", "2: t-n3"]
 
 
-def test_srun_returns_the_worst_exit_code(bench: Bench) -> None:
+def test_srun_returns_the_worst_exit_code(slurm: EmulatedCluster) -> None:
     script = "srun --kill-on-bad-exit=0 bash -c 'exit $((SLURM_PROCID * 3))'; echo code $?"
-    job = bench.submit(script, "-N2")
-    bench.wait_state(job)
-    assert "code 3" in bench.output(job)
-    assert "error: t-n2: task 1: Exited with exit code 3" in bench.output(job)
+    job = slurm.submit(script, "-N2")
+    slurm.wait_state(job)
+    assert "code 3" in slurm.output(job)
+    assert "error: t-n2: task 1: Exited with exit code 3" in slurm.output(job)
 
 
-def test_requeue_keeps_the_id_and_counts(bench: Bench) -> None:
-    job = bench.submit("echo life ${SLURM_RESTART_COUNT:-0}; sleep 30", "--open-mode=append")
-    bench.wait_text(f"slurm-{job}.out", "life 0")
-    bench.ask("scontrol", "requeue", str(job))
-    bench.wait_text(f"slurm-{job}.out", "life 1")
-    assert "Restarts=1" in bench.ask("scontrol", "show", "job", str(job))
+def test_requeue_keeps_the_id_and_counts(slurm: EmulatedCluster) -> None:
+    job = slurm.submit("echo life ${SLURM_RESTART_COUNT:-0}; sleep 30", "--open-mode=append")
+    slurm.wait_text(f"slurm-{job}.out", "life 0")
+    slurm.ask("scontrol", "requeue", str(job))
+    slurm.wait_text(f"slurm-{job}.out", "life 1")
+    assert "Restarts=1" in slurm.ask("scontrol", "show", "job", str(job))
 
 
-def test_kill_of_the_shell_fails_the_job(bench: Bench) -> None:
-    job = bench.submit(f"kill -{int(signal.SIGKILL)} $$")
-    assert bench.wait_state(job) == "FAILED"
-    assert bench.ask("sacct", "-nXP", "-o", "ExitCode", "-j", str(job)).strip() == "0:9"
+def test_kill_of_the_shell_fails_the_job(slurm: EmulatedCluster) -> None:
+    job = slurm.submit(f"kill -{int(signal.SIGKILL)} $$")
+    assert slurm.wait_state(job) == "FAILED"
+    assert slurm.ask("sacct", "-nXP", "-o", "ExitCode", "-j", str(job)).strip() == "0:9"

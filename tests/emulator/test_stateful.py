@@ -14,7 +14,7 @@ from hpckit.emulator.core import admin, running, steps
 from hpckit.emulator.core.model import FINAL, StepRequest
 from hpckit.emulator.core.refusal import Refusal
 
-from .harness import World
+from .harness import SimulatedCluster
 
 
 class EmulatedSlurm(RuleBasedStateMachine):
@@ -24,7 +24,7 @@ class EmulatedSlurm(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.simulated = SimulatedCluster()
         self.submitted: set[int] = set()
 
     @rule(
@@ -35,7 +35,7 @@ class EmulatedSlurm(RuleBasedStateMachine):
     )  # fmt: skip
     def submit(self, *, nodes: int, cpus: int, limit: int, partition: str, exclusive: bool,
                requeue: bool, no_kill: bool, memory: int, gpus: int) -> int:  # fmt: skip
-        job = self.world.submit(
+        job = self.simulated.submit(
             min_nodes=nodes, cpus_per_task=cpus, time_limit_min=limit, partitions=(partition,),
             exclusive=exclusive, requeue=requeue, no_kill=no_kill, mem_per_node_mib=memory,
             gpus_per_node=gpus,
@@ -45,96 +45,98 @@ class EmulatedSlurm(RuleBasedStateMachine):
 
     @rule(target=jobs, count=st.integers(1, 6), throttle=st.integers(0, 2))
     def submit_array(self, count: int, throttle: int) -> int:
-        job = self.world.submit(array=(list(range(count)), throttle), time_limit_min=2)
+        job = self.simulated.submit(array=(list(range(count)), throttle), time_limit_min=2)
         self.submitted.add(job.job_id)
         return job.job_id
 
     @rule(target=jobs, other=jobs, kind=st.sampled_from(["afterok", "afterany", "afternotok"]))
     def submit_dependent(self, other: int, kind: str) -> object:
-        if other not in self.world.machine.jobs:
+        if other not in self.simulated.machine.jobs:
             return multiple()
-        job = self.world.submit(dependency=f"{kind}:{other}")
+        job = self.simulated.submit(dependency=f"{kind}:{other}")
         self.submitted.add(job.job_id)
         return job.job_id
 
     @rule(data=st.data(), code=st.sampled_from([0, 0, 1]), signal=st.sampled_from([0, 0, 9]))
     def some_process_ends(self, data: st.DataObject, code: int, signal: int) -> None:
-        if self.world.alive:
-            key = data.draw(st.sampled_from(sorted(self.world.alive)))
-            self.world.end(key, code, signal)
-            self.world.settle()
+        if self.simulated.alive:
+            key = data.draw(st.sampled_from(sorted(self.simulated.alive)))
+            self.simulated.end(key, code, signal)
+            self.simulated.settle()
 
     @rule(job=jobs, signal=st.sampled_from([0, 9, 10, 15]))
     def cancel(self, job: int, signal: int) -> None:
         message = {"jobs": [str(job)], "signal": signal, "uid": 0}
-        admin.cancel(self.world.machine, message, self.world.now)
-        self.world.settle()
+        admin.cancel(self.simulated.machine, message, self.simulated.now)
+        self.simulated.settle()
 
     @rule(job=jobs, what=st.sampled_from(["requeue", "hold", "release"]))
     def change(self, job: int, what: str) -> None:
         try:
-            admin.change(self.world.machine, {"what": what, "target": str(job)}, self.world.now)
+            admin.change(
+                self.simulated.machine, {"what": what, "target": str(job)}, self.simulated.now
+            )
         except Refusal:
             return
         finally:
-            self.world.settle()
+            self.simulated.settle()
 
     @rule(job=jobs, overlap=st.booleans(), exact=st.booleans(), gpus=st.integers(-1, 2))
     def step(self, job: int, overlap: bool, exact: bool, gpus: int) -> None:
-        found = self.world.machine.jobs.get(job)
+        found = self.simulated.machine.jobs.get(job)
         if found is None:
             return
         request = StepRequest(name="s", overlap=overlap, exact=exact, gpus_per_node=gpus)
         try:
-            steps.create(self.world.machine, found, request, self.world.now)
+            steps.create(self.simulated.machine, found, request, self.simulated.now)
         except Refusal:
             return
-        self.world.settle()
+        self.simulated.settle()
 
     @rule(node=st.integers(1, 4))
     def node_dies(self, node: int) -> None:
-        running.node_died(self.world.machine, f"n{node}", self.world.now)
-        self.world.settle()
+        running.node_died(self.simulated.machine, f"n{node}", self.simulated.now)
+        self.simulated.settle()
 
     @rule(node=st.integers(1, 4), state=st.sampled_from(["RESUME", "DRAIN"]))
     def node_changes(self, node: int, state: str) -> None:
         values = {"state": state, "reason": "test"}
         change = {"what": "node_update", "target": f"n{node}", "values": values}
-        admin.change(self.world.machine, change, self.world.now)
-        self.world.settle()
+        admin.change(self.simulated.machine, change, self.simulated.now)
+        self.simulated.settle()
 
-    @rule(seconds=st.sampled_from([1, 10, 40, 130, 400]), stubborn=st.booleans())
-    def time_passes(self, seconds: int, stubborn: bool) -> None:
-        self.world.stubborn = stubborn
-        self.world.wait(seconds)
+    @rule(seconds=st.sampled_from([1, 10, 40, 130, 400]), ignores_term=st.booleans())
+    def time_passes(self, seconds: int, ignores_term: bool) -> None:
+        self.simulated.ignores_term = ignores_term
+        self.simulated.wait(seconds)
 
     @invariant()
     def everything_adds_up(self) -> None:
-        self.world.check()
+        self.simulated.check()
 
     @invariant()
     def no_job_is_lost(self) -> None:
-        machine = self.world.machine
+        machine = self.simulated.machine
         for job_id in self.submitted - machine.jobs.keys():
-            assert job_id in self.world.forgotten, f"{job_id} vanished without an end"
+            assert job_id in self.simulated.forgotten, f"{job_id} vanished without an end"
 
     def teardown(self) -> None:
         """In the end, with all nodes up and no holds, everything comes to its end."""
-        world = self.world
-        world.stubborn = False
-        for node in world.machine.nodes:
+        simulated = self.simulated
+        simulated.ignores_term = False
+        for node in simulated.machine.nodes:
             values = {"state": "RESUME"}
             change = {"what": "node_update", "target": node, "values": values}
-            admin.change(world.machine, change, world.now)
-        for job_id in sorted(world.machine.jobs):
+            admin.change(simulated.machine, change, simulated.now)
+        for job_id in sorted(simulated.machine.jobs):
             message = {"jobs": [str(job_id)], "signal": 0, "uid": 0}
-            admin.cancel(world.machine, message, world.now)
-            world.settle()
-        world.wait(60)
-        left = [j.job_id for j in world.machine.jobs.values() if j.state not in FINAL]
+            admin.cancel(simulated.machine, message, simulated.now)
+            simulated.settle()
+        simulated.wait(60)
+        left = [j.job_id for j in simulated.machine.jobs.values() if j.state not in FINAL]
         assert not left, f"{left} never end"
-        assert not world.alive
-        world.check()
+        assert not simulated.alive
+        simulated.check()
 
 
 EmulatedSlurm.TestCase.settings = settings(

@@ -1,4 +1,4 @@
-"""A daemon that runs on while the code changes: whoever asks it is told, and told what to do."""
+"""A daemon that runs on while the code changes: commands report it, with the remedy."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from hpckit.emulator.core.model import Request, StepRequest
 from hpckit.emulator.daemon import handlers, views
 from hpckit.errors import SchedulerError
 
-from .conftest import Bench, end_all, until
-from .harness import World
+from .conftest import EmulatedCluster, end_all, until
+from .harness import SimulatedCluster
 
 PINNED = {2: "fa5b206b9677"}
 
 
 def _shape(thing: Any) -> Any:
-    """Return what of a reply its readers rely on: its keys, one level after the other."""
+    """Return the keys of a reply, at every level: its readers rely on them."""
     if isinstance(thing, dict):
         return {str(key): _shape(value) for key, value in sorted(thing.items())}
     return [_shape(thing[0])] if isinstance(thing, list) and thing else type(thing).__name__
 
 
-def test_a_change_of_what_is_said_raises_the_version() -> None:
-    world = World()
-    job = world.submit()
+def test_a_change_of_requests_or_replies_raises_the_version() -> None:
+    simulated = SimulatedCluster()
+    job = simulated.submit()
     said = {
         "requests": sorted(handlers.HANDLERS),
         "step": [f.name for f in dataclasses.fields(StepRequest)],
         "request": [f.name for f in dataclasses.fields(Request)],
-        "job": _shape(views.job(world.machine, job, world.now)),
-        "cluster": _shape(views.cluster(world.machine, world.now, world.now, "/x")),
-        "status": sorted(views.status(world.machine)),
+        "job": _shape(views.job(simulated.machine, job, simulated.now)),
+        "cluster": _shape(views.cluster(simulated.machine, simulated.now, simulated.now, "/x")),
+        "status": sorted(views.status(simulated.machine)),
     }
     found = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
     assert PINNED.get(protocol.VERSION) == found, (
@@ -53,8 +53,8 @@ def test_a_change_of_what_is_said_raises_the_version() -> None:
 
 
 @contextlib.contextmanager
-def _older_daemon(own: Bench, tmp_path: Path) -> Iterator[None]:
-    """Let the cluster be run by a daemon whose code speaks another version."""
+def _older_daemon(own_slurm: EmulatedCluster, tmp_path: Path) -> Iterator[None]:
+    """Run the cluster's daemon from code with an older version of the protocol."""
     package = Path(control.__file__).parent.parent
     copy = tmp_path / "older" / "hpckit"
     ignored = shutil.ignore_patterns("__pycache__")
@@ -67,7 +67,7 @@ def _older_daemon(own: Bench, tmp_path: Path) -> Iterator[None]:
         text.replace(f"VERSION = {protocol.VERSION} ", f"VERSION = {protocol.VERSION - 1} ")
     )
     assert source.read_text() != text
-    state_dir = own.cluster.state_dir
+    state_dir = own_slurm.cluster.state_dir
     os.kill(int((state_dir / "lock").read_text()), signal.SIGKILL)
     until(lambda: "" if launch.locked(str(state_dir)) else "free")
     words = [sys.executable, "-S", "-E", "-s", str(copy / "emulator" / "boot.py"), "slurmctld"]
@@ -81,16 +81,18 @@ def _older_daemon(own: Bench, tmp_path: Path) -> Iterator[None]:
         daemon.wait(20)
 
 
-def test_a_daemon_of_another_version_is_named_with_the_remedy(own: Bench, tmp_path: Path) -> None:
+def test_a_daemon_of_another_version_is_named_with_the_remedy(
+    own_slurm: EmulatedCluster, tmp_path: Path
+) -> None:
     what = f"uses version {protocol.VERSION - 1} of the protocol, not {protocol.VERSION}"
     remedy = "hpckit emulate down --cluster own"
     commands = (
         ["squeue"], ["sinfo"], ["sbatch", "--wrap=true"], ["srun", "true"],
         ["srun", "--jobid=1", "true"], ["scancel", "1"], ["scontrol", "show", "node"],
     )  # fmt: skip
-    with _older_daemon(own, tmp_path):
+    with _older_daemon(own_slurm, tmp_path):
         for command in commands:
-            done = own.run(*command)
+            done = own_slurm.run(*command)
             assert done.returncode != 0, command
             assert what in done.stderr, done
             assert remedy in done.stderr
@@ -102,8 +104,8 @@ def test_a_daemon_of_another_version_is_named_with_the_remedy(own: Bench, tmp_pa
         assert control.find("own") is None
 
 
-def test_a_command_of_an_older_version_gets_the_same_message(bench: Bench) -> None:
-    with protocol.connect(paths.socket_path(str(bench.cluster.state_dir))) as sock:
+def test_a_command_of_an_older_version_gets_the_same_message(slurm: EmulatedCluster) -> None:
+    with protocol.connect(paths.socket_path(str(slurm.cluster.state_dir))) as sock:
         body = b'{"op":"jobs"}'
         sock.sendall(len(body).to_bytes(4, "big") + body)
         reply = protocol.receive(sock, protocol.Inbox())
