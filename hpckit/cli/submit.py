@@ -182,7 +182,7 @@ def _warn_of_options(command: Sequence[str]) -> None:
 
 
 def _lines(source: str) -> list[str]:
-    from hpckit.model.sweep_elements import read_lines
+    from hpckit.model.sweep import read_lines
 
     where = "stdin" if source == "-" else source
     if source == "-" and sys.stdin is None:

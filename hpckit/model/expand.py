@@ -13,7 +13,7 @@ from hpckit.errors import InputError
 from hpckit.model.bag_check import faults, mpi_refusal, search_path
 from hpckit.model.functions import function_source
 from hpckit.model.paths import absolute, program
-from hpckit.model.sweep_elements import Element, Elements
+from hpckit.model.sweep import Element, Elements
 from hpckit.model.task import Task, TaskSettings
 from hpckit.model.task_template import TaskTemplate
 from hpckit.model.toml_file import Document

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import glob
 import math
+import os
 import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-from hpckit.errors import did_you_mean
+from hpckit.errors import InputError, did_you_mean
 from hpckit.model.fields import Frozen
+from hpckit.model.paths import absolute
 from hpckit.model.toml_file import describe, plain, text_of
 
 Scalar = bool | int | float | str
+Element = tuple[Scalar, str]  # a value, and its text as the file writes it
 
 FORMS = 'a list, { glob = "data/*.npy" }, { range = "0-9" } or { lines = "files.txt" }'
 _LATER = ("zip", "csv", "jsonl", "json_lines", "jsonlines")
@@ -18,14 +24,14 @@ _RANGE = re.compile(r"\s*(-?\d+)\s*-\s*(-?\d+)\s*(?::\s*(\d+)\s*)?")
 
 
 class Values(Frozen):
-    """The values of a list; `texts` has them as written, and is empty when all are strings."""
+    """The values of a list; `texts` has them as the file writes them, unless all are strings."""
 
     items: tuple[Scalar, ...]
     texts: tuple[str, ...] = ()
 
 
 class Glob(Frozen):
-    """The files that match a pattern, sorted, as absolute paths; ``**`` crosses directories."""
+    """The files that match a pattern, as sorted absolute paths; ``**`` matches directories."""
 
     glob: str
 
@@ -40,7 +46,7 @@ class Range(Frozen):
 
 
 class Lines(Frozen):
-    """The lines of a UTF-8 text file, without their line ends; empty ones are left out."""
+    """The lines of a UTF-8 text file, without their line ends; empty lines are left out."""
 
     lines: str
 
@@ -49,7 +55,7 @@ Axis = Values | Glob | Range | Lines
 
 
 def read_axis(raw: Any) -> Any:
-    """Return the axis that an entry of ``[each]`` asks for.
+    """Return the axis that an entry of ``[each]`` describes.
 
     Raises:
         ValueError: the entry has none of the allowed forms.
@@ -125,3 +131,119 @@ def _range(value: Any, step: Any) -> Range:
         raise ValueError(f"range is {describe(value)}: it ends before it begins")
     padded = match[1].startswith("0") and len(match[1]) > 1
     return Range(first=first, last=last, step=by, width=len(match[1]) if padded else 0)
+
+
+class Elements:
+    """The elements of one axis. It can be iterated many times; only globs are kept in memory."""
+
+    def __init__(self, name: str, axis: Axis, directory: str) -> None:
+        self.name = name
+        self.axis = axis
+        self.directory = directory
+        self._files = _matches(name, axis, directory) if isinstance(axis, Glob) else []
+
+    def count(self) -> int:
+        """Return the number of elements, which may be too large for `len`; read a file of lines.
+
+        Raises:
+            InputError: the file of lines cannot be read, or has no lines.
+        """
+        if isinstance(self.axis, Values):
+            return len(self.axis.items)
+        if isinstance(self.axis, Range):
+            return (self.axis.last - self.axis.first) // self.axis.step + 1
+        if isinstance(self.axis, Glob):
+            return len(self._files)
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Element]:
+        if isinstance(self.axis, Values):
+            texts = self.axis.texts or tuple(map(str, self.axis.items))
+            return iter(zip(self.axis.items, texts, strict=True))
+        if isinstance(self.axis, Range):
+            width = self.axis.width
+            return ((number, f"{number:0{width}}") for number in _numbers(self.axis))
+        if isinstance(self.axis, Glob):
+            return zip(self._files, self._files, strict=True)
+        return _lines(self.name, self.axis, self.directory)
+
+    @property
+    def distinct(self) -> bool:
+        """True if no element occurs twice; False for files of lines, where one might."""
+        if isinstance(self.axis, Values):
+            return len(set(self.axis.texts or self.axis.items)) == len(self.axis.items)
+        return not isinstance(self.axis, Lines)
+
+
+def _numbers(axis: Range) -> range:
+    return range(axis.first, axis.last + 1, axis.step)
+
+
+def _matches(name: str, axis: Glob, directory: str) -> list[str]:
+    pattern = absolute(glob.escape(directory), axis.glob)
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    for path in found:
+        _check_text(path, f"each.{name}: glob {axis.glob!r}")
+    if found:
+        return found
+    folder = axis.glob
+    while glob.has_magic(folder):
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    folder = absolute(directory, folder)
+    there = "holds no such file" if os.path.isdir(folder) else "is not there"  # noqa: PTH112
+    raise InputError(
+        f"each.{name}: glob {axis.glob!r} matches nothing from {directory}",
+        hint=f"{folder} {there}.",
+    )
+
+
+def _check_text(path: str, where: str) -> None:
+    """Refuse a name that is not UTF-8, because plans, journals and tables are UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where}: {os.fsencode(path)!r} is not UTF-8", hint="Rename the file."
+        ) from error
+
+
+def _lines(name: str, axis: Lines, directory: str) -> Iterator[Element]:
+    path = Path(absolute(directory, axis.lines))
+    empty = True
+    try:
+        with path.open("rb") as stream:
+            for text in read_lines(stream, str(path)):
+                empty = False
+                yield text, text
+    except OSError as error:
+        raise InputError(f"each.{name}: cannot read lines from {path}: {error.strerror}") from error
+    if empty:
+        raise InputError(f"each.{name}: {path} holds no lines")
+
+
+def read_lines(stream: Iterable[bytes], where: str) -> Iterator[str]:
+    """Yield the lines of a UTF-8 text, without their ends; empty lines are left out.
+
+    Only a line feed ends a line, because names may contain all other characters.
+
+    Args:
+        stream: the lines as bytes, as a binary file yields them.
+        where: the file, for messages.
+
+    Raises:
+        InputError: a line is not text; the message has its number.
+    """
+    for number, raw in enumerate(stream, 1):
+        line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")  # some editors write this byte-order mark
+        if not line:
+            continue
+        if b"\0" in line:
+            raise InputError(f"{where}:{number}: holds a zero byte, so it is no text file")
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{where}:{number}: {line!r} is not UTF-8", hint="Save the file as UTF-8."
+            ) from error

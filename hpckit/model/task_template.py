@@ -9,7 +9,7 @@ from hpckit.errors import InputError
 from hpckit.model.bag_check import let_order
 from hpckit.model.paths import absolute, program
 from hpckit.model.placeholders import INDEX, Placeholder, Template, parse, part_of
-from hpckit.model.sweep_elements import Element
+from hpckit.model.sweep import Element
 from hpckit.model.task import Task
 
 if TYPE_CHECKING:

@@ -130,9 +130,7 @@ class SpoolWriter:
                     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
                     self._handle = os.open(self.path, flags, 0o600)
                 written = os.write(self._handle, line)
-                if written != len(
-                    line
-                ):  # the disk is full: end the line, readers ignore it
+                if written != len(line):  # the disk is full: end the line, readers ignore it
                     os.write(self._handle, b"\n")
                 self._dirty = True
         except OSError as error:
