@@ -1,9 +1,9 @@
-"""Runs that hpckit 0.1.0 made are read, and go on, with today's hpckit.
+"""Runs of hpckit 0.1.0 can be read and resumed with today's hpckit.
 
-`runs_of_0_1_0` holds two run directories as commit 8f86b17 left them: one that finished with four
-failed tasks, and one whose head was killed after twelve of forty tasks, with a stale address. In
-their files, ``@RUN_DIR@`` and the like stand for the paths of the machine that made them. Their
-secrets are made here.
+`runs_of_0_1_0` holds two run directories of commit 8f86b17: one that finished with four failed
+tasks, and one whose head was killed after twelve of forty tasks, with a stale address. In their
+files, ``@RUN_DIR@`` and the like stand for the paths of the original machine. Their secrets are
+created here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +26,15 @@ KEPT = Path(__file__).with_name("runs_of_0_1_0")
 
 @pytest.fixture(scope="module")
 def slurm_site() -> Iterator[SlurmSite]:
-    """Yield a Slurm where no other test's jobs have the numbers that the kept runs name."""
+    """Yield a Slurm where the numbers of the kept runs' jobs are those of jobs that have ended.
+
+    A new job gets none of these numbers, as it is on the Slurm of a run.
+    """
     with emulated_site() as found:
+        found.hpckit("emulate", "up").expect(0)
+        sbatch = Path(found.env["HPCKIT_EMULATOR_DIR"]) / "local" / "bin" / "sbatch"
+        for _ in range(8):
+            subprocess.run([sbatch, "--wait", "--output=/dev/null", "--wrap=true"], check=True)
         yield found
 
 
@@ -62,7 +70,7 @@ def restore(slurm_site: SlurmSite, name: str) -> Path:
 
 
 def returned(journal: Path) -> set[int]:
-    """Return the tasks that came back while one head ran, as its journal has them."""
+    """Return the tasks that were returned to one head, from its journal."""
     events = [json.loads(line) for line in journal.read_text().splitlines()]
     return {row[0] for event in events if event["e"] == "returned" for row in event["rows"]}
 

@@ -80,7 +80,7 @@ def test_a_killed_worker_loses_its_bundle_once_and_it_runs_nowhere_else(tmp_path
         head.collect(3)
         assert other.poll() is None
     assert [e.result.bundle for e in head.events if isinstance(e, Returned)] == [probe, after]
-    assert head.events[1] == Lost(bundle, "its worker has gone")
+    assert head.events[1] == Lost(bundle, "its worker has ended")
     assert note.read_text() == "started\n"
     spool = head.spooled(next(iter(head.workers)))
     assert [r["result"]["index"] for r in spool if "result" in r] == [0]
@@ -126,11 +126,11 @@ def test_a_cancelled_bundle_is_ended(tmp_path: Path) -> None:
     with a_head(tmp_path / "run", "workqueue", WorkQueueEngine) as head:
         head.add_worker("127.0.1.1")
         out = tmp_path / "pid"
-        bundle = head.submit(command(0, "sh", "-c", f"echo $$ > '{out}'; exec sleep 60"))
+        bundle = head.submit(command(0, "sh", "-c", f"echo $$ > '{out}'; exec sleep 300"))
         head.poll_until(lambda: out.exists() and out.read_text().strip(), "the task runs")
         head.engine.cancel(bundle)
         pid = int(out.read_text())
-        head.poll_until(lambda: not Path(f"/proc/{pid}").exists(), "it has been ended", 15)
+        head.poll_until(lambda: not Path(f"/proc/{pid}").exists(), "it has been ended")
         assert head.events == []
 
 
@@ -171,7 +171,7 @@ def test_a_preempted_workers_task_may_finish_only_if_the_head_waits_for_it(
         bundle = head.submit(command(0, "sh", "-c", script), command(1, "true"))
         head.poll_until(note.exists, "the task runs")
         send((worker.pid, *descendants_of(worker.pid)), signal.SIGTERM)
-        assert head.collect(1) == [Lost(bundle, "its worker has gone")]
+        assert head.collect(1) == [Lost(bundle, "its worker has ended")]
         head.worker_server.wait_for("draining")
         head.worker_server.wait_for("left")
         assert worker.wait(10) == 0
