@@ -19,7 +19,7 @@ class ControllerError(Exception):
 
     Attributes:
         code: a key of `core.refusal.TEXT`, or ``unreachable``.
-        text: Slurm's words.
+        text: Slurm's message.
     """
 
     def __init__(self, code: str, text: str) -> None:
@@ -28,10 +28,10 @@ class ControllerError(Exception):
 
 
 def connect(state_dir: str) -> socket.socket:
-    """Return a connection to the daemon; starts it when it was killed, waits when it is down.
+    """Return a connection to the daemon; start it if it was killed, wait if it is down.
 
     Raises:
-        ControllerError: nobody answers.
+        ControllerError: no daemon answers.
     """
     deadline = time.monotonic() + _TIMEOUT_S
     started = False
@@ -70,7 +70,7 @@ def ask(state_dir: str, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def same_version(state_dir: str, reply: dict[str, Any]) -> None:
-    """Refuse the first reply of a daemon of other code, before anything in it is missed.
+    """Refuse a reply of a daemon of another version, before any key in it is missed.
 
     Raises:
         ControllerError: it is of another version.
@@ -99,7 +99,7 @@ def complain(command: str, text: str) -> None:
 
 
 def submitter() -> dict[str, Any]:
-    """Return who submits, from where, with which surroundings."""
+    """Return the submitting user, host, directory and environment."""
     import pwd
 
     uid = os.getuid()
@@ -116,7 +116,7 @@ def submitter() -> dict[str, Any]:
 
 
 def _cwd() -> str:
-    """Return the directory as the shell names it (``$PWD``), if that is where we are."""
+    """Return the directory as the shell names it (``$PWD``), if it is the current one."""
     named = os.environ.get("PWD", "")
     try:
         if named.startswith("/") and os.path.samefile(named, "."):  # noqa: PTH121

@@ -14,7 +14,7 @@ class DirectiveError(Exception):
 
 
 def words_of(script: str) -> list[tuple[int, list[str]]]:
-    """Return the line number and the words of each directive line."""
+    """Return the line number and the words of each ``#SBATCH`` line."""
     found = []
     for number, line in enumerate(script.split("\n"), start=1):
         if line.startswith(MAGIC) and line[len(MAGIC) : len(MAGIC) + 1] in ("", " ", "\t", "\r"):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpckit.emulator.commands.options import NONE, REQUIRED, Option, strange_hint
+from hpckit.emulator.commands.options import NONE, REQUIRED, Option, unknown_hint
 
 
 class UsageError(Exception):
-    """The command line cannot be used; the text is what Slurm's command would print."""
+    """The command line cannot be used; the text is the message of Slurm's command."""
 
     @property
     def exit_code(self) -> int:
@@ -27,8 +27,8 @@ class Parser:
 
     Args:
         command: the name that prefixes messages.
-        options: what is supported.
-        refused: what is known and refused by name.
+        options: the supported options.
+        refused: the options that are refused by name.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Parser:
     def parse(
         self, words: Sequence[str], *, permute: bool = False
     ) -> tuple[list[tuple[Option, str]], list[str]]:
-        """Return the options with their values, in order, and the words that are none.
+        """Return the options with their values, in order, and all other words.
 
         With `permute`, options may follow words (as squeue and scancel allow).
 
@@ -144,6 +144,6 @@ def _complaint(option: Option, value: str) -> str:
         "signal": "Invalid --signal specification",
         "open-mode": "Invalid --open-mode specification",
         "exclusive": "Invalid --exclusive specification",
-        "hint": f'unrecognized --hint argument "{strange_hint(value)}", see --hint=help',
+        "hint": f'unrecognized --hint argument "{unknown_hint(value)}", see --hint=help',
     }
     return special.get(option.long, f"Invalid --{option.long} specification")

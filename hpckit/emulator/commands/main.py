@@ -1,4 +1,4 @@
-"""Dispatch of the emulated commands; each is imported only when it is the one."""
+"""Dispatch of the emulated commands; only the command that runs is imported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(command: str, state_dir: str, words: list[str]) -> None:
     code = _dispatch(command, state_dir, words)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # nothing is left to tidy up, and interpreters take 5 ms to do so
+    os._exit(code)  # an interpreter's own clean-up takes 5 ms
 
 
 def _dispatch(command: str, state_dir: str, words: list[str]) -> int:

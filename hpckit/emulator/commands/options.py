@@ -1,8 +1,8 @@
 """Every option of sbatch and srun in one table: what is supported, accepted, or refused by name.
 
-Source: sbatch(1) and srun(1) of Slurm 22.05. An option that Slurm has and the emulator has
-not is in `REFUSED`, so that it is refused by its name and never ignored; what can make no
-difference on an emulated cluster (mail, accounting) is marked accepted.
+Source: sbatch(1) and srun(1) of Slurm 22.05. Options that Slurm has and the emulator lacks are in
+`REFUSED`, so that they are refused by name and never ignored; options that make no difference on
+an emulated cluster (mail, accounting) are marked accepted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NONE, REQUIRED, OPTIONAL = 0, 1, 2
 
 
 class Option:
-    """One option: its names, its argument, how the value is checked, where else it comes from."""
+    """One option: its names, its argument, the check of its value, its environment variables."""
 
     __slots__ = ("argument", "check", "commands", "env", "long", "meaning", "short")
 
@@ -96,7 +96,7 @@ def _signal(text: str) -> dict[str, object]:
 
 
 def _counted(text: str) -> int:
-    """``--gpus=2`` or ``--gpus=type:2``: the emulator counts GPUs and knows no types."""
+    """Return the count of ``--gpus=2`` or ``--gpus=type:2``; the emulator ignores types."""
     return _positive(text.rpartition(":")[2])
 
 
@@ -122,8 +122,8 @@ Application hint options:
 """
 
 
-def strange_hint(text: str) -> str | None:
-    """Return the first word that is no hint of Slurm's, or None."""
+def unknown_hint(text: str) -> str | None:
+    """Return the first word that is not a hint of Slurm, or None."""
     return next((word for word in text.split(",") if word.lower() not in HINTS), None)
 
 
@@ -131,7 +131,7 @@ def _hint(text: str) -> str:
     if text.lower() == "help":
         sys.stdout.write(_HINT_HELP)
         raise SystemExit(1)
-    if strange_hint(text) is not None:
+    if unknown_hint(text) is not None:
         raise ValueError(text)
     return text
 
@@ -257,7 +257,7 @@ def refused(command: str) -> list[Option]:
 
 
 def environment_name(option: Option, command: str) -> str:
-    """Return the variable that stands for the option (``SBATCH_PARTITION``), or ''."""
+    """Return the environment variable of an option (``SBATCH_PARTITION``), or ''."""
     if not option.env:
         return ""
     return option.env[0 if command == SBATCH else -1]

@@ -1,4 +1,4 @@
-"""sacct: accounting, read straight from the cluster's file. Source: sacct(1).
+"""sacct: accounting, read directly from the cluster's file. Source: sacct(1).
 
 It answers while the controller does not, as slurmdbd does.
 """
@@ -143,7 +143,7 @@ def _conditions(chosen: dict[str, Any]) -> tuple[str, list[Any]]:
 
 
 def _named(word: str) -> tuple[str, list[Any]]:
-    """Return what selects the rows of ``7``, ``7.0``, ``7_3`` (``7_[1-3]``: all of 7's)."""
+    """Return the SQL condition for ``7``, ``7.0`` or ``7_3`` (``7_[1-3]``: all of array 7)."""
     number, _, task = word.partition(".")[0].partition("+")[0].partition("_")
     job = int(number)
     if task.isdigit():

@@ -1,4 +1,4 @@
-"""The fields of sacct's ``--format``: names, widths, and what each means for a job or a step.
+"""The fields of sacct's ``--format``: names, widths, and the value for a job or a step.
 
 Source: sacct(1) *Job Accounting Fields*; widths are those that 22.05 prints.
 """
@@ -59,7 +59,7 @@ class Row:
 
 
 class Column:
-    """One field as asked for: ``JobName%30`` is 30 wide, ``%-30`` flush left."""
+    """One requested field: ``JobName%30`` is 30 wide, ``%-30`` left-aligned."""
 
     __slots__ = ("left", "name", "value", "width")
 
@@ -300,7 +300,7 @@ FIELDS: dict[str, tuple[int, Callable[[Row], str]]] = {
 
 
 _MEMORY = frozenset(["MaxRSS", "AveRSS", "MaxVMSize", "AveVMSize"])
-# Fields that 22.05 has and for which there is nothing to say here.
+# Fields that 22.05 has and that are empty here.
 _EMPTY = (
     "AssocID AveCPUFreq AveDiskRead AveDiskWrite AvePages BlockID Constraints ConsumedEnergy "
     "ConsumedEnergyRaw Container DBIndex Flags MaxDiskRead MaxDiskReadNode MaxDiskReadTask "

@@ -1,4 +1,4 @@
-"""sbatch: reads options, environment and directives, and hands the script to the daemon.
+"""sbatch: read options, environment and directives, and send the script to the daemon.
 
 Source: sbatch(1). Precedence: command line, then ``SBATCH_*``, then ``#SBATCH`` lines.
 """
@@ -63,7 +63,7 @@ def _submit(state_dir: str, words: list[str]) -> int:
 
 
 def _last_wins(merged: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """Drop what an option of higher precedence excludes."""
+    """Drop options that one of higher precedence excludes."""
     if "mem" in chosen and "mem-per-cpu" in chosen:
         raise UsageError("fatal: --mem, --mem-per-cpu, and --mem-per-gpu are mutually exclusive.")
     for one, other in (("requeue", "no-requeue"), ("mem", "mem-per-cpu")):

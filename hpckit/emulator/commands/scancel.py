@@ -1,4 +1,4 @@
-"""scancel: ends or signals jobs and steps. Source: scancel(1)."""
+"""scancel: end or signal jobs and steps. Source: scancel(1)."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _report(reply: dict[str, Any], chosen: dict[str, Any]) -> int:
     code = 0
     for job, kind, text in reply["errors"]:
         if kind in ("finished", "invalid_job") and "verbose" not in chosen:
-            continue  # of a job that is over, or forgotten, scancel says nothing and succeeds
+            continue  # scancel succeeds without a message if the job has ended or is not known
         code = 1
         if "quiet" not in chosen:
             client.complain(NAME, f"error: Kill job error on job id {job}: {text}")

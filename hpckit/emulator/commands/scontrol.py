@@ -1,4 +1,4 @@
-"""scontrol: shows and changes jobs, nodes, partitions. Source: scontrol(1)."""
+"""scontrol: show and change jobs, nodes and partitions. Source: scontrol(1)."""
 
 from __future__ import annotations
 

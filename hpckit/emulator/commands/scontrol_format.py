@@ -132,7 +132,7 @@ def _sizes(j: Data) -> list[str]:
 
 
 def _alike(shares: list[list[Any]]) -> list[tuple[str, int, int]]:
-    """Return nodes that hold the same of a job together, as ``--details`` shows them."""
+    """Return a job's nodes grouped by equal shares, as ``--details`` shows them."""
     groups: dict[tuple[int, int], list[str]] = {}
     for node, cpus, memory, _gpus in shares:
         groups.setdefault((cpus, memory), []).append(node)

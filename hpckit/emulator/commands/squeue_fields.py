@@ -10,7 +10,7 @@ from hpckit.emulator.core import formats
 from hpckit.emulator.core.model import SHORT_STATE
 
 Job = dict[str, Any]
-_LABEL_MOST = 31  # squeue's FORMAT_STRING_SIZE
+_MAX_LABEL = 31  # squeue's FORMAT_STRING_SIZE
 
 
 def label(job: Job) -> str:
@@ -18,7 +18,7 @@ def label(job: Job) -> str:
     if "label" in job:
         return str(job["label"])
     if job["waiting"]:
-        return f"{job['array_job_id']}_[{job['waiting_text']}]"[:_LABEL_MOST]
+        return f"{job['array_job_id']}_[{job['waiting_text']}]"[:_MAX_LABEL]
     if job["array_job_id"]:
         return f"{job['array_job_id']}_{job['array_task_id']}"
     return str(job["job_id"])
@@ -189,7 +189,7 @@ def _heading(part: tuple[bool, int, str, str], step: bool) -> str:
 
 
 def _parse_short(form: str) -> list[tuple[bool, int, str, str]]:
-    """Return ``(flush right, width, letter, text after)`` of each field."""
+    """Return ``(right-aligned, width, letter, text after)`` of each field."""
     parts: list[tuple[bool, int, str, str]] = []
     before, *fields = form.split("%")
     if before:
@@ -242,5 +242,5 @@ def _pad(text: str, right: bool, width: int) -> str:
 
 
 def now() -> float:
-    """Return the machine's time, for commands that have no answer of the daemon's."""
+    """Return the machine's time, for commands that do not ask the daemon."""
     return time.time()

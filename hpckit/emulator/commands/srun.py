@@ -1,6 +1,6 @@
-"""srun: starts a step in a job (or makes an allocation for itself) and waits for its tasks.
+"""srun: start a step in a job (or in an allocation of its own) and wait for its tasks.
 
-Tasks write straight to srun's own descriptors; only ``--label`` and stdin go through pipes.
+Tasks write directly to srun's own descriptors; only ``--label`` and stdin go through pipes.
 Source: srun(1).
 """
 
@@ -21,7 +21,7 @@ from hpckit.emulator.commands.streams import Streams
 NAME = "srun"
 _QUEUED_AFTER_S = 0.3
 _BUSY_PAUSE_S = 0.05
-_BUSY_PAUSE_MOST_S = 1.0
+_MAX_BUSY_PAUSE_S = 1.0
 
 
 def main(state_dir: str, words: list[str]) -> int:
@@ -77,14 +77,14 @@ def _environment() -> dict[str, Any]:
 
 
 def _allocate(state_dir: str, chosen: dict[str, Any], command: list[str]) -> int:
-    """Outside a job: ask for an allocation, run one step in it, give it back."""
+    """Run one step in an allocation of its own, for an srun outside a job."""
     about = client.submitter()
     known = {option.long for option in options.table("sbatch")}
     asked = {key: value for key, value in chosen.items() if key in known}
     message = {"op": "allocate", "options": asked, "command": command[0],
                "default_name": command[0].rpartition("/")[2], **about}  # fmt: skip
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: os._exit(1))  # the daemon takes the allocation back
+        signal.signal(number, lambda *_: os._exit(1))  # the daemon releases the allocation
     sock = client.connect(state_dir)
     inbox = protocol.Inbox()
     protocol.send(sock, message)
@@ -125,7 +125,7 @@ class Step:
     # -- request -------------------------------------------------------------------------
 
     def request(self) -> dict[str, Any]:
-        """Return what the daemon needs to lay the step out."""
+        """Return the step's request, as the daemon reads it."""
         o, c = self.options, self.chosen
         least, most = o.get("nodes") or (0, 0)
         tasks = o.get("ntasks", 0)
@@ -176,8 +176,8 @@ class Step:
     # -- run -----------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Create the step (waiting while its CPUs are busy), and see it to its end."""
-        # A task that is gone, or never began, closes the pipe that its input is carried to.
+        """Create the step (wait while its CPUs are busy), and wait for its end."""
+        # A task that has ended, or never started, closes the pipe of its input.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         streams = Streams(self.options, self.layout)
         sock, inbox = self._create(streams)
@@ -208,7 +208,7 @@ class Step:
             "cwd": os.path.abspath(str(self.chosen.get("chdir", os.getcwd()))),  # noqa: PTH100, PTH109
             "umask": _umask(), "request": self.request(), "extra_env": self._extra_env(),
         }  # fmt: skip
-        pause, told = _BUSY_PAUSE_S, False
+        pause, is_busy_reported = _BUSY_PAUSE_S, False
         while True:
             sock = client.connect(self.state_dir)
             inbox = protocol.Inbox()
@@ -217,7 +217,7 @@ class Step:
             reply = protocol.receive(sock, inbox)
             client.same_version(self.state_dir, reply)
             if "error" not in reply:
-                if told:
+                if is_busy_reported:
                     client.complain(NAME, f"Step created for job {self.job}")
                 self.step_id, self.nodes, self.tasks = (
                     reply["step_id"], reply["nodes"], reply["tasks"],
@@ -233,12 +233,12 @@ class Step:
                 raise client.ControllerError(
                     reply["error"], f"Unable to create step for job {self.job}: {last}"
                 )
-            if not told:
-                told = True
+            if not is_busy_reported:
+                is_busy_reported = True
                 client.complain(NAME, f"Job {self.job} step creation temporarily disabled, "
                                       "retrying (Requested nodes are busy)")  # fmt: skip
             time.sleep(pause)
-            pause = min(pause * 1.5, _BUSY_PAUSE_MOST_S)
+            pause = min(pause * 1.5, _MAX_BUSY_PAUSE_S)
 
     def _extra_env(self) -> dict[str, str]:
         extra = {"SLURM_UMASK": f"{_umask():04o}"}
@@ -249,7 +249,7 @@ class Step:
         return extra
 
     def _reattach(self) -> tuple[Any, protocol.Inbox]:
-        """The daemon went away: wait for the next one, and ask it about this step."""
+        """Wait for the next daemon after the last one ended, and ask it about this step."""
         while not os.path.exists(f"{self.state_dir}/down"):  # noqa: PTH110
             try:
                 sock = client.connect(self.state_dir)
@@ -302,7 +302,7 @@ class Step:
         return "?"
 
     def _exit_code(self) -> int:
-        """Return the worst exit code of the tasks; 128 and the signal for those that were hit."""
+        """Return the highest exit code of the tasks; 128 plus the number for a signal."""
         worst = 0
         for code, signo in self.status.values():
             worst = max(worst, code, 128 + signo if signo else 0)
@@ -339,12 +339,12 @@ class Step:
 
 
 def _gpus(chosen: dict[str, Any]) -> dict[str, int]:
-    """Return the GPUs that a step asks for, however it counts them; -1: all of the job's."""
+    """Return the GPUs that a step asks for, by the option it used; -1: all of the job's."""
     each = int(chosen.get("gpus-per-task", 0))
     gres = chosen.get("gres")
     per_node = int(gres.get("gpu", 0)) if gres is not None else chosen.get("gpus-per-node", -1)
     asked = {"gpus", "gpus-per-node", "gpus-per-task", "gres"} & chosen.keys()
-    if not asked:  # then what the job counted per task holds for its steps
+    if not asked:  # the job's --gpus-per-task holds for its steps too
         each = int(os.environ.get("SLURM_GPUS_PER_TASK", "0"))
     return {"gpus": chosen.get("gpus", -1), "gpus_per_node": per_node, "gpus_per_task": each}
 

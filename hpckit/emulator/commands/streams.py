@@ -1,4 +1,4 @@
-"""srun's standard streams: handed to the tasks as they are, through pipes, or named as files.
+"""srun's standard streams: passed to the tasks as they are, through pipes, or as file names.
 
 Source: srun(1) *IO Redirection*: ``all``, ``none``, a task's number, a file name pattern.
 """
@@ -19,11 +19,11 @@ _CHUNK = 65536
 
 
 class Streams:
-    """Decides where each stream goes, and carries what goes through pipes.
+    """Decides where each stream goes, and copies the data of those that use pipes.
 
     Args:
-        options: srun's.
-        layout: returns the task ids per node, once the step is made.
+        options: srun's options.
+        layout: returns the task ids per node, once the step is created.
     """
 
     def __init__(self, options: dict[str, Any], layout: Callable[[], list[list[int]]]) -> None:
@@ -38,7 +38,7 @@ class Streams:
         self.child_ends: list[int] = []
 
     def offer(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-        """Return what to tell the daemon about streams, and the descriptors beside it."""
+        """Return the streams' part of the request, and the descriptors to send with it."""
         self._drop_pipes()
         names: list[str] = []
         fds: list[int] = []
@@ -60,7 +60,7 @@ class Streams:
         return about, fds
 
     def _expected(self, request: dict[str, Any]) -> int:
-        """Return how many tasks may need a pipe of their own (more than there will be is fine)."""
+        """Return how many tasks may need a pipe of their own (it may be more than needed)."""
         nodes = (
             request["max_nodes"]
             or request["min_nodes"]
@@ -96,19 +96,19 @@ class Streams:
             os.close(fd)
         self.readers, self.feeds, self.child_ends = {}, [], []
 
-    # -- carrying ------------------------------------------------------------------------
+    # -- copying -------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """The step is made: the other ends of the pipes are the tasks' alone."""
+        """Close the tasks' ends of the pipes here: the step is created and has them."""
         for fd in self.child_ends:
             os.close(fd)
         self.child_ends = []
 
     def receive(self, sock: socket.socket, inbox: protocol.Inbox) -> dict[str, Any]:
-        """Return the daemon's next message, carrying bytes meanwhile.
+        """Return the daemon's next message; copy the streams meanwhile.
 
         Raises:
-            protocol.Closed: the daemon went away.
+            protocol.Closed: the daemon ended.
         """
         while True:
             message = inbox.next()
@@ -119,7 +119,7 @@ class Streams:
             for one in ready:
                 if one is sock:
                     if not inbox.feed(sock):
-                        raise protocol.Closed("the daemon went away")
+                        raise protocol.Closed("the daemon ended")
                 elif one == 0:
                     self._feed()
                 else:
@@ -161,7 +161,7 @@ class Streams:
         return f"{task:{width}d}: ".encode()
 
     def finish(self) -> None:
-        """Carry what tasks left in the pipes; grandchildren may hold them open no longer."""
+        """Copy what is left in the pipes; do not wait for grandchildren that hold them open."""
         while self.readers:
             ready, _, _ = select.select(list(self.readers), [], [], 0.2)
             if not ready:

@@ -1,4 +1,4 @@
-"""Job arrays: ``--array=0-15:4,20%2`` read, and the ``7_[3-9%2]`` notation written.
+"""Job arrays: parse ``--array=0-15:4,20%2``, and write the ``7_[3-9%2]`` notation.
 
 Source: sbatch(1) ``--array``, https://slurm.schedmd.com/job_array.html
 """

@@ -1,4 +1,4 @@
-"""``--dependency``: read, and judged against what became of the other jobs.
+"""``--dependency``: parse it, and compare it with the states of the other jobs.
 
 Source: sbatch(1) ``--dependency``.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from hpckit.emulator.core.model import CANCELLED, COMPLETED, FINAL, PENDING, Job
+from hpckit.emulator.core.model import COMPLETED, FINAL, Job
 
 KINDS = ("after", "afterany", "afterok", "afternotok", "aftercorr", "afterburstbuffer")
 MET, WAITING, NEVER = "met", "waiting", "never"
@@ -24,7 +24,7 @@ class Condition:
     delay_min: int = 0
 
     def text(self) -> str:
-        """Return it as squeue's ``%E`` writes it."""
+        """Return the condition as squeue's ``%E`` writes it."""
         if self.kind == "singleton":
             return "singleton(unfulfilled)"
         task = f"_{self.task_id}" if self.task_id >= 0 else "_*" if self.task_id == -2 else ""
@@ -36,15 +36,15 @@ def parse(text: str) -> tuple[list[Condition], bool]:
     """Return the conditions, and whether any one is enough (``?`` instead of ``,``).
 
     Raises:
-        ValueError: the text is no dependency list.
+        ValueError: the text is not a dependency list.
     """
     if not text or text == "(null)":
         return [], False
-    anyone = "?" in text
-    if anyone and "," in text:
+    is_any = "?" in text
+    if is_any and "," in text:
         raise ValueError(text)
     conditions: list[Condition] = []
-    for word in text.split("?" if anyone else ","):
+    for word in text.split("?" if is_any else ","):
         kind, colon, rest = word.partition(":")
         if kind == "singleton" and not colon:
             conditions.append(Condition("singleton"))
@@ -54,7 +54,7 @@ def parse(text: str) -> tuple[list[Condition], bool]:
         if kind not in KINDS or not rest:
             raise ValueError(text)
         conditions += [_one(kind, piece) for piece in rest.split(":")]
-    return conditions, anyone
+    return conditions, is_any
 
 
 def _one(kind: str, piece: str) -> Condition:
@@ -73,31 +73,31 @@ def _one(kind: str, piece: str) -> Condition:
     return Condition(kind, int(job), task_id, int(delay or 0))
 
 
-def judge(
+def check(
     job: Job, find: Callable[[Condition], list[Job]], others: Iterable[Job], now: float
 ) -> str:
     """Return `MET`, `WAITING` or `NEVER` for a job's dependency.
 
     Args:
-        job: the one that waits.
+        job: the job that waits.
         find: returns the jobs that a condition names (all tasks of an array).
         others: all jobs, for ``singleton``.
         now: the time, for ``after:ID+minutes``.
     """
-    conditions, anyone = parse(job.dependency)
+    conditions, is_any = parse(job.dependency)
     if not conditions:
         return MET
-    verdicts = [_verdict(job, c, find, others, now) for c in conditions]
-    if anyone:
-        if MET in verdicts:
+    results = [_check_condition(job, c, find, others, now) for c in conditions]
+    if is_any:
+        if MET in results:
             return MET
-        return WAITING if WAITING in verdicts else NEVER
-    if NEVER in verdicts:
+        return WAITING if WAITING in results else NEVER
+    if NEVER in results:
         return NEVER
-    return WAITING if WAITING in verdicts else MET
+    return WAITING if WAITING in results else MET
 
 
-def _verdict(
+def _check_condition(
     job: Job,
     condition: Condition,
     find: Callable[[Condition], list[Job]],
@@ -108,24 +108,24 @@ def _verdict(
         return _singleton(job, others)
     found = find(condition)
     if not found:
-        return MET  # Slurm has forgotten the job: the dependency no longer holds anything up
+        return MET  # Slurm no longer lists the job: then the dependency is met
     if condition.kind == "aftercorr" and job.array_task_id >= 0:
         mine = job.array_task_id
         found = [
             one for one in found
             if one.array_task_id == mine or mine in one.waiting or not one.is_array
         ]  # fmt: skip
-    verdicts = [_of_one(condition, one, now) for one in found]
+    results = [_check_job(condition, one, now) for one in found]
     if condition.kind == "afternotok":  # one task of an array that failed is enough
         done = all(one.state in FINAL for one in found)
-        failed = any(v == MET for v in verdicts)
+        failed = any(result == MET for result in results)
         return (MET if failed else NEVER) if done else WAITING
-    if NEVER in verdicts:
+    if NEVER in results:
         return NEVER
-    return WAITING if WAITING in verdicts else MET
+    return WAITING if WAITING in results else MET
 
 
-def _of_one(condition: Condition, other: Job, now: float) -> str:
+def _check_job(condition: Condition, other: Job, now: float) -> str:
     over = other.state in FINAL
     if condition.kind == "after":
         began = other.start if other.start is not None else (other.end if over else None)
@@ -152,8 +152,5 @@ def _singleton(job: Job, others: Iterable[Job]) -> str:
 
 def describe(job: Job) -> str:
     """Return squeue's ``%E``: ``afterok:7(unfulfilled)``, or ``(null)``."""
-    conditions, anyone = parse(job.dependency)
-    return ("?" if anyone else ",").join(c.text() for c in conditions) or "(null)"
-
-
-__all__ = ["CANCELLED", "PENDING", "Condition", "describe", "judge", "parse"]
+    conditions, is_any = parse(job.dependency)
+    return ("?" if is_any else ",").join(c.text() for c in conditions) or "(null)"

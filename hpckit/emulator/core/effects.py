@@ -55,11 +55,4 @@ class StepOver:
     step_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobChanged:
-    """Note that a job has started or ended."""
-
-    job_id: int
-
-
-Effect = Launch | Signal | KillStep | StepOver | JobChanged
+Effect = Launch | Signal | KillStep | StepOver

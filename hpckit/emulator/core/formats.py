@@ -1,4 +1,4 @@
-"""Slurm's ways of writing times, sizes and exit codes, read and written.
+"""Parse and write times, sizes and exit codes as Slurm does.
 
 Sources: sbatch(1) ``--time``, ``--begin``, ``--mem``; sacct(1) ``--format``; squeue(1) ``%M``.
 """
@@ -159,7 +159,7 @@ def time_limit(minutes: int, *, long: bool) -> str:
 
 
 def use_stamp_format(text: str) -> None:
-    """Take over ``SLURM_TIME_FORMAT`` (``standard`` means Slurm's own) for the commands."""
+    """Apply ``SLURM_TIME_FORMAT`` (``standard`` means Slurm's own) to the commands' output."""
     global _stamp_format  # noqa: PLW0603 - each command is a process of its own
     if text and text not in ("standard", "relative"):
         _stamp_format = text

@@ -54,7 +54,7 @@ def _expand_one(part: str) -> list[str]:
         width = len(low)
         names += [f"{head}{n:0{width}}" for n in range(int(low), int(high or low) + 1)]
     if tail:
-        raise ValueError(part)  # Slurm knows no names that go on after a bracket
+        raise ValueError(part)  # Slurm accepts nothing after the bracket
     return names
 
 

@@ -19,7 +19,7 @@ SHORT_STATE = {
     REQUEUED: "RQ", "CONFIGURING": "CF", "SUSPENDED": "S", "BOOT_FAIL": "BF", "DEADLINE": "DL",
 }  # fmt: skip
 BATCH = "batch"
-OOM_EXIT = (0, 125)  # what Slurm records for a job whose memory ran out
+OOM_EXIT = (0, 125)  # Slurm's exit status of a job that ran out of memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +37,9 @@ class Request:
     comment: str = ""
     nice: int = 0
     wckey: str = ""
-    hint: str = ""  # of the application; shown, and changes nothing: CPUs have one thread
+    hint: str = ""  # shown only: CPUs have one thread
     min_nodes: int = 1
-    max_nodes: int = 0  # 0: as many as it takes
+    max_nodes: int = 0  # 0: no limit
     ntasks: int = 0  # 0: not asked for
     ntasks_per_node: int = 0
     cpus_per_task: int = 0
@@ -72,13 +72,13 @@ class Request:
     stderr: str = ""
     open_mode: str = ""
     export: str = ""
-    spool: str = ""  # directory that holds the script and its environment
+    spool: str = ""  # the directory of the script and its environment
     interactive: bool = False  # an allocation of srun's own, without a script
 
 
 @dataclass(slots=True)
 class Node:
-    """One virtual node and what is given out of it."""
+    """One virtual node, and which part of it is allocated."""
 
     name: str
     address: str
@@ -99,7 +99,7 @@ class Node:
 
     @property
     def state(self) -> str:
-        """sinfo's state: idle, mixed, allocated, drained, draining, down."""
+        """State as sinfo shows it: idle, mixed, allocated, drained, draining, down."""
         if self.down:
             return "down"
         if self.drain:
@@ -156,10 +156,10 @@ class Step:
 
     Attributes:
         tasks: global task ids per node, in the order of `nodes`.
-        live: nodes on which processes of it are (or may be) left.
+        live: nodes on which its processes run, or may run.
         gpu_ids: indices of the GPUs that it has, per node.
         status: exit code and signal per task id.
-        max_rss_kib, user_s, system_s: what its processes used.
+        max_rss_kib, user_s, system_s: memory and CPU time of its processes.
     """
 
     step_id: str
@@ -183,8 +183,8 @@ class Step:
     status: dict[str, list[int]] = field(default_factory=dict)
     cancelled: bool = False
     forced: bool = False  # ended by --kill-on-bad-exit, or by scancel of the step
-    wait_until: float | None = None  # --wait: when those that are left are killed
-    notices: list[list[str]] = field(default_factory=list)  # what srun shall say
+    wait_until: float | None = None  # --wait: when the remaining tasks are killed
+    notices: list[list[str]] = field(default_factory=list)  # messages for srun to print
     kill_at: float | None = None
     max_rss_kib: int = 0
     max_rss_node: str = ""
@@ -207,14 +207,14 @@ class Step:
 
 @dataclass(slots=True)
 class Job:
-    """One job: a single one, one task of an array, or the tasks of an array that still wait.
+    """One job: a single one, one task of an array, or the pending tasks of an array.
 
     Attributes:
-        waiting: indices of an array's tasks that have not started (the record that waits).
-        ending: the final state it is completing towards.
-        hold: "" or the reason that holds it (``JobHeldUser``, ``JobHeldAdmin``).
+        waiting: indices of an array's tasks that have not started.
+        ending: the final state that follows COMPLETING.
+        hold: "" or the reason of a hold (``JobHeldUser``, ``JobHeldAdmin``).
         not_before: a requeued job's BeginTime.
-        restarts: how often it was requeued; also tells its incarnations apart.
+        restarts: how often it was requeued; also the number of its incarnation.
     """
 
     job_id: int
@@ -256,7 +256,7 @@ class Job:
 
     @property
     def is_array(self) -> bool:
-        """True if it is, or waits to become, tasks of an array."""
+        """True if the job belongs to an array."""
         return self.array_job_id != 0
 
     @property
@@ -266,19 +266,19 @@ class Job:
 
     @property
     def end_by(self) -> float | None:
-        """When its time limit ends it; None while it waits or has none."""
+        """Time at which its time limit ends it; None while it waits or has no limit."""
         if self.start is None or self.time_limit_min < 0:
             return None
         return self.start + 60 * self.time_limit_min
 
     def label(self) -> str:
-        """Return ``7`` or ``7_3``; a record that waits is ``7``."""
+        """Return ``7`` or ``7_3``; the pending tasks of an array are ``7``."""
         if self.array_job_id and self.array_task_id >= 0:
             return f"{self.array_job_id}_{self.array_task_id}"
         return str(self.job_id)
 
     def share_of(self, node: str) -> Share:
-        """Return what it holds of one node."""
+        """Return its share of one node."""
         return next(share for share in self.shares if share.node == node)
 
 

@@ -1,4 +1,4 @@
-"""Reasons for which Slurm refuses a request, with the words of its ``slurm_strerror``."""
+"""Reasons for which Slurm refuses a request, with the messages of its ``slurm_strerror``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ TEXT = {
 
 
 class Refusal(Exception):
-    """Slurm's controller would refuse this.
+    """A request that Slurm's controller would refuse.
 
     Attributes:
         code: a key of `TEXT`.
-        text: what Slurm's commands print for it.
+        text: the message that Slurm's commands print.
     """
 
     def __init__(self, code: str, text: str = "") -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from hpckit.emulator.config import PartitionConfig
 from hpckit.emulator.core import allocation, formats
-from hpckit.emulator.core.effects import JobChanged, KillStep, Launch, Signal, StepOver
+from hpckit.emulator.core.effects import KillStep, Launch, Signal, StepOver
 from hpckit.emulator.core.machine import Machine
 from hpckit.emulator.core.model import (  # fmt: skip
     BATCH,
@@ -27,7 +27,6 @@ from hpckit.emulator.core.model import (  # fmt: skip
     COMPLETED,
     COMPLETING,
     FAILED,
-    FINAL,
     NODE_FAIL,
     OOM_EXIT,
     OUT_OF_MEMORY,
@@ -69,7 +68,6 @@ def start(
         step.memory_mib = head.memory_mib
         job.steps[BATCH] = step
         machine.effects.append(Launch(job.job_id, job.restarts, BATCH, head.node))
-    machine.effects.append(JobChanged(job.job_id))
 
 
 # -- signals -------------------------------------------------------------------------------
@@ -297,7 +295,6 @@ def _over(machine: Machine, job: Job, now: float) -> None:
     job.reason = _END_REASON.get(job.state, "None")
     machine.finished.append((now, job.job_id, job.restarts))
     machine.touch(job)
-    machine.effects.append(JobChanged(job.job_id))
 
 
 def requeue(machine: Machine, job: Job, now: float) -> None:
@@ -316,7 +313,6 @@ def requeue(machine: Machine, job: Job, now: float) -> None:
         job.hold, job.hold_after, job.priority = "job requeued in held state", False, 0
         job.reason = job.hold
     machine.touch(job)
-    machine.effects.append(JobChanged(job.job_id))
 
 
 def cancel_pending(machine: Machine, job: Job, now: float, *, by: int) -> None:
@@ -391,8 +387,3 @@ def _end_lost_step(machine: Machine, job: Job, step: Step, name: str, now: float
         if others and step.kill_at is None:
             stop_step(machine, job, step, now)
     step_node_over(machine, job.job_id, job.restarts, step.step_id, name, report, now)
-
-
-def is_over(job: Job) -> bool:
-    """Return True if a job has reached its last state."""
-    return job.state in FINAL

@@ -59,13 +59,13 @@ def _not_eligible(machine: Machine, job: Job, now: float) -> str:
     if job.dependency:
         if job.dependency_failed:
             return "DependencyNeverSatisfied"
-        verdict = dependency.judge(job, machine.named, machine.jobs.values(), now)
-        if verdict == dependency.NEVER:
+        state = dependency.check(job, machine.named, machine.jobs.values(), now)
+        if state == dependency.NEVER:
             job.dependency_failed = True
             if job.request.kill_invalid_dependency:
                 running.cancel_pending(machine, job, now, by=job.request.uid)
             return "DependencyNeverSatisfied"
-        if verdict == dependency.WAITING:
+        if state == dependency.WAITING:
             return "Dependency"
         job.dependency = ""
     if now < max(job.request.begin, job.not_before):

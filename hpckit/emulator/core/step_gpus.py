@@ -1,8 +1,8 @@
-"""Which of a job's GPUs a step gets: each index once, but for ``--overlap``.
+"""Choose the GPUs of a step among its job's: each index once, except with ``--overlap``.
 
-As a real 22.05 does with ``Gres=gpu:2``: a step that asks for none in particular takes all that
-its job has on each node; steps wait while too few are free; with ``--gpus-per-task`` each task
-sees its own. Source: srun(1) ``--gres``, ``--gpus``, ``--gpus-per-node``, ``--gpus-per-task``.
+As a real 22.05 with ``Gres=gpu:2``: a step that asks for no GPUs gets all that its job has on each
+node; steps wait while too few are free; with ``--gpus-per-task`` each task sees its own. Source:
+srun(1) ``--gres``, ``--gpus``, ``--gpus-per-node``, ``--gpus-per-task``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from hpckit.emulator.core.refusal import TEXT, Refusal
 
 
 def check(job: Job, request: StepRequest) -> None:
-    """Refuse what the job can never give.
+    """Refuse a request that the job's GPUs can never satisfy.
 
     Raises:
-        Refusal: ``gres``, with what srun says before it.
+        Refusal: ``gres``, with the message that srun prints before it.
     """
     wanted = (request.gpus, request.gpus_per_node, request.gpus_per_task)
     if max(wanted) <= 0:
@@ -46,7 +46,7 @@ def give(job: Job, step: Step, request: StepRequest) -> list[list[int]]:
     """Return the indices of the GPUs of a step, per node.
 
     Raises:
-        Refusal: ``gres`` if the job's can never do, ``busy`` if other steps have them now.
+        Refusal: ``gres`` if the job has too few, ``busy`` if other steps have them now.
     """
     held = [list(job.share_of(node).gpus) for node in step.nodes]
     counts = _counts(step, request, [len(gpus) for gpus in held])
