@@ -18,7 +18,7 @@ from hpckit.emulator import control
 from tests.slurm.cluster import lifecycle
 from tests.slurm.cluster.layout import Layout, default_layout
 from tests.support.realslurm import RealSlurm, find_real_slurm
-from tests.support.slurm_site import SlurmSite, clean_environment, removed, user_environment
+from tests.support.slurm_site import SlurmSite, clean_environment, remove_tree, user_environment
 
 RUNS_MIB: Final = 48  # of the small disk on which the run directories lie
 _SITE: Final = 'extends = "{parent}"\nnode_tmp = "{node_tmp}"\nrun_root = "{runs}"\n'
@@ -157,7 +157,7 @@ def emulated_cluster() -> Iterator[ChaosCluster]:
         os.environ.pop("HPCKIT_EMULATOR_DIR")
         if before is not None:
             os.environ["HPCKIT_EMULATOR_DIR"] = before
-        removed(root)
+        remove_tree(root)
 
 
 @contextmanager
@@ -192,7 +192,7 @@ def real_cluster() -> Iterator[ChaosCluster]:
             finally:
                 lifecycle.down(layout)
     finally:
-        removed(root)
+        remove_tree(root)
 
 
 def end_cluster_on_signal() -> None:

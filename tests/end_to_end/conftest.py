@@ -1,4 +1,4 @@
-"""The emulated Slurm of this session: a cluster and directories of its own."""
+"""The emulated Slurm of this session, with directories of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.slurm_site import SlurmSite, clean_environment, removed, user_environment
+from tests.support.slurm_site import SlurmSite, clean_environment, remove_tree, user_environment
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def emulated_site() -> Iterator[SlurmSite]:
     finally:
         found.end_all_runs()
         found.hpckit("emulate", "down")
-        removed(root)
+        remove_tree(root)
 
 
 @pytest.fixture(scope="session")

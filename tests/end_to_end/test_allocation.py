@@ -1,4 +1,4 @@
-"""An allocation whose worker is killed: another takes its place while the job lives."""
+"""An allocation whose worker is killed: another worker starts in the same job."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def emulated() -> Iterator[ChaosCluster]:
 
 
 @pytest.mark.timeout(300)
-def test_on_one_node_the_run_goes_on_after_its_only_worker_was_killed(
+def test_a_run_on_one_node_goes_on_after_its_only_worker_is_killed(
     emulated: ChaosCluster,
 ) -> None:
     slurm_site, run_dir = emulated.slurm_site, emulated.runs / "alone"
@@ -37,10 +37,10 @@ def test_on_one_node_the_run_goes_on_after_its_only_worker_was_killed(
     asked = ["bag.toml", "--site", slurm_site.site, "--name", "alone", *words]
     slurm_site.hpckit("submit", *asked, cwd=root).expect(0)
 
-    def began() -> bool:
+    def has_started() -> bool:
         return (root / "ran").exists()
 
-    await_true("a task runs", began, 120)
+    await_true("a task runs", has_started, 120)
     (victim,) = processes_of(run_dir, "hpckit.worker")
     victim.kill()
     await_true(

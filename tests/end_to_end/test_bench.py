@@ -21,7 +21,7 @@ from tests.support.slurm_site import (
     SlurmSite,
     await_true,
     clean_environment,
-    removed,
+    remove_tree,
     user_environment,
 )
 
@@ -42,7 +42,7 @@ def slurm_site() -> Iterator[SlurmSite]:
     try:
         yield SlurmSite("bench", root, {**env, "HPCKIT_EMULATOR_DIR": str(root / "e")})
     finally:
-        removed(root)
+        remove_tree(root)
 
 
 def measured(slurm_site: SlurmSite, scenario: str, *words: str) -> tuple[dict[str, Any], str]:

@@ -1,4 +1,4 @@
-"""A short set of the rounds of `make chaos`: things break, and everything is there in the end."""
+"""A few rounds of `make chaos`: in spite of faults, every task and output is there at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def chaos_cluster() -> Iterator[ChaosCluster]:
 
 @pytest.mark.timeout(600)  # each wait in it has a deadline of its own
 @pytest.mark.parametrize("plan", ROUNDS, ids=lambda plan: f"{plan.backend}-{plan.shape}")
-def test_whatever_breaks_every_task_is_recorded_once_and_nothing_is_left(
+def test_in_spite_of_faults_every_task_is_recorded_once_and_nothing_is_left(
     chaos_cluster: ChaosCluster, plan: Round
 ) -> None:
     outcome = run_round(chaos_cluster, plan)
@@ -32,7 +32,7 @@ def test_whatever_breaks_every_task_is_recorded_once_and_nothing_is_left(
     assert len(outcome.effects) == len(plan.faults)
 
 
-def test_forty_rounds_bring_every_fault_five_times_and_engines_and_shapes_alternate() -> None:
+def test_forty_rounds_have_every_fault_five_times_and_engines_and_shapes_alternate() -> None:
     rounds = schedule_rounds("emulated", 1, 40, small_disk=True)
     for fault in (*EVERYWHERE, "scancel-worker", "disk-full", "kill-daemon"):
         assert sum(fault in each.faults for each in rounds) >= 5, fault
@@ -40,7 +40,7 @@ def test_forty_rounds_bring_every_fault_five_times_and_engines_and_shapes_altern
     assert all(len(set(each.faults)) == 3 for each in rounds)
 
 
-def test_a_round_is_the_same_whenever_its_seed_is_played_again() -> None:
+def test_a_round_is_the_same_whenever_its_seed_is_used_again() -> None:
     once = schedule_rounds("slurm", 7, 12, small_disk=False)
     assert once == schedule_rounds("slurm", 7, 12, small_disk=False)
     assert once[:5] == schedule_rounds("slurm", 7, 5, small_disk=False)

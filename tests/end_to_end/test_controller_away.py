@@ -1,4 +1,4 @@
-"""The controller does not answer in the middle of a run: nothing is concluded from that."""
+"""The controller does not answer in the middle of a run: no worker is taken for lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.chaos.cluster import ChaosCluster, emulated_cluster
 from tests.chaos.run_under_test import first_word
 from tests.support.slurm_site import await_true, processes_of
 
-AWAY_S = 20.0
+DOWN_S = 20.0
 BAG = """
 [task]
 command = ["sh", "-c", "echo {number} >> ran; while [ ! -e go ]; do sleep 0.1; done"]
@@ -31,12 +31,12 @@ def emulated() -> Iterator[ChaosCluster]:
 
 
 def pauses_told(run_dir: Path) -> list[int]:
-    """Return the pauses that the head has told, while Slurm did not say how workers ended."""
+    """Return the pauses in the head's log between its questions how workers ended."""
     return [int(pause) for pause in TRIED.findall((run_dir / "logs" / "head-1.log").read_text())]
 
 
 @pytest.mark.timeout(300)
-def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away(
+def test_no_task_is_marked_wrongly_and_the_head_asks_less_often_while_it_is_down(
     emulated: ChaosCluster,
 ) -> None:
     slurm_site, run_dir, root = (
@@ -51,10 +51,10 @@ def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away
     ran = root / "ran"
     await_true("4 tasks run", lambda: ran.exists() and len(ran.read_text().split()) >= 4, 120)
 
-    control.controller_down(AWAY_S, name=slurm_site.site)
+    control.controller_down(DOWN_S, name=slurm_site.site)
     found = processes_of(run_dir, "hpckit.worker")
     next(process for process in found if first_word(process) != "srun").kill()
-    await_true("it is missed", lambda: journal_reader.events_of_kind(run_dir, "left"), 30)
+    await_true("the worker is missed", lambda: journal_reader.events_of_kind(run_dir, "left"), 30)
     await_true("three questions without an answer", lambda: len(pauses_told(run_dir)) >= 3, 40)
     status = slurm_site.status("away")
     assert status["state"] == "running"
@@ -66,7 +66,7 @@ def test_nothing_is_marked_that_is_not_and_questions_grow_rarer_while_it_is_away
     assert told[0] < told[2]
 
     (explained,) = await_true(
-        "Slurm's word", lambda: journal_reader.events_of_kind(run_dir, "explained"), 90
+        "Slurm's reason", lambda: journal_reader.events_of_kind(run_dir, "explained"), 90
     )
     assert explained["reason"] == "FAILED"
     assert "Slurm answers again" in (run_dir / "logs" / "head-1.log").read_text()

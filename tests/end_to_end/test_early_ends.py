@@ -1,4 +1,4 @@
-"""A run that is ended early on purpose, and one whose user goes away."""
+"""A run that ends early on purpose, and one whose user closes the terminal."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ code = ["CODE"]
 """
 
 
-def words(slurm_site: SlurmSite, name: str, code: int) -> tuple[Path, list[str]]:
+def submit_words(slurm_site: SlurmSite, name: str, code: int) -> tuple[Path, list[str]]:
     root = slurm_site.directory(name)
     (root / "bag.toml").write_text(BAG.replace("CODE", str(code)))
     return root, ["bag.toml", "--backend", "pool", "--site", slurm_site.site, "--name", name]
 
 
-def test_a_run_that_goes_wrong_is_stopped_early_when_asked_to(slurm_site: SlurmSite) -> None:
-    root, submit = words(slurm_site, "wrong", 3)
+def test_a_run_with_too_many_failures_stops_early_if_requested(slurm_site: SlurmSite) -> None:
+    root, submit = submit_words(slurm_site, "wrong", 3)
     answer = slurm_site.hpckit("submit", *submit, "--max-failures", "5%", "--wait", cwd=root)
     assert answer.code == 1, answer.stderr
     status = slurm_site.status("wrong")
@@ -36,7 +36,7 @@ def test_a_run_that_goes_wrong_is_stopped_early_when_asked_to(slurm_site: SlurmS
 
 
 def test_closing_the_terminal_changes_nothing(slurm_site: SlurmSite) -> None:
-    root, submit = words(slurm_site, "alone", 0)
+    root, submit = submit_words(slurm_site, "alone", 0)
     with subprocess.Popen(
         slurm_site.argv("submit", *submit, "--wait"),
         env=slurm_site.env, cwd=root, start_new_session=True,
@@ -44,7 +44,7 @@ def test_closing_the_terminal_changes_nothing(slurm_site: SlurmSite) -> None:
     ) as user:  # fmt: skip
         run_dir = Path(slurm_site.env["HPCKIT_RUNS"]) / "alone"
         await_true("the first task", lambda: journal_reader.ended_tasks(run_dir), 120)
-        os.killpg(user.pid, signal.SIGHUP)  # as the kernel does when a terminal goes
+        os.killpg(user.pid, signal.SIGHUP)  # as the kernel does when a terminal closes
         user.wait(30)
     assert slurm_site.hpckit("wait", "alone").code == 0
     counts = slurm_site.status("alone")["counts"]

@@ -1,4 +1,4 @@
-"""`hpckit explain` while a real queue, a real end and real tasks provoke its reasons."""
+"""`hpckit explain` for the reasons of a real queue, a real end and real tasks."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def head_of(queue: ChaosCluster, name: str) -> str:
 
 
 @pytest.mark.timeout(400)
-def test_from_the_queue_to_the_end_each_hindrance_is_named_in_turn(queue: ChaosCluster) -> None:
+def test_each_reason_is_named_from_the_queue_to_the_end(queue: ChaosCluster) -> None:
     submitted(queue, "first", 'task.command = ["true"]\neach.n = [1]\n', "--backend", "pool")
     assert queue.slurm_site.hpckit("wait", "first").code == 0
     assert said(queue, "first") == "every task is done"

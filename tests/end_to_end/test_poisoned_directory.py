@@ -1,4 +1,4 @@
-"""Files of the user's that are called like modules, where head and workers start."""
+"""Files of the user that have names of modules, in the directory where head and workers start."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ MODULES = ("queue", "random", "select", "token", "ray", "hpckit", "json")
 
 
 @pytest.mark.parametrize("backend", ["pool", "workqueue", "ray"])
-def test_what_lies_beside_a_bag_is_not_taken_for_python_s_own(
-    slurm_site: SlurmSite, backend: str
-) -> None:
+def test_files_beside_a_bag_are_not_imported(slurm_site: SlurmSite, backend: str) -> None:
     if backend not in installed():
         pytest.skip(f"{backend} is not installed here")
     root = slurm_site.directory(f"poisoned-{backend}")

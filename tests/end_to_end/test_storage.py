@@ -1,4 +1,4 @@
-"""Bad storage: the run stops with a clear word and exit code 3, and goes on when that is mended."""
+"""Bad storage: the run stops with a reason and exit code 3, and goes on once it is repaired."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def remount(runs: Path, how: str) -> int:
 
 
 def started(small_disk_cluster: ChaosCluster, name: str) -> tuple[Path, Path]:
-    """Submit a bag; return where it lies and its run directory, once some tasks are done."""
+    """Submit a bag; return its directory and its run directory once some tasks are done."""
     slurm_site = small_disk_cluster.slurm_site
     root = slurm_site.directory(name)
     (root / "bag.toml").write_text(BAG)
@@ -51,14 +51,14 @@ def started(small_disk_cluster: ChaosCluster, name: str) -> tuple[Path, Path]:
 
 
 def goes_on(small_disk_cluster: ChaosCluster, root: Path, run_dir: Path) -> None:
-    """Resume a run; everything is there once in the end."""
+    """Resume a run; at its end every task and output is there once."""
     small_disk_cluster.slurm_site.hpckit("resume", run_dir.name, "--wait", cwd=root).expect(0)
     rows = journal_reader.final_rows(run_dir)
     assert {index: len(found) for index, found in rows.items()} == dict.fromkeys(range(TASKS), 1)
     assert {p.name for p in (root / "out").iterdir()} == {str(n) for n in range(TASKS)}
 
 
-def test_a_full_disk_stops_a_run_with_3_and_it_goes_on_when_there_is_room(
+def test_a_full_disk_stops_a_run_with_3_and_it_goes_on_once_there_is_space(
     small_disk_cluster: ChaosCluster,
 ) -> None:
     root, run_dir = started(small_disk_cluster, "full")
@@ -74,7 +74,7 @@ def test_a_full_disk_stops_a_run_with_3_and_it_goes_on_when_there_is_room(
     goes_on(small_disk_cluster, root, run_dir)
 
 
-def test_a_read_only_run_directory_is_said_and_the_run_goes_on_when_it_is_writable(
+def test_a_read_only_run_directory_is_reported_and_the_run_goes_on_once_it_is_writable(
     small_disk_cluster: ChaosCluster,
 ) -> None:
     root, run_dir = started(small_disk_cluster, "fixed")

@@ -24,7 +24,7 @@ from tests.support.slurm_site import (
     REPOSITORY,
     SlurmSite,
     clean_environment,
-    removed,
+    remove_tree,
     user_environment,
 )
 
@@ -63,7 +63,7 @@ def user(tmp_path: Path) -> Iterator[SlurmSite]:
     found = SlurmSite("local", root, env)
     yield found
     found.hpckit("emulate", "down")
-    removed(root)
+    remove_tree(root)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def directory() -> Iterator[Path]:
     found = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
     assert len(str(found)) == len(USER_DIRECTORY)
     yield found
-    removed(found)
+    remove_tree(found)
 
 
 def run(command: str, user: SlurmSite, directory: Path) -> str:

@@ -1,4 +1,4 @@
-"""The real four-node Slurm is what tests take it for: nodes apart, faults that take effect."""
+"""The real four-node Slurm: its nodes are separate, and its faults take effect."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def call(slurm: RealSlurm, *words: str, timeout_s: float = 60) -> str:
 def eventually(what: str, holds: Callable[[], bool], timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}, which did not come"
+        assert time.monotonic() < deadline, f"{what}: not within {timeout_s} s"
         time.sleep(0.2)
 
 

@@ -1,4 +1,4 @@
-"""The parts of the test cluster that need no root: what is whose, and what is ended."""
+"""The parts of the test cluster that need no root: its files, ports and processes."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.journal_reader import ended_tasks, events_of_kind, final_rows
-from tests.support.realslurm import RealSlurm, breakable_slurm, place_on  # noqa: F401
+from tests.support.realslurm import RealSlurm, breakable_slurm, site_on  # noqa: F401
 from tests.support.slurm_site import SlurmSite, await_true
 
 pytestmark = pytest.mark.slurm
@@ -31,7 +31,7 @@ def slurm(breakable_slurm: RealSlurm) -> Iterator[RealSlurm]:  # noqa: F811
 
 @pytest.fixture
 def breakable_site(slurm: RealSlurm) -> Iterator[SlurmSite]:
-    with place_on(slurm) as found:
+    with site_on(slurm) as found:
         try:
             yield found
         finally:
@@ -39,7 +39,7 @@ def breakable_site(slurm: RealSlurm) -> Iterator[SlurmSite]:
 
 
 @pytest.mark.timeout(400)
-def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_waits_for_it(
+def test_a_worker_s_end_is_reported_once_the_database_is_back_and_nothing_else_waits_for_it(
     slurm: RealSlurm, breakable_site: SlurmSite
 ) -> None:
     slurm_site, root = breakable_site, breakable_site.directory("bag")
@@ -56,7 +56,7 @@ def test_how_a_worker_ended_is_told_when_the_database_is_back_and_nothing_else_w
     gone = events_of_kind(run_dir, "joined")[0]
     plain = {"PATH": "/usr/bin:/bin", "HOME": "/root"}
     subprocess.run([str(slurm.bin_dir / "scancel"), gone["job_id"]], env=plain, check=True)
-    await_true("it is missed", lambda: events_of_kind(run_dir, "left"), 60)
+    await_true("the worker is missed", lambda: events_of_kind(run_dir, "left"), 60)
     head = next(
         job["job_id"]
         for job in map(json.loads, (run_dir / "jobs.jsonl").read_text().splitlines())

@@ -21,7 +21,7 @@ from tests.slurm.cluster.claim import claimed, is_used, used
 from tests.slurm.cluster.faults import Faults
 from tests.slurm.cluster.layout import ACCOUNT, USER, Layout, default_layout
 from tests.slurm.cluster.prerequisites import missing_reason
-from tests.support.slurm_site import SlurmSite, removed, user_environment
+from tests.support.slurm_site import SlurmSite, remove_tree, user_environment
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class RealSlurm:
         shared_dir: a directory that every node sees, outside /tmp.
         env: the environment in which those commands are on PATH.
         nodes: the node names, and the addresses at which they answer.
-        user: who submits; `account` is what sacctmgr knows them by.
-        faults: kills nodes, cuts links, stops daemons, and mends all that.
+        user: the submitting user; `account` is the user's account in sacctmgr.
+        faults: kills nodes, cuts links, stops daemons, and undoes all that.
     """
 
     bin_dir: Path
@@ -48,7 +48,7 @@ class RealSlurm:
 
 
 def find_real_slurm(layout: Layout | None = None) -> RealSlurm | None:
-    """The cluster of ours that is running, or None."""
+    """Return the test cluster if it is running, else None."""
     layout = layout or default_layout()
     if not lifecycle.status(layout).is_up:
         return None
@@ -64,7 +64,7 @@ def find_real_slurm(layout: Layout | None = None) -> RealSlurm | None:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what an outer Slurm job may have left in it."""
+    """Return this process's environment without the variables of an outer Slurm job."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -74,16 +74,16 @@ def clean_environment() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def real_slurm() -> Iterator[RealSlurm]:
-    """The running cluster, or one brought up for this session and ended after it."""
+    """The running cluster, or one that is started for this session and ended after it."""
     with _cluster(default_layout()) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="session")
 def breakable_slurm() -> Iterator[RealSlurm]:
-    """A second cluster, for tests that break things: nobody else is on it.
+    """A second cluster, which no other session uses, for tests that inject faults.
 
-    Its nodes have other names and addresses. It is brought up for this session.
+    Its nodes have other names and addresses. It is started for this session.
     """
     with (
         claimed(f"{default_layout().prefix}-breakable") as layout,
@@ -94,7 +94,7 @@ def breakable_slurm() -> Iterator[RealSlurm]:
 
 @contextlib.contextmanager
 def _cluster(layout: Layout) -> Iterator[RealSlurm]:
-    """The cluster, brought up when it is not there; the last session to use such a one ends it."""
+    """Start the cluster if it does not run; the last session that uses it then ends it."""
     if reason := _cannot_use(layout):
         pytest.skip(reason)
     with contextlib.ExitStack() as leaving:
@@ -104,7 +104,7 @@ def _cluster(layout: Layout) -> Iterator[RealSlurm]:
         if not lifecycle.status(layout).is_up and lifecycle.up(layout) and not was_kept:
             _for_sessions(layout).touch()
         running = find_real_slurm(layout)
-        assert running is not None, "the cluster came up and went away again"
+        assert running is not None, "the cluster ended as soon as it had started"
         yield running
 
 
@@ -122,8 +122,8 @@ def _for_sessions(layout: Layout) -> Path:
 
 
 @contextlib.contextmanager
-def place_on(slurm: RealSlurm) -> Iterator[SlurmSite]:
-    """Yield a user's place on a real cluster; end its runs and remove it."""
+def site_on(slurm: RealSlurm) -> Iterator[SlurmSite]:
+    """Yield a user's directories on a real cluster; end the user's runs and remove them."""
     root = Path(tempfile.mkdtemp(prefix="journeys-", dir=slurm.shared_dir))
     env = {k: v for k, v in slurm.env.items() if not k.startswith("HPCKIT_")}
     env["PATH"] = f"{slurm.bin_dir}{os.pathsep}{env['PATH']}"
@@ -132,4 +132,4 @@ def place_on(slurm: RealSlurm) -> Iterator[SlurmSite]:
         yield found
     finally:
         found.end_all_runs()
-        removed(root)
+        remove_tree(root)

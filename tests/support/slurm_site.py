@@ -1,4 +1,4 @@
-"""Where a journey runs: an emulated Slurm or the real one, with directories of its own."""
+"""The Slurm of an end-to-end test, emulated or real, as a user of hpckit sees it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PROGRAMS = REPOSITORY / "native" / "build"
 
 @dataclass(frozen=True)
 class SlurmSite:
-    """One Slurm, as a user of hpckit meets it.
+    """One Slurm, as a user of hpckit sees it.
 
     Attributes:
-        site: what ``--site`` names.
-        root: a directory of this session's, seen by all nodes.
-        env: the environment in which a user there types.
+        site: the value of ``--site``.
+        root: a directory of this session that all nodes see.
+        env: the environment of the user's shell.
     """
 
     site: str
@@ -54,7 +54,7 @@ class SlurmSite:
 
     @contextmanager
     def started(self, *words: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
-        """Run one hpckit command beside the test; it is ended by PID when the block is left."""
+        """Run one hpckit command in the background; end it at the end of the block."""
         with subprocess.Popen(
             self.argv(*words),
             env=self.env,
@@ -75,13 +75,13 @@ class SlurmSite:
         return self.hpckit("status", run, "--json").document
 
     def end_all_runs(self) -> None:
-        """Cancel whatever a test has left running."""
+        """Cancel all runs that have not ended."""
         for run in self.hpckit("list", "--json").document["runs"]:
             if run["state"] in ("waiting", "running", "stopped"):
                 self.hpckit("cancel", run["run"])
 
     def directory(self, name: str) -> Path:
-        """Return a new directory that all nodes see."""
+        """Create and return a new directory that all nodes see."""
         path = self.root / name
         path.mkdir(parents=True)
         return path
@@ -102,30 +102,30 @@ class Answer:
         return json.loads(self.stdout)
 
     def expect(self, code: int) -> Answer:
-        """Return this answer, provided that it has this exit code."""
+        """Return this answer; fail if it has another exit code."""
         assert self.code == code, f"exit {self.code}, not {code}\n{self.stdout}\n{self.stderr}"
         return self
 
 
 def user_environment(root: Path, base: dict[str, str]) -> dict[str, str]:
-    """Return the environment of a user whose files all lie under `root`."""
+    """Return the environment of a user whose files are all under `root`."""
     own = {"HPCKIT_RUNS": str(root / "runs"), "XDG_CONFIG_HOME": str(root / "config")}
     own["XDG_STATE_HOME"] = str(root / "state")
     return {**base, **own, "PYTHONPATH": str(REPOSITORY)}
 
 
 def await_true(what: str, check: Callable[[], Any], deadline_s: float = 60.0) -> Any:
-    """Return the first true answer of `check`; fail when none comes in time."""
+    """Return the first true answer of `check`; fail if there is none in time."""
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
         if answer := check():
             return answer
         time.sleep(0.05)
-    raise AssertionError(f"{what} did not come true within {deadline_s:.0f} s")
+    raise AssertionError(f"{what}: not within {deadline_s:.0f} s")
 
 
 def processes_of(run_dir: Path, module: str) -> list[psutil.Process]:
-    """Return the processes that run ``-m MODULE RUN_DIR``, whatever namespace they are in."""
+    """Return the processes that run ``-m MODULE RUN_DIR``, in any namespace."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
@@ -135,7 +135,7 @@ def processes_of(run_dir: Path, module: str) -> list[psutil.Process]:
 
 
 def copy_jobs(target: Path) -> None:
-    """Lay out jobs/ and its data under `target`, as in a checkout."""
+    """Copy jobs/ and create its data under `target`, as in a checkout."""
     shutil.copytree(
         REPOSITORY / "jobs", target / "jobs", ignore=shutil.ignore_patterns("__pycache__")
     )
@@ -144,19 +144,19 @@ def copy_jobs(target: Path) -> None:
 
 
 def environ_of(process: psutil.Process) -> dict[str, str]:
-    """Return a process's environment, empty when it has just gone."""
+    """Return a process's environment, empty if it has just ended."""
     try:
         return process.environ()
     except (psutil.Error, OSError):
         return {}
 
 
-def removed(path: Path) -> None:
-    """Remove a directory tree, as far as it is there."""
+def remove_tree(path: Path) -> None:
+    """Remove a directory tree; ignore errors."""
     shutil.rmtree(path, ignore_errors=True)
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without what would change what hpckit does."""
+    """Return this process's environment without variables that change hpckit's behaviour."""
     prefixes = ("SLURM_", "SBATCH_", "HPCKIT_", "RAY_", "WORK_QUEUE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -1,4 +1,4 @@
-"""Fixture for tests that run in the Debian 13 root that `make trixie` makes."""
+"""The fixture of tests that run in the Debian 13 root, which `make trixie` creates."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from tests.support import trixie_root
 
 @dataclass(frozen=True)
 class Trixie:
-    """The Debian 13 root: its directory, and how to run something in it."""
+    """The Debian 13 root: its directory, and commands that run in it."""
 
     root: Path
 
     def argv(self, command: Sequence[str], *, seen: Sequence[Path] = ()) -> list[str]:
-        """The argv, for subprocess, that runs `command` in the root.
+        """Return the argv, for subprocess, that runs `command` in the root.
 
-        It sees the checkout and the directories `seen` under their own paths, and keeps the
-        working directory.
+        The command sees the checkout and the directories `seen` under their own paths, and keeps
+        the working directory.
         """
         return trixie_root.argv_inside(command, seen=(trixie_root.CHECKOUT, *seen))
 
     def run(
         self, command: Sequence[str], *, seen: Sequence[Path] = (), timeout_s: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        """Run `command` in the root to its end and return what it said; never raises on failure."""
+        """Run `command` in the root and return its output; a failure raises nothing."""
         return subprocess.run(
             self.argv(command, seen=seen),
             capture_output=True,
@@ -41,7 +41,7 @@ class Trixie:
 
 @pytest.fixture(scope="session")
 def trixie() -> Trixie:
-    """The root that `make trixie` made; skips with what would make one."""
+    """The root that `make trixie` created; without one the test is skipped."""
     reason = trixie_root.missing_reason()
     if reason:
         pytest.skip(reason)

@@ -4,8 +4,8 @@
     python -m tests.support.trixie_root run -- COMMAND  # in it, seeing this checkout
     python -m tests.support.trixie_root remove
 
-It lies under ``$HPCKIT_TRIXIE_ROOT``, else /var/lib/hpckit-trixie. Mounts are made in a
-mount namespace of each command's own, so that none stays behind.
+It is under ``$HPCKIT_TRIXIE_ROOT``, else /var/lib/hpckit-trixie. Each command has its own mount
+namespace, so that no mount remains.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def is_made() -> bool:
 
 
 def make() -> bool:
-    """Make the root. False when it was there already. Idempotent, also after an interruption."""
+    """Create the root; return False if it existed. Idempotent, also after an interruption."""
     if is_made():
         return False
     root = root_dir()
@@ -78,9 +78,9 @@ def remove() -> bool:
 
 
 def argv_inside(command: Sequence[str], *, seen: Sequence[Path] = (CHECKOUT,)) -> list[str]:
-    """The argv that runs `command` in the root, where the directories `seen` have their own paths.
+    """Return the argv that runs `command` in the root, with the directories `seen` at their paths.
 
-    Give it to subprocess; the working directory is kept when it can be seen inside.
+    The command keeps the working directory if the root has it.
     """
     root = root_dir()
     here = shlex.quote(str(root))

@@ -1,7 +1,7 @@
 from tests.chaos.reclaim import JobIncarnation, ideal_end, slot_seconds
 
 
-def test_the_ideal_is_when_the_slots_of_all_lives_have_done_the_work() -> None:
+def test_the_ideal_is_when_the_slots_of_all_incarnations_have_done_the_work() -> None:
     incarnations = [JobIncarnation(0.0, 10.0, "PREEMPTED"), JobIncarnation(5.0, 20.0, "RUNNING")]
     assert ideal_end(incarnations, 2, 10.0) == 5.0
     assert ideal_end(incarnations, 2, 30.0) == 10.0
@@ -9,17 +9,17 @@ def test_the_ideal_is_when_the_slots_of_all_lives_have_done_the_work() -> None:
     assert ideal_end(incarnations, 2, 51.0) == float("inf")
 
 
-def test_a_pause_without_any_worker_passes_without_work() -> None:
+def test_no_work_is_done_while_there_is_no_worker() -> None:
     incarnations = [JobIncarnation(0.0, 5.0, "PREEMPTED"), JobIncarnation(100.0, 200.0, "RUNNING")]
     assert ideal_end(incarnations, 1, 15.0) == 110.0
 
 
-def test_the_grace_time_is_not_counted_for_those_that_were_taken_back() -> None:
+def test_the_grace_time_of_reclaimed_workers_is_not_counted() -> None:
     assert JobIncarnation(0.0, 60.0, "PREEMPTED").until_warning(5.0).end == 55.0
     assert JobIncarnation(0.0, 60.0, "RUNNING").until_warning(5.0).end == 60.0
 
 
-def test_slot_seconds_are_told_by_what_they_went_for_up_to_the_warning() -> None:
+def test_slot_seconds_are_reported_by_their_use_up_to_the_warning() -> None:
     incarnations = [
         JobIncarnation(0.0, 60.0, "PREEMPTED", "5_0").until_warning(5.0),
         JobIncarnation(50.0, 200.0, "RUNNING", "5_1"),

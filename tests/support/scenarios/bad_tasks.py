@@ -1,4 +1,4 @@
-"""A bag in which some tasks go wrong in every way: each is named, all others are done."""
+"""A bag in which tasks fail in every way: each failure is reported, all others are done."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ TASKS = 60
 OF_EACH = 3
 
 
-def lay_out(root: Path) -> list[str]:
-    """Write bag and programs; return for each task what it does."""
+def write_bag(root: Path) -> list[str]:
+    """Write the bag and its programs; return the behaviour of each task."""
     what = [kind for kind in KINDS for _ in range(OF_EACH)]
     what += ["works"] * (TASKS - len(what))
     what = [what[(7 * i) % TASKS] for i in range(TASKS)]  # mixed, the same way each time
@@ -64,7 +64,7 @@ def test_each_bad_task_is_named_and_all_others_are_done(
 ) -> None:
     name = f"mixed-{backend}-{shape}"
     root = slurm_site.directory(name)
-    what = lay_out(root)
+    what = write_bag(root)
     words = ["--backend", backend, "--site", slurm_site.site, "--shape", shape, "--name", name]
     answer = slurm_site.hpckit("submit", "mixed.toml", *words, "--wait", cwd=root)
     assert answer.code == 1, answer.stderr

@@ -1,4 +1,4 @@
-"""The main job: every engine, every shape; the results are the same and really from the nodes."""
+"""The main job: on every engine and shape the results are the same and come from the nodes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_main_job_succeeds(
 
 
 class Watched:
-    """Notes under which jobs an engine's process was seen, as a descendant of a job's step."""
+    """The jobs in which a process of the engine was seen, as a descendant of a job's step."""
 
     def __init__(self, program: str, run_dir: Path) -> None:
         self.program = program
@@ -74,8 +74,8 @@ class Watched:
                 self.jobs.add(f"{array}_{task}" if array else env.get("SLURM_JOB_ID", ""))
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        """Return True if a worker of this run started it, and a step of a Slurm job started
-        that."""
+        """Return True if a worker of this run started the process, and a step of a Slurm job
+        started the worker."""
         try:
             above = [" ".join(parent.cmdline()) for parent in process.parents()]
         except psutil.Error:
@@ -91,7 +91,7 @@ class Watched:
 
 
 def decoded_digest(folder: Path) -> str:
-    """Return the hash of what all outputs decode to; nothing of hpckit is used."""
+    """Return the hash of all decoded outputs, without any code of hpckit."""
     digest = hashlib.sha256()
     files = sorted(folder.glob("*.zfp"))
     assert len(files) == 240

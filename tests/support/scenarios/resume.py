@@ -1,4 +1,4 @@
-"""The head dies, twice; nothing is missing, and what the journal had does not run again."""
+"""The head is killed twice; no task is lost, and tasks that the journal has do not run again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["test_a_head_that_dies_costs_only_what_was_in_flight"]
 
 TASKS = 240
 SCRIPT = """#!/bin/sh
-# Leaves a line for each time it runs, works for 0.1 to 0.5 s, writes a checksum.
+# Writes a line for each time it runs, works for 0.1 to 0.5 s, writes a checksum.
 echo run >> "ran/$1"
 sleep 0.$((1 + $1 % 5))
 printf '%s' "$1" | sha256sum | cut -d' ' -f1 > "out/$1"
@@ -74,7 +74,7 @@ def await_done(run_dir: Path, count: int) -> None:
 
 
 def journalled(run_dir: Path) -> set[int]:
-    """Return the tasks that the journal has as done, read as any program could."""
+    """Return the tasks that are done in the journal, without any code of hpckit."""
     done: set[int] = set()
     for file in sorted((run_dir / "journal").glob("*.jsonl")):
         for line in file.read_bytes().split(b"\n")[:-1]:
@@ -95,13 +95,13 @@ def kill_job(run_dir: Path) -> None:
     """End the head's whole job without warning: its steps' processes and its batch script."""
     heads = processes_of(run_dir, "hpckit.head")
     assert heads, "no supervisor runs"
-    doomed: set[psutil.Process] = set()
+    targets: set[psutil.Process] = set()
     for head in heads:
-        doomed.add(head)
-        doomed.update(head.children(recursive=True))
+        targets.add(head)
+        targets.update(head.children(recursive=True))
         job = head.environ().get("SLURM_JOB_ID")
-        doomed.update(p for p in psutil.process_iter() if batch_of(p, run_dir, job))
-    for process in doomed:
+        targets.update(p for p in psutil.process_iter() if batch_of(p, run_dir, job))
+    for process in targets:
         try:
             process.kill()
         except psutil.NoSuchProcess:
@@ -113,7 +113,7 @@ def batch_of(process: psutil.Process, run_dir: Path, job: str | None) -> bool:
     try:
         words, env = process.cmdline(), process.environ()
         same = env.get("SLURM_JOB_ID") == job
-        # Other clusters on this machine have a job of that number too.
+        # Other clusters on this machine have a job of the same id.
         same = same and (env.get("SLURM_JOB_NAME") == run_dir.name or str(run_dir) in words)
     except (psutil.Error, OSError):
         return False
