@@ -3,15 +3,18 @@
 #
 #   make/test.sh fast|all [PYTEST-OPTION…]
 #
-# Tests without a cluster share the cores. After them, the tests on the real Slurm run beside all
-# others: both mostly wait, and have directories and ports of their own. What those on the real
-# Slurm print is shown when the others have ended. PYTHON chooses the interpreter.
+# Tests without a cluster share the cores. Then two halves of those with a cluster run side by side:
+# they mostly wait, and have directories and ports of their own. What the first half prints is shown
+# after the second. The conformance cases, many at a time, come last and alone. PYTHON chooses the
+# interpreter.
 set -uo pipefail
 
 PYTHON=${PYTHON:-.venv/bin/python}
+ON_ALL_CORES=(-n logical --maxprocesses 4)
 FAST=(tests/unit tests/golden/test_scripts.py)
 NO_CLUSTER=("${FAST[@]}" tests/native)
-REAL_SLURM=(tests/slurm tests/golden/test_on_slurm.py tests/conformance)  # the busiest last
+HALF=(tests/slurm tests/golden/test_on_slurm.py tests/emulator)
+LAST=(tests/conformance)
 
 pids=()
 interrupted=
@@ -32,17 +35,12 @@ end_of() {  # waits for a process, also after a signal to this script; returns i
   done
 }
 
-on_all_cores() {
-  start -n logical --maxprocesses 4 "$@"
-  end_of "${pids[-1]}"
-}
-
-with_clusters() {
+side_by_side() {
   local log status=0
   log=$(mktemp)
   pids=()
-  start "${REAL_SLURM[@]}" "$@" >"$log" 2>&1
-  start tests "${NO_CLUSTER[@]/#/--ignore=}" "${REAL_SLURM[@]/#/--ignore=}" "$@"
+  start "${HALF[@]}" "$@" >"$log" 2>&1
+  start tests "${NO_CLUSTER[@]/#/--ignore=}" "${HALF[@]/#/--ignore=}" "${LAST[@]/#/--ignore=}" "$@"
   end_of "${pids[1]}" || status=$?
   end_of "${pids[0]}" || status=$?
   cat "$log"
@@ -50,14 +48,21 @@ with_clusters() {
   return "$status"
 }
 
+alone() {
+  pids=()
+  start "$@"
+  end_of "${pids[0]}"
+}
+
 what=${1:-}
 shift || true
 case $what in
-  fast) on_all_cores "${FAST[@]}" "$@" ;;
+  fast) alone "${ON_ALL_CORES[@]}" "${FAST[@]}" "$@" ;;
   all)
     status=0
-    on_all_cores "${NO_CLUSTER[@]}" "$@" || status=$?
-    [ -n "$interrupted" ] || with_clusters "$@" || status=$?
+    alone "${ON_ALL_CORES[@]}" "${NO_CLUSTER[@]}" "$@" || status=$?
+    [ -n "$interrupted" ] || side_by_side "$@" || status=$?
+    [ -n "$interrupted" ] || alone "${LAST[@]}" "$@" || status=$?
     exit "$status"
     ;;
   *)

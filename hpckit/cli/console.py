@@ -44,7 +44,7 @@ def raw(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a message on stderr; that nobody can read it changes nothing."""
+    """Print a message on stderr; if it cannot be written, nothing changes."""
     with contextlib.suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - here is the place that prints
 
@@ -99,7 +99,7 @@ def _out(text: str, *, flush: bool = False) -> None:
     """Write to stdout.
 
     Raises:
-        BrokenPipeError: nobody reads on.
+        BrokenPipeError: the reader of stdout has ended.
         StorageError: it cannot be written otherwise: a full disk, say.
     """
     try:

@@ -132,7 +132,7 @@ def controller_down(
     cluster: Cluster = "local",
     as_json: Json = False,
 ) -> None:
-    """Let nobody answer Slurm's commands for a time.
+    """Let Slurm's commands get no answer for a time.
 
     Jobs go on.
 

@@ -50,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _at_the_boundary(act: Callable[[], int]) -> int:
-    """Call `act`; turn what it raises into words and an exit code."""
+    """Call `act`; turn what it raises into a message and an exit code."""
     try:
         return act()
     except HpckitError as error:

@@ -64,7 +64,7 @@ def _check_removable(run_dir: RunDir) -> None:
         if found.slurm_error:
             raise SchedulerError(
                 f"whether jobs of {name} are left cannot be found out: {found.slurm_error}",
-                hint="Try again when it answers; without the record nobody would know them.",
+                hint="Try again when it answers; without the record they would be unknown.",
             )
         jobs = found.live_jobs
         if not jobs:

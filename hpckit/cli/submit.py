@@ -172,7 +172,7 @@ def _refuse_program(bag: Path) -> None:
 
 
 def _warn_of_options(command: Sequence[str]) -> None:
-    """Say it when the command has words that look like options meant for hpckit."""
+    """Print a note if the command has words that look like options meant for hpckit."""
     ours = {"--dry-run", "--wait", "--site", "--backend", "--each-line", "--range", "--shape"}
     meant = [word for word in command if word.partition("=")[0] in ours]
     if meant:

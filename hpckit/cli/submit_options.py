@@ -1,4 +1,4 @@
-"""The options of `hpckit submit`, each with its words and its parser."""
+"""The options of `hpckit submit`, each with its help and its parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts what Typer says of a wrong command line into words that say what to do."""
+"""Turn Typer's messages on a wrong command line into ones that say what to do."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def command_of(argv: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return the message as one sentence that begins small, without Typer's inner words."""
+    """Return the message as one sentence that begins with a small letter, without Typer's internal
+    names."""
     first = text.replace("Value error, ", "").strip()
     return first[:1].lower() + first[1:]

@@ -1,4 +1,4 @@
-"""Keeps a run's array of workers as large as the work that is left.
+"""Keep a run's array of workers as large as the work that is left.
 
 Jobs that wait or were requeued count as coming, and so do those of workers that have left, until
 Slurm says that they have ended: one that it has taken back may be requeued. When sbatch refuses,
@@ -40,7 +40,7 @@ LONGEST_PAUSE_S: Final = 60.0
 SOON_S: Final = 1.0  # after a worker has left: its job may have ended by then
 SUBMIT_PAUSE_S: Final = 2.0  # between two arrays of workers
 BACKOFF_S: Final = (30.0, 900.0)  # after a refusal or failed starts, at first and at most
-#: How long somebody at a login node has to add workers when none is left and no job may submit.
+#: How long a user at a login node has to add workers when none is left and no job may submit.
 NO_WORKER_S: Final = 900.0
 #: How long a head that is quick to start lets `hpckit submit` write the first array down.
 FIRST_ARRAY_S: Final = 60.0
@@ -73,12 +73,12 @@ class Autoscaler:
         self._submitting: Poller[int] = Poller(
             first_pause_s=SUBMIT_PAUSE_S, longest_pause_s=SUBMIT_PAUSE_S, clock=clock
         )
-        self._in_vain = StartupFailures(run_dir)
+        self._startup_failures = StartupFailures(run_dir)
         self._refused_until = self._doubted_until = 0.0
         self._began_at = clock()
         self._no_worker_since: float | None = None
         self._after_refusals, self._after_failures = Backoff(*BACKOFF_S), Backoff(*BACKOFF_S)
-        self._recorded: set[str] = set()  # jobs and arrays that are known to be written down
+        self._recorded: set[str] = set()  # jobs and arrays that are in the run's list of jobs
 
     @property
     def active(self) -> bool:
@@ -88,7 +88,7 @@ class Autoscaler:
     def look(
         self, joined: set[str], idle: list[str], work: WorkLeft
     ) -> tuple[list[str], list[str]]:
-        """Do what is to be done now; never waits.
+        """Start or stop workers as needed now; never waits.
 
         Args:
             joined: job ids (``57_3``) of the workers that are here and stay.
@@ -106,7 +106,7 @@ class Autoscaler:
         bounds = self._bounds()
         states = self._states.take()
         if states is not None:
-            if self._in_vain.see(states, joined, bounds.most):
+            if self._startup_failures.see(states, joined, bounds.most):
                 notes += self._pause()
             if not self._outdated:
                 self._coming = count_coming(states, joined)
@@ -132,7 +132,7 @@ class Autoscaler:
         self._states.poll_soon(SOON_S)
 
     def came(self, job_id: str) -> None:
-        """Look at Slurm soon; write a worker's array down if nobody has.
+        """Look at Slurm soon; add a worker's array to the run's jobs if it is missing.
 
         Its script may have been submitted by hand, or by a head that was killed before it could
         write. A job that is no array may be anything else as well, in which somebody has started
@@ -153,7 +153,7 @@ class Autoscaler:
 
     def began(self, job_id: str) -> None:
         """Note that a worker has begun a bundle: workers of this run can work."""
-        if self._in_vain.began(job_id):
+        if self._startup_failures.began(job_id):
             self._after_failures.reset()
             self._doubted_until = 0.0
 
@@ -172,7 +172,7 @@ class Autoscaler:
         if ids:
             self._states.ask(lambda: job_states(ids, slurm_bin=self._plan.slurm_bin))
         else:
-            self._in_vain.see({}, set(), 0)
+            self._startup_failures.see({}, set(), 0)
             self._coming = 0
             self._leaving.clear()
 
@@ -193,17 +193,17 @@ class Autoscaler:
 
     def _pause(self) -> list[str]:
         """Wait before more workers that may fail are submitted; return the texts to note."""
-        if not self._in_vain.should_pause or self._clock() < self._doubted_until:
+        if not self._startup_failures.should_pause or self._clock() < self._doubted_until:
             return []
         pause_s = self._after_failures.next_s()
         self._doubted_until = self._clock() + pause_s
-        what = f"{self._in_vain.words()}; see {self._run_dir.logs}"
+        what = f"{self._startup_failures.describe()}; see {self._run_dir.logs}"
         if not self._plan.compute_nodes_submit:
             return [f"{what}. No others can be submitted from this node"]
         return [f"no more workers for {pause_s:.0f} s: {what}"]
 
     def _no_worker_will_come(self, nobody: bool) -> list[str]:
-        """Note that nobody works or comes, and that none can be submitted from here.
+        """Note that no worker is here or coming, and that none can be submitted from here.
 
         Raises:
             EngineError: it has been so for `NO_WORKER_S`.

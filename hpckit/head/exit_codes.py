@@ -4,6 +4,6 @@ from typing import Final
 
 DONE: Final = 0
 TASKS_FAILED: Final = 1
-BROKEN: Final = 3  # an engine or storage failed; starting anew would not help by itself
+BROKEN: Final = 3  # an engine or storage failed; another start would not help
 FLUSHED: Final = 75  # told to go, all is in the journal, another head can go on
 TERMINATED: Final = 143  # ended by Slurm before the run was over

@@ -2,7 +2,7 @@
 
 Slurm knows a moment later, or minutes later when a node died. It is asked by one batched
 question in a thread of its own, so that a slow controller does not hold up the loop; seldom,
-with growing and jittered pauses, and only while a worker that went is unexplained.
+with growing and jittered pauses, and only while a reason is missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 60.0
 #: Not Slurm's word, which has none: the job goes on, and another process is its worker there.
 KILLED: Final = "KILLED"
-GIVE_UP_S: Final = 900.0  # longer than any SlurmdTimeout: then nobody knows
+GIVE_UP_S: Final = 900.0  # longer than any SlurmdTimeout: then the reason stays unknown
 
 History = Mapping[str, tuple[JobState, ...]]
 Ask = Callable[[list[str], list[str]], tuple[History, set[str]]]
@@ -31,7 +31,7 @@ Ask = Callable[[list[str], list[str]], tuple[History, set[str]]]
 
 @dataclass(frozen=True)
 class Gone:
-    """A worker that went, and is not explained yet."""
+    """A worker that left, and whose reason is not known yet."""
 
     worker: str
     job_id: str
@@ -41,7 +41,7 @@ class Gone:
 
 
 class ExitReasons:
-    """Collects workers that went, and returns why when Slurm has said so.
+    """Collects workers that left, and returns the reasons when Slurm has given them.
 
     Args:
         ask: job ids and nodes → the lives of the jobs, and which of the nodes are down.
@@ -61,14 +61,15 @@ class ExitReasons:
         )
 
     def went(self, joined: Joined) -> None:
-        """Note that a worker went."""
+        """Note that a worker left."""
         if joined.job_id:
             gone = Gone(joined.worker, joined.job_id, joined.node, joined.t, self._clock())
             self._gone.append(gone)
             self._slurm.poll_soon()
 
     def came(self, worker: WorkerInfo) -> None:
-        """Note that a worker came: one that was started anew tells how the one before it went."""
+        """Note that a worker joined: one that was started again tells how the one before it
+        ended."""
         if not worker.again:
             return
         place = (worker.job_id, worker.node)

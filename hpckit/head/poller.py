@@ -1,7 +1,7 @@
 """Questions to Slurm that must not hold up the loop.
 
 Each is asked in a thread of its own, at most one at a time, with growing and jittered pauses:
-a controller that is slow or away costs the loop nothing.
+a controller that is slow or does not answer costs the loop nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Poller(Generic[T]):
         first_pause_s: between the first two questions.
         longest_pause_s: between later ones; each pause is half as long again as the one before.
         clock: monotonic, seconds.
-        about: what is asked, in words, for the head's log; ``""``: failures are not told there.
+        about: what is asked, as text for the head's log; ``""``: failures are not told there.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Poller(Generic[T]):
         self._pauses = Backoff(first_pause_s, longest_pause_s, factor=1.5, jitter=JITTER)
         self._clock = clock
         self._about = about
-        self._away = False  # whether the last question failed
+        self._away = False  # True if the last question failed
         self._pool = ThreadPoolExecutor(1)
         self._answer: Future[T] | None = None
         self._next_at = 0.0
@@ -60,8 +60,8 @@ class Poller(Generic[T]):
         return self._answer is None and self._clock() >= self._next_at
 
     def poll_soon(self, within_s: float | None = None) -> None:
-        """Begin the pauses anew: something has happened. Ask within so long, by default the first
-        pause, if the last question is not more recent than that pause."""
+        """Start again with the first pause: something has happened. Ask within so long, by default
+        the first pause, if the last question is not more recent than that pause."""
         self._pauses.reset()
         soon = self._clock() + (self._first_pause_s if within_s is None else within_s)
         soon = max(soon, self._asked_at + self._first_pause_s)

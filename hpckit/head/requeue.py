@@ -1,4 +1,4 @@
-"""Requeueing the head's job when the controller is away just as the job is warned."""
+"""Requeue the head's job when the controller does not answer just as the job is warned."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def requeue_with_retries(
 ) -> int:
     """Ask Slurm to requeue a warned job until it does, or its time is up; return the exit code.
 
-    The controller may be away just then. Without a requeue the run would stop at its walltime.
+    The controller may not answer just then. Without a requeue the run would stop at its walltime.
     """
     deadline = clock() + plan.warning_s
     pauses = Backoff(*PAUSE_S, factor=1.5)

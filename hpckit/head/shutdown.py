@@ -67,7 +67,7 @@ def write_end_event(
 
 
 def write_stopped_event(run_dir: RunDir, event_log: EventLog, why: str) -> None:
-    """Leave word why the run cannot go on, where that can still be written."""
+    """Write why the run cannot go on, if the directory can still be written."""
     with contextlib.suppress(HpckitError, OSError):
         withdraw_address(run_dir, event_log.incarnation)
     with contextlib.suppress(HpckitError, OSError):
@@ -85,9 +85,9 @@ def stop_workers(
     Args:
         run_dir: the run's files.
         plan: the run's plan.
-        members: the workers.
+        workers: the workers.
         why: what they are told.
-        poll: polls the engine for so long: a worker may still be handing something over.
+        poll: polls the engine for so long: a worker may still be returning a result.
     """
     _cancel_waiting(run_dir, plan)
     deadline = time.monotonic() + WORKERS_LEAVE_S
@@ -99,9 +99,9 @@ def stop_workers(
 
 
 def remove_leftovers(run_dir: RunDir, plan: Plan, event_log: EventLog) -> None:
-    """Remove what was temporary; nothing where the run was resumed meanwhile: it is another's.
+    """Remove temporary files, unless the run was resumed meanwhile: they belong to another head.
 
-    Raises nothing where that cannot be found out: the run has had its last word.
+    Raises nothing where that cannot be found out: the end event is written already.
     """
     remove_old_scratch_dirs(plan.node_tmp)
     try:
@@ -115,7 +115,7 @@ def remove_leftovers(run_dir: RunDir, plan: Plan, event_log: EventLog) -> None:
 
 
 def _cancel_waiting(run_dir: RunDir, plan: Plan) -> None:
-    """Take back worker jobs that Slurm has not started: there is nothing to join."""
+    """Cancel worker jobs that Slurm has not started: there is nothing to join."""
     ids = [job.job_id for job in read_jobs(run_dir) if job.role == "workers"]
     try:
         scancel(ids, slurm_bin=plan.slurm_bin, state="PENDING")

@@ -1,8 +1,8 @@
-"""Worker jobs that ended without ever having begun a bundle.
+"""Worker jobs that ended and never began a bundle.
 
 A job that has ended is replaced at once. Where the nodes lack what a worker needs (a program, a
-directory), that would go on for ever, so such jobs are counted: the pauses grow, and in the end
-the run is given up. What Slurm took away counts for nothing: preempted or reclaimed workers may
+directory), that would go on for ever. So such jobs are counted: the pauses grow, and in the end
+the run is stopped. What Slurm took away does not count: preempted or reclaimed workers may
 go as often as they like, and so do those that left in order.
 """
 
@@ -81,12 +81,13 @@ class StartupFailures:
             self._since.clear()
         if len(self._since) > max(MIN_ALLOWED_FAILURES, MAX_FAILED_PER_WORKER * most):
             raise EngineError(
-                self.words(), hint=f"{self._where()} Mend what they say, then: {self._to_retry()}"
+                self.describe(),
+                hint=f"{self._where()} Correct what they say, then: {self._resume_command()}",
             )
         return bool(fresh)
 
-    def words(self) -> str:
-        """Return what ended, how and how often."""
+    def describe(self) -> str:
+        """Return a text that says what ended, how, and how often."""
         if not self._since:
             return (
                 f"{self._failed_in_a_row} worker jobs in a row ended without having begun a bundle"
@@ -103,9 +104,9 @@ class StartupFailures:
 
     def _where(self) -> str:
         last = self._since[-1].job_id
-        return f"The workers' words are in {self._run_dir.logs}, the last in workers-{last}.log."
+        return f"The workers' logs are in {self._run_dir.logs}, the last is workers-{last}.log."
 
-    def _to_retry(self) -> str:
+    def _resume_command(self) -> str:
         return f"hpckit resume {self._run_dir.root.name}"
 
 

@@ -1,4 +1,4 @@
-"""The supervisor: keeps the head's loop alive in its job, and has the job requeued when warned.
+"""The supervisor: keeps the main loop alive in its job, and lets Slurm requeue the job when warned.
 
 It imports no engine, so nothing that an engine does can take it down. submitit carries it:
 its warning (SIGUSR2, which the batch script passes on before the walltime ends) calls
@@ -48,7 +48,7 @@ MAX_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S witho
 RESTART_PAUSE_S: Final = (0.4, 10.0)  # before another loop is started, at first and at most
 QUIET_S: Final = 600.0
 KILL_S: Final = 10.0  # after which a process that was killed is held by the kernel
-END_S: Final = 3.0  # that what a loop has left may take to go, and again when it was killed
+END_S: Final = 3.0  # for processes that a loop has left to end, and again after SIGKILL
 LATE_S: Final = 3.0  # by which our own warning may come after the loop's
 _LOOK_S: Final = 0.1
 _COUNTLESS: Final = 1_000_000  # walltimes that a run may outlive
@@ -179,7 +179,7 @@ class Supervisor:
         self._tell_loop(signal.SIGTERM)
 
     def _await_requeue(self) -> int:
-        """Wait to be ended, all being flushed.
+        """Wait until Slurm ends this job; everything is flushed.
 
         A preempted step that left by itself would end the job as FAILED; one that waits for
         the end of its grace time lets Slurm requeue the job. `scancel` and the time limit
@@ -193,18 +193,19 @@ class Supervisor:
 
 
 def say_without_waiting(text: str) -> None:
-    """Say something where the log itself may be on the file system that does not answer."""
+    """Write to the log, which may be on the file system that does not answer, for two seconds at
+    most."""
     saying = threading.Thread(target=say, args=(text,), daemon=True)
     saying.start()
     saying.join(2.0)
 
 
 def death_message(code: int) -> str:
-    """Return in words how a loop ended that is to be started again."""
+    """Return a text that says how a main loop ended that will be started again."""
     if code == exit_codes.FLUSHED:
         return "the loop was told to go, and the job was not"
     if code >= 0:
-        return f"the loop ended with {code} and without a last word"
+        return f"the loop ended with {code} and without an end event"
     return f"the loop was ended by {signal_name(-code)}"
 
 
@@ -256,8 +257,8 @@ def _note_own_job(run_dir: RunDir, plan: Plan) -> None:
 
 
 def outcome(state: RunState, code: int) -> int:
-    """Return the exit code that the journal tells, whatever the supervisor returned; `code`,
-    what it returned, counts only where the journal has no last word (a full disk, say)."""
+    """Return the exit code that the journal tells, whatever the supervisor returned; `code`, what
+    it returned, counts only where the journal has no end event (after a full disk, for example)."""
     if state.ended is None:
         return code or exit_codes.BROKEN
     return {"done": exit_codes.DONE, "stopped": exit_codes.BROKEN}.get(

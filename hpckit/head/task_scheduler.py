@@ -1,4 +1,4 @@
-"""Which task is where: ready, sent, back, or to be tried again.
+"""The state of every task in the head: ready, sent, returned, or to be tried again.
 
 Pure: no clock, no files, no engine. The loop asks it for bundles, tells it what came of them,
 and writes the events that it returns. Whatever it decides is in those events, so that a
@@ -49,7 +49,7 @@ class TaskScheduler:
     """The tasks of one run, from the head's side.
 
     Args:
-        plan: the run's plan: surroundings, retries, number of tasks.
+        plan: the run's plan: task settings, retries, number of tasks.
         state: the replayed state; every event that is returned has been applied to it.
         tasks: all tasks in the order of their indices, read lazily.
         incarnation: this head's number; it prefixes the bundles' ids.
@@ -149,12 +149,12 @@ class TaskScheduler:
     def lost(
         self, bundle: str, why: str, spooled: Iterable[TaskResult], now: float, *, blame: Blame
     ) -> Lost | None:
-        """Account for a bundle whose worker went.
+        """Record the loss of a bundle whose worker left.
 
         Args:
             bundle: its id.
-            why: what is known of the loss, in words.
-            spooled: what the worker's spool vouches for.
+            why: what is known of the loss, as text.
+            spooled: the results in the worker's spool.
             now: Unix time, seconds.
             blame: who may be to blame: ``nobody``; ``slurm`` says, later, whether the task that
                 was running has killed its worker; or that ``task``, its worker being there.
@@ -191,8 +191,8 @@ class TaskScheduler:
         return event
 
     def explained(self, worker: str, reason: str, now: float) -> list[Explained | Lost]:
-        """Take what Slurm says of a worker that went; decide on the task that is under
-        suspicion of it. Returns the events."""
+        """Take Slurm's reason for a worker that left; decide on the task that may have
+        killed it. Returns the events."""
         said = Explained(t=now, worker=worker, reason=reason)
         events: list[Explained | Lost] = [said]
         self.state.apply(said, self._incarnation)
@@ -262,7 +262,7 @@ class TaskScheduler:
 
     def _poison(self, ready: ReadyTask, worker: str, why: str, now: float) -> Row:
         kills = self._plan.retries.poison_after
-        message = f"{kills} workers went while they ran it, the last of them {worker}: {why}"
+        message = f"{kills} workers died while they ran it, the last of them {worker}: {why}"
         return Row(
             ready.task.index, ready.attempt, FailureKind.POISON, True, None, None, now,
             0.0, 0.0, 0.0, NO_OUTPUT, message,
@@ -311,7 +311,7 @@ def credit_spools(
 
 
 def failures_unseen(state: RunState, spooled: Iterable[Spooled]) -> set[int]:
-    """Return the tasks that failed under an earlier head, and of which only spools know it."""
+    """Return the tasks that failed under an earlier head, which only the spools know."""
     failed: set[int] = set()
     done: set[int] = set()
     for each in spooled:

@@ -43,7 +43,7 @@ class HeartbeatListener:
         self._heard_at = time.monotonic()
 
     def silent_s(self) -> float:
-        """Return for how many seconds nothing has been heard."""
+        """Return the seconds since the last beat."""
         with contextlib.suppress(BlockingIOError):
             if os.read(self._ours, 65536):
                 self._heard_at = time.monotonic()

@@ -33,8 +33,8 @@ from hpckit.protocol.messages import (
 )
 
 HANDSHAKE_S: Final = 15.0
-#: Connections that have proved nothing yet; further ones wait in the kernel. Far fewer than a
-#: process may have files open (1024, often), as the head needs some for its journal.
+#: Connections that have not proved themselves yet; further ones wait in the kernel. Far fewer than
+#: a process may have files open (1024, often), as the head needs some for its journal.
 MAX_UNAUTHENTICATED: Final = 128
 SILENT_WHEN_CROWDED_S: Final = (
     2.0  # how long one may say nothing while others wait; a worker tries again
@@ -191,7 +191,8 @@ class WorkerServer:
                 self._unauthenticated.append(connection)
 
     def _drop_slow_unauthenticated(self) -> None:
-        """Drop those that do not come to an end, silent ones sooner when others want to come in."""
+        """Drop connections that take too long to prove themselves, silent ones sooner when others
+        wait."""
         crowded = len(self._unauthenticated) >= MAX_UNAUTHENTICATED
         now = self._clock()
         for connection in list(self._unauthenticated):

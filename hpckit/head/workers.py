@@ -52,7 +52,7 @@ class Workers:
         worker_server: where workers join; closed by its owner.
         engine: carries the bundles.
         task_scheduler: knows which bundle is where.
-        record: takes the events.
+        event_log: takes the events.
     """
 
     def __init__(
@@ -123,10 +123,10 @@ class Workers:
         self._lost_undecided.append((time.monotonic() + wait_s, lost))
 
     def drop_if_failing(self, result: BundleResult) -> None:
-        """Send a worker home that runs nothing, and gives back one bundle after the other.
+        """Tell a worker to leave that runs nothing, and gives back one bundle after the other.
 
-        The temporary directory of its node is full, say, or too little of its time is left: as it
-        is free first, it would be sent every task.
+        Perhaps the temporary directory of its node is full, or too little of its time is left. As
+        it is always free first, it would be sent every task.
         """
         worker = result.worker
         why = result.why_undone
@@ -147,7 +147,7 @@ class Workers:
         """Decide on bundles that the engine gave up a moment ago.
 
         A worker that was warned loses its engine first; it finishes what it can, and its spool
-        vouches for that once it has left (`_went`). Until then nothing is handed out again.
+        has the results once it has left (`_went`). Until then nothing is handed out again.
         """
         settled: dict[str, list[EngineLost]] = {}  # by worker
         now = time.monotonic()
@@ -172,13 +172,13 @@ class Workers:
         if self._never_started > MAX_NEVER_STARTED + 2 * self.slots:
             raise EngineError(
                 f"{self._never_started} bundles in a row came back without having begun: {why}",
-                hint=f"The workers' words are in {self._run_dir.logs}.",
+                hint=f"The workers' logs are in {self._run_dir.logs}.",
             )
 
     def look_at_slurm(self) -> None:
         """Take Slurm's reasons for workers that went; keep the array at its size."""
         for worker, reason in self._exit_reasons.poll():
-            say(f"worker {worker} went because of {reason}")
+            say(f"worker {worker} left because of {reason}")
             for said in self._task_scheduler.explained(worker, reason, time.time()):
                 self._event_log.note(said)
         if not self._autoscaler.active:
@@ -199,7 +199,7 @@ class Workers:
             self._event_log.note(Noted(t=time.time(), text=text))
 
     def _check_no_worker(self) -> None:
-        """Give up when nobody has been here for long: an allocation gets no other workers.
+        """Stop the run when no worker has been here for long: an allocation gets no others.
 
         Raises:
             EngineError: it is so.
@@ -209,7 +209,7 @@ class Workers:
         elif time.monotonic() > self._no_worker_since + NO_WORKER_S:
             raise EngineError(
                 f"no worker has been here for {NO_WORKER_S / 60:.0f} minutes, and none will come",
-                hint=f"The workers' words are in {self._run_dir.logs}; then: "
+                hint=f"The workers' logs are in {self._run_dir.logs}; then: "
                 f"hpckit resume {self._plan.run}",
             )
 
@@ -259,7 +259,7 @@ class Workers:
         )
 
     def _lose(self, worker: str, bundles: Mapping[str, str], *, blame: Blame) -> None:
-        """Account for the bundles of a worker, each with what is known of its loss.
+        """Record the loss of a worker's bundles, each with what is known of it.
 
         A spool may be long, so that it is read once for all of them.
         """
@@ -284,7 +284,7 @@ class Workers:
         ]
 
     def _idle(self, here: list[WorkerInfo]) -> list[str]:
-        """Return who has nothing to do; nobody while a bundle is on its way to somebody."""
+        """Return the workers that have nothing to do; none while a bundle is on its way to one."""
         sent = self._task_scheduler.sent.values()
         if self._task_scheduler.unsent or not all(bundle.worker for bundle in sent):
             return []

@@ -1,4 +1,4 @@
-"""Another walltime for a run that has ended: its plan and its scripts are written anew."""
+"""Another walltime for a run that has ended: its plan and its scripts are written again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hpckit.run.rundir import RunDir, write_atomically
 @contextmanager
 def with_new_walltime(run_dir: RunDir, plan: Plan, walltime_s: int | None) -> Iterator[list[str]]:
     """Have the jobs that are submitted in the block run so long, cut to what their partitions
-    allow; give what was cut, in words for the user. When the block fails, all is as before.
+    allow; give notes for the user on what was cut. When the block fails, all is as before.
 
     Args:
         run_dir: the run's files.

@@ -14,7 +14,7 @@ def complete_site(site: Site, bag: Bag) -> Site:
     """Return the site with what Slurm knows of partitions that the file leaves open.
 
     What the file says counts. An emulated site says all; where Slurm does not answer, the
-    site comes back as it is, and sbatch will have the last word.
+    site is returned as it is, and sbatch decides.
     """
     if site.scheduler != "slurm":
         return site

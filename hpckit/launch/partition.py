@@ -40,7 +40,7 @@ def choose_partitions(site: Site, request: Request) -> PartitionChoices:
     """Return where the jobs go: flags first, then the partition's entry, then the site's.
 
     Raises:
-        InputError: the site does not know a partition, or demands what nobody gave.
+        InputError: the site does not know a partition, or demands something that was not given.
     """
     name = request.partition or _queue_of_qos(site, request.qos)
     head = _choose_partition(site, request, name, request.qos)

@@ -31,7 +31,8 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     """Return everything that will happen, decided.
 
     Raises:
-        InputError: a flag cannot be used, the site demands what nobody gave, no node can
+        InputError: a flag cannot be used, the site demands something that was not given, no node
+        can
             hold a task, or the bag has none.
     """
     _check_count(bag, request.tasks)

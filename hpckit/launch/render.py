@@ -1,4 +1,4 @@
-"""A plan's sbatch scripts. Pure: rendering changes nothing and asks nobody.
+"""A plan's sbatch scripts. Pure: rendering changes nothing.
 
 Templates hold shell, Python holds decisions: what a template gets is the plan, and the job
 whose script it is.

@@ -1,6 +1,6 @@
 """Choose the size of head and workers, and the number of workers. Pure.
 
-What a bag would like is cut to what the partition has, and each cut is noted in words. All
+What a bag would like is cut to what the partition has, and each cut is noted. All
 memory is in MiB, all times are seconds.
 """
 
@@ -132,7 +132,7 @@ def _check_task_fits(case: _SizeInputs) -> None:
     for what, need, has in (
         (f"{needed.cores} cores", needed.cores, limits.cores),
         (with_engine, least_mib, limits.memory_mib),
-        # A partition whose cores nobody wrote down says nothing of its GPUs either.
+        # A partition whose cores are not known says nothing of its GPUs either.
         (f"{needed.gpus} GPUs", needed.gpus, None if limits.cores is None else limits.gpus),
     ):
         if has is not None and need > has:

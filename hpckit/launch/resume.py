@@ -62,7 +62,7 @@ def resume_run(
     missing: bool = False,
     walltime_s: int | None = None,
 ) -> Resumed:
-    """Submit the scripts of a run that has ended anew, for what is not done.
+    """Submit again the scripts of a run that has ended, for what is not done.
 
     What an earlier call asked for and no head has begun is asked for again. Inputs count as seen
     only once the jobs that will read them are submitted.
@@ -125,7 +125,7 @@ def _stale_tasks(run_dir: RunDir, status: RunStatus) -> ResumeRequest:
 
 
 def _merged(pending: ResumeRequest | None, asked: ResumeRequest) -> ResumeRequest:
-    """Return a request for all that is asked for now, and what nobody has carried out yet."""
+    """Return a request for all that is asked for now, and what no head has carried out yet."""
     before = pending or ResumeRequest(id="")
     return ResumeRequest(
         id=asked.id,
@@ -147,7 +147,7 @@ def _check_failures(status: RunStatus, request: ResumeRequest) -> None:
 
 
 def _resubmit(run_dir: RunDir) -> Submitted:
-    """Submit the scripts anew; a run that was cancelled is so again when that fails."""
+    """Submit the scripts again; a run that was cancelled is so again when that fails."""
     cancelled = run_dir.cancel.exists()
     run_dir.cancel.unlink(missing_ok=True)
     try:

@@ -95,7 +95,7 @@ def _run_files(bag: Bag, site: Site, plan: Plan, origin: dict[str, object]) -> R
 
 
 def resubmit(run_dir: RunDir) -> Submitted:
-    """Submit the scripts of a run anew; a failure takes back what was submitted.
+    """Submit the scripts of a run again; a failure takes back what was submitted.
 
     Raises:
         StorageError: the run directory cannot be read or written.

@@ -64,7 +64,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Group:
-    """Failed tasks of the same kind, exit code and signal, whose words differ in names alone."""
+    """Failed tasks of the same kind, exit code and signal, whose messages differ only in names."""
 
     example: Failure  # the first of them
     signature: str  # the words they share, a # where they differ
@@ -96,7 +96,7 @@ def grouped(failures: Iterable[Failure]) -> list[Group]:
 
 
 def signature(words: str) -> str:
-    """Return words with a # for each quoted name, path and number, which differ by the task."""
+    """Return a message with a # for each quoted name, path and number, which differ by the task."""
     return _VARIABLE.sub("#", words[:_LONGEST_WORDS])[:_SIGNATURE_LENGTH]
 
 

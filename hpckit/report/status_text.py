@@ -62,7 +62,7 @@ def _pace(pace: Pace, *, idle: bool) -> str:
     if pace.left_s is None:
         return text
     if idle:
-        return f"{text} lately; nobody works now"
+        return f"{text} lately; no worker is here now"
     now = time.time()
     form = "%H:%M" if pace.left_s < 12 * 3600 else "%Y-%m-%d %H:%M"
     then = time.strftime(form, time.localtime(now + pace.left_s))

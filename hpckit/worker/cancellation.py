@@ -62,7 +62,7 @@ class Cancellation:
     Args:
         client: the connection that waits for the result, if any.
         over: raised when running tasks must end.
-        outlives_client: asked when the client has gone; True lets the running task finish.
+        outlives_client: asked when the client has hung up; True lets the running task finish.
     """
 
     def __init__(

@@ -74,7 +74,7 @@ class HeadClient:
         return True
 
     def receive(self) -> list[Message] | None:
-        """Return what has arrived (perhaps nothing), or None when the head has gone.
+        """Return what has arrived (perhaps nothing), or None when the head has left.
 
         Call it once right after `join`, which may have read further than the welcome.
         """

@@ -23,7 +23,7 @@ from hpckit.worker import head_client
 
 PATIENCE_S: Final = 1800.0
 _PAUSE_S: Final = (0.1, 5.0)  # between two looks for the head, at first and at most
-_LAST_EVENT_BYTES: Final = 4096  # the journal's last word is far shorter
+_LAST_EVENT_BYTES: Final = 4096  # the journal's end event is far shorter
 #: How long an address at which nobody answered is left alone, at first and at most.
 _RETRY_S: Final = (2.0, 30.0)
 

@@ -148,7 +148,7 @@ class HeadSession:
         return self._left
 
     def _after_the_head(self, leave: StopFlag) -> str:
-        """The head has gone: nobody waits for what runs. A warned worker leaves as well."""
+        """The head has left: what runs is not waited for. A warned worker leaves as well."""
         self._stop_engine()
         if self._left or leave.reason:
             self._runner.wait_idle(TASKS_END_BEFORE_JOB_S)

@@ -122,8 +122,8 @@ class Worker:
             if left:
                 return left
             if self.options.once:
-                return "the head has gone"
-            say("the head has gone: waiting for the next one")
+                return "the head has left"
+            say("the head has left: waiting for the next one")
 
     def _watch(self) -> HeadWait | None:
         """Return what to do about a head that does not come; nothing outside Slurm."""
@@ -155,7 +155,7 @@ class Worker:
         if self.time_left.is_over():
             return "the walltime is over"
         if self.options.once and os.getppid() != self._parent:
-            return "the process that started this worker has gone"
+            return "the process that started this worker has ended"
         return ""
 
     def _on_signal(self, number: int, _frame: Any) -> None:

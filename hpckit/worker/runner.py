@@ -174,7 +174,7 @@ class ResidentRunner:
         stream.settimeout(_HELLO_S)
         line = _read_line(stream)
         if not line:
-            return  # the client has gone while it waited for a slot
+            return  # the client has hung up while it waited for a slot
         stream.settimeout(
             None
         )  # `Cancellation` asks with MSG_DONTWAIT, which a time limit would undo
@@ -212,7 +212,7 @@ class ResidentRunner:
 
     def _answer(self, stream: socket.socket, text: str) -> None:
         stream.settimeout(_SEND_S)
-        with contextlib.suppress(ConnectionError):  # it has gone just now
+        with contextlib.suppress(ConnectionError):  # it has hung up just now
             stream.sendall(text.encode() + b"\n")
 
 

@@ -64,7 +64,7 @@ def test_an_agent_that_is_killed_loses_its_bundles_once_and_is_started_again(
             lambda: any("result" in r for r in head.spooled(client["name"])), "the first result"
         )
         os.kill(client["pid"], signal.SIGKILL)
-        assert head.collect(1) == [Lost(lost, "the pool's agent has gone")]
+        assert head.collect(1) == [Lost(lost, "the pool's agent has ended")]
         head.submit(command(2, "true"))
         again = head.collect(2)[1]
     assert isinstance(again, Returned)

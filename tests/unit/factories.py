@@ -1,4 +1,4 @@
-"""Plans and tasks for tests that need one and do not care which."""
+"""Plans and tasks for tests that need any plan or task."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from hpckit.worker.task.capture import last_object
 from tests.unit.factories import make_plan, make_result
 
 
-def test_a_lone_surrogate_in_what_a_task_prints_can_be_written() -> None:
+def test_a_lone_surrogate_in_the_output_of_a_task_can_be_written() -> None:
     value = last_object('{"x": "\\ud800", "y": {"z": ["\\udfff"]}}')
     result = make_result(0, value=value, message="no such file \udc80.npy", stderr="\ud800")
     assert result.value == {"x": "?", "y": {"z": ["?"]}}
@@ -27,7 +27,7 @@ def test_every_result_can_be_encoded(text: str, value: dict[str, str]) -> None:
     BundleResult(bundle="b", worker="w", results=(result,)).to_json().encode()
 
 
-def test_slots_are_what_cores_memory_and_gpus_allow() -> None:
+def test_the_number_of_slots_is_what_cores_memory_and_gpus_allow() -> None:
     settings = make_plan().task_settings
     assert slots_for(8, 2000, 0, settings) == 8
     from dataclasses import replace

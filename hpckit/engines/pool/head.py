@@ -154,7 +154,7 @@ class PoolEngine:
                 f"result, last with exit code {self._agent.returncode}",
                 hint=f"Its log is in {self._run_dir.logs}.",
             )
-        self._stop_agent()  # it has gone, but what it ran may not, and would run twice
+        self._stop_agent()  # it has ended, but what it ran may not, and would run twice
         self._start_agent()
 
     def _stop_agent(self) -> None:
@@ -177,7 +177,7 @@ class PoolEngine:
             try:
                 stream.connect(self._socket)
                 stream.sendall(bundle.to_json().encode() + b"\n")
-            except OSError:  # the agent has gone, which the next poll notices
+            except OSError:  # the agent has ended, which the next poll notices
                 stream.close()
                 self._waiting.appendleft(bundle)
                 return
@@ -204,7 +204,7 @@ class PoolEngine:
         self._calls.pop(call.bundle.id, None)
         if not part:
             self._let_agent_end()
-            return Lost(call.bundle.id, "the pool's agent has gone")
+            return Lost(call.bundle.id, "the pool's agent has ended")
         event = read_result(call.bundle.id, b"".join(call.parts))
         if isinstance(event, Returned):
             self._restarts.succeeded()

@@ -85,7 +85,7 @@ class RayEngine:
         """Queue a bundle.
 
         Raises:
-            EngineError: Ray has gone.
+            EngineError: Ray has ended.
         """
         settings = bundle.task_settings
         wants: dict[str, Any] = {"num_cpus": settings.cores, "name": bundle.id}
@@ -112,7 +112,7 @@ class RayEngine:
         """Return what has come back.
 
         Raises:
-            EngineError: Ray's head node has gone.
+            EngineError: Ray's head node has ended.
         """
         self._look_at_head()
         waiting = list(self._bundles)
@@ -124,7 +124,7 @@ class RayEngine:
             if ready:
                 ready, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
         except self._ray.exceptions.RayError as error:
-            raise EngineError(f"Ray has gone: {_words(error)}") from error
+            raise EngineError(f"Ray has ended: {_words(error)}") from error
         return [self._event(reference) for reference in ready]
 
     def stop(self) -> None:
@@ -174,7 +174,7 @@ class RayEngine:
             if time.monotonic() > deadline:
                 raise EngineError(
                     f"Ray's head did not start within {LONGEST_START_S:.0f} s",
-                    hint=f"Its words are in {self._log}.",
+                    hint=f"Its log is {self._log}.",
                 )
             time.sleep(0.05)
 
@@ -218,7 +218,7 @@ class RayEngine:
         if code is not None:
             raise EngineError(
                 f"Ray's head node has ended (exit code {code})",
-                hint=f"Its words are in {self._log}.",
+                hint=f"Its log is {self._log}.",
             )
 
     def _end_marked(self) -> None:

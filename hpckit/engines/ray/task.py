@@ -13,7 +13,7 @@ from hpckit.protocol.runner_client import NoRunner, send_bundle
 def run_bundle(bundle: str) -> str:
     """Hand a bundle to this node's runner; return its result. Both are in wire form.
 
-    A node whose runner has gone is no worker any more: it would fail every bundle that it
+    A node whose runner has ended is no longer a worker: it would fail every bundle that it
     is given, and faster than any other. So its raylet is told to leave.
 
     Raises:

@@ -72,7 +72,7 @@ class WorkQueueEngine:
         """Queue a bundle.
 
         Raises:
-            EngineError: the manager has gone.
+            EngineError: the manager has ended.
         """
         assert self._node
         file = self._node.path / f"{bundle.id}.bundle"
@@ -93,7 +93,7 @@ class WorkQueueEngine:
         """Take a bundle back; its worker ends it.
 
         Raises:
-            EngineError: the manager has gone.
+            EngineError: the manager has ended.
         """
         if bundle in self._there:
             self._there.discard(bundle)
@@ -103,7 +103,7 @@ class WorkQueueEngine:
         """Return what has come back.
 
         Raises:
-            EngineError: the manager has gone.
+            EngineError: the manager has ended.
         """
         events = (self._event(message) for message in self._read(timeout_s))
         return [event for event in events if event]
@@ -190,7 +190,7 @@ class WorkQueueEngine:
         """Return the manager's next messages.
 
         Raises:
-            EngineError: it has gone.
+            EngineError: it has ended.
         """
         if not self._selector.select(timeout_s):
             return []
@@ -211,8 +211,8 @@ class WorkQueueEngine:
     def _gone(self) -> EngineError:
         code = self._process.poll() if self._process else None
         return EngineError(
-            f"Work Queue's manager has gone (exit code {code})",
-            hint=f"Its words are in {self._log}.",
+            f"Work Queue's manager has ended (exit code {code})",
+            hint=f"Its log is {self._log}.",
         )
 
 

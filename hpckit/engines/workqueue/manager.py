@@ -35,7 +35,7 @@ IDLE_S = 0.5
 #: While the queue waits, no command is heard before a bundle comes back or a second is over. So the
 #: head may take so long to answer one that has come back, and to send the next of several commands.
 ANSWER_S, NEXT_S = 0.01, 0.003
-GONE = "its worker has gone"
+GONE = "its worker has ended"
 _READY = 1  # WORK_QUEUE_TASK_READY and _RUNNING, the same in all versions
 _RUNNING = 2
 _INPUT_MISSING = 1  # WORK_QUEUE_RESULT_INPUT_MISSING
@@ -214,7 +214,7 @@ def main() -> int:
     try:
         serve(Lines(commands), events)
     except BrokenPipeError:
-        return 0  # the head has gone
+        return 0  # the head has ended
     except Exception as error:
         _tell(events, [{"failed": f"{type(error).__name__}: {error}"}])
         return 1

@@ -1,4 +1,4 @@
-"""A warned worker of an array stays in its job until Slurm ends it, all being handed back.
+"""A warned worker of an array stays in its job until Slurm ends it, with all its tasks handed back.
 
 A preempted job whose processes leave by themselves ends as COMPLETED. One that is still there
 when the grace time is over is PREEMPTED, and requeued: it keeps its place in the queue, and

@@ -3,7 +3,7 @@
 With ``--no-kill`` Slurm takes a lost node out of the job and lets the rest go on, also when
 the batch script and the head ran on it (ran: 22.05). Nobody is left then to end the job or to
 start another head. Each worker waits for a new address; when none comes, one of them asks Slurm
-to put the job back into the queue, where it begins anew on other nodes.
+to put the job back into the queue, where it begins again on other nodes.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ child, passes signals on to it, and starts another when it was killed. The job a
 none: there a killed worker ends its job, and the head submits another.
 
 The head has a supervisor of its own, `hpckit.head.supervisor`: that one starts a loop again until
-the journal has a last word, and has its job requeued; this one lets a worker leave that wants to.
+the journal has an end event, and lets Slurm requeue its job; this one lets a worker leave by
+itself.
 """
 
 from __future__ import annotations

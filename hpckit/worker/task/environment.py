@@ -31,7 +31,7 @@ GPU_VARIABLES: Final = (
 
 
 class TaskStartError(Exception):
-    """A task cannot start: its kind of failure, and why in words."""
+    """A task cannot start: its kind of failure, and the reason."""
 
     def __init__(self, kind: FailureKind, why: str) -> None:
         super().__init__(why)

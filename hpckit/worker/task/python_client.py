@@ -152,7 +152,7 @@ class WarmInterpreter:
             reason = monitor.wait(end, limits, cancellation, self._replies)
             if not reason:
                 reply = self._read_reply()
-            if reason or not reply:  # cut short, or the interpreter has gone
+            if reason or not reply:  # cut short, or the interpreter has ended
                 end_task(pid, self._token, monitor, end, shared.orphans, gently=bool(reason))
                 status = os.waitpid(pid, 0)[1]
                 self._process.returncode = os.waitstatus_to_exitcode(status)
@@ -172,7 +172,7 @@ class WarmInterpreter:
             "env": context.env,
         }
         data = json.dumps(request, separators=(",", ":")).encode() + b"\n"
-        with contextlib.suppress(BrokenPipeError):  # it has gone, which the wait finds out
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which the wait finds out
             while data:
                 data = data[os.write(self._requests, data) :]
 

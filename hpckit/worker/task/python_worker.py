@@ -134,7 +134,8 @@ def _cpu_s() -> float:
 
 
 def _forget_temporary() -> None:
-    """Let this call find its own TMPDIR: modules keep the first one, which has gone by now."""
+    """Let this call find its own TMPDIR: modules keep the first one, which does not exist any
+    more."""
     temporary: Any = sys.modules.get("tempfile")
     if temporary:
         temporary.tempdir = None

@@ -94,5 +94,5 @@ def only_as_many_jobs_are_preempted_as_are_needed(slurm: Slurm) -> None:
         "-p", "low", "--exclusive", "--array=0-3", "-o", "/dev/null", "--wrap=sleep 60"
     )
     until("all to run", lambda: array.states() == {"RUNNING"})
-    slurm.sbatch("-p", "high", "-N1", "--exclusive", "--wrap=sleep 1").becomes("RUNNING")
+    slurm.sbatch("-p", "high", "-N1", "--exclusive", "--wrap=sleep 60").becomes("RUNNING")
     assert array.shown("%T", "-r").split().count("RUNNING") == 3

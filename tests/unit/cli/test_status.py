@@ -230,7 +230,7 @@ def test_no_time_left_is_promised_where_nobody_works(
     run.gone("8_0", "PREEMPTED")
     monkeypatch.setattr(time, "time", lambda: NOW + 10)
     said = prompt("status")
-    assert "lately; nobody works now" in said.out
+    assert "lately; no worker is here now" in said.out
     assert "0 here with 0 cores" in said.out
 
 

@@ -16,7 +16,7 @@ def test_the_factor_can_be_chosen() -> None:
     assert pauses_of(Backoff(2, 4, factor=1.5), 4) == [2, 3, 4, 4]
 
 
-def test_after_a_reset_the_first_pause_comes_again() -> None:
+def test_after_a_reset_the_first_pause_is_next() -> None:
     backoff = Backoff(1, 5)
     pauses_of(backoff, 3)
     backoff.reset()

@@ -1,4 +1,4 @@
-"""The facts about processes that /proc gives."""
+"""Memory and limits of processes, as /proc gives them."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ sys.stdin.read()
 """
 
 
-def test_what_forks_share_counts_once() -> None:
+def test_memory_that_forks_share_counts_once() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as parent:
@@ -34,7 +34,7 @@ def test_what_forks_share_counts_once() -> None:
         parent.communicate()
 
 
-def test_a_process_of_which_the_kernel_tells_no_share_counts_with_all_it_holds(
+def test_without_smaps_rollup_all_resident_memory_of_a_process_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read = Path.read_bytes
@@ -50,7 +50,7 @@ def test_a_process_of_which_the_kernel_tells_no_share_counts_with_all_it_holds(
 
 
 @pytest.mark.parametrize(("count", "soft"), [(300, 300), (100, 128), (900, 512)])
-def test_a_low_limit_of_open_files_is_raised_as_far_as_it_may(count: int, soft: int) -> None:
+def test_a_low_limit_of_open_files_is_raised_as_far_as_allowed(count: int, soft: int) -> None:
     program = (
         "import resource; from hpckit.common.processes import allow_open_files\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (128, 512))\n"

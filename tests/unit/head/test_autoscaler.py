@@ -137,7 +137,7 @@ def test_workers_that_can_never_work_are_given_up_with_words_on_what_to_do(four:
     assert f"{four.submitted} worker jobs ended without having begun a bundle" in message
     assert f"{four.submitted} as FAILED with exit code 3" in message
     assert f"are in {four.run_dir.logs}, the last in workers-104_3.log." in message
-    assert "Mend what they say, then: hpckit resume a run" in message
+    assert "Correct what they say, then: hpckit resume a run" in message
 
 
 def test_before_that_the_pauses_grow_and_each_is_noted(four: Cluster) -> None:

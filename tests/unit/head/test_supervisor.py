@@ -51,7 +51,7 @@ def test_a_loop_that_dies_or_is_told_to_go_by_itself_is_started_again(
 def test_a_loop_that_met_a_bug_is_started_again_whatever_its_exit_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert supervised(monkeypatch, 1, 1, 9) == (1, 2)  # after the first there is no last word
+    assert supervised(monkeypatch, 1, 1, 9) == (1, 2)  # after the first there is no end event
 
 
 def test_a_run_that_has_its_last_word_has_ended(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_loop_that_no_signal_reaches_ends_the_job_with_a_clear_word(
 
 def test_a_loops_death_is_told_in_words() -> None:
     assert "SIGKILL" in death_message(-9)
-    assert "without a last word" in death_message(1)
+    assert "without an end event" in death_message(1)
     assert "told to go" in death_message(exit_codes.FLUSHED)
 
 

@@ -1,4 +1,4 @@
-"""Bags for tests: a directory with hostile names in it, and files written there."""
+"""Bags for tests, in a directory with hostile names."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def accepted(directory: Path, text: str) -> Bag | None:
         ("{index}", False),
     ],
 )
-def test_an_output_is_accepted_just_where_the_runner_renames_it(
+def test_an_output_is_accepted_exactly_if_the_runner_renames_it(
     tmp_path: Path, word: str, good: bool
 ) -> None:
     text = (
@@ -97,7 +97,7 @@ def test_an_output_among_the_arguments_of_a_function_is_its_whole_path(
 @pytest.mark.parametrize(
     ("word", "good"), [("{index}", True), ("--to={index}", False), ("{index}.x", False)]
 )
-def test_an_output_that_is_the_index_alone_is_given_as_a_word_alone(
+def test_an_output_that_is_the_index_must_be_a_word_of_the_command(
     tmp_path: Path, word: str, good: bool
 ) -> None:
     text = f'[task]\ncommand = ["x", "{word}"]\noutputs = ["{{index}}"]\natomic_outputs = true\n'

@@ -1,4 +1,4 @@
-"""Bag files: what loads, and how a fault is told."""
+"""Bag files: which are valid, and how faults are reported."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_design_s_example_loads(tmp_path: Path) -> None:
     assert bag.directory == str(tmp_path)
 
 
-def test_the_run_directory_s_copy_says_what_the_file_said(tmp_path: Path) -> None:
+def test_the_run_directory_s_copy_equals_the_file(tmp_path: Path) -> None:
     copy = json.loads(bag_of(tmp_path, EXAMPLE).to_json())
     assert (copy["name"], copy["directory"]) == ("sea-ice", str(tmp_path))
     assert copy["task"]["timeout"] == 300
@@ -73,7 +73,7 @@ def test_the_run_directory_s_copy_says_what_the_file_said(tmp_path: Path) -> Non
     assert copy["retries"]["memory"] == {"times": 2, "grow": 2.0}
 
 
-def test_a_bag_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
+def test_a_bag_without_a_name_gets_the_name_of_its_file(tmp_path: Path) -> None:
     assert load_bag(write_bag(tmp_path, SMALL, "my übag (2).toml")).name == "my-bag-2"
 
 
@@ -105,10 +105,10 @@ def test_a_fault_names_the_line_the_key_and_what_is_allowed(
     tmp_path: Path, line: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told = fault(tmp_path, f"# a comment\n\n{SMALL}{line}\n")
+    message = fault(tmp_path, f"# a comment\n\n{SMALL}{line}\n")
     at = 3 if "either command" in words else 5
-    assert told.startswith(f"bag.toml:{at}: ")
-    assert words in told.replace("task.outputs[0] holds", "task.outputs[0]: holds")
+    assert message.startswith(f"bag.toml:{at}: ")
+    assert words in message.replace("task.outputs[0] holds", "task.outputs[0]: holds")
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_a_fault_names_the_line_the_key_and_what_is_allowed(
         ('{ jsonl = "t.jsonl" }', "each.x: 'jsonl' is not supported yet"),
     ],
 )
-def test_an_entry_of_each_that_has_no_known_form_is_told(
+def test_an_entry_of_each_of_no_known_form_is_a_fault(
     tmp_path: Path, entry: str, words: str
 ) -> None:
-    told = fault(tmp_path, f"{SMALL}[each]\nx = {entry}\n")
-    assert "bag.toml:4: " in told
-    assert words in told
+    message = fault(tmp_path, f"{SMALL}[each]\nx = {entry}\n")
+    assert "bag.toml:4: " in message
+    assert words in message
 
 
 def test_a_near_miss_of_a_form_is_suggested(tmp_path: Path) -> None:
@@ -148,23 +148,23 @@ def test_a_near_miss_of_a_form_is_suggested(tmp_path: Path) -> None:
     "launcher", ["mpirun", "mpiexec", "srun", "/usr/bin/mpirun", "mpiexec.hydra"]
 )
 def test_mpi_is_refused_by_name(tmp_path: Path, launcher: str) -> None:
-    told = fault(tmp_path, f'[task]\ncommand = ["{launcher}", "-n", "4", "x"]\n')
-    assert f"{launcher!r} starts an MPI program, which hpckit does not run" in told
-    told = fault(tmp_path, f'{SMALL}[environment]\nlaunch = ["{launcher}"]\n')
-    assert "starts an MPI program" in told
+    message = fault(tmp_path, f'[task]\ncommand = ["{launcher}", "-n", "4", "x"]\n')
+    assert f"{launcher!r} starts an MPI program, which hpckit does not run" in message
+    message = fault(tmp_path, f'{SMALL}[environment]\nlaunch = ["{launcher}"]\n')
+    assert "starts an MPI program" in message
 
 
-def test_of_several_faults_the_first_in_the_file_is_told_and_the_others_counted(
+def test_the_first_of_several_faults_is_reported_and_the_others_are_counted(
     tmp_path: Path,
 ) -> None:
     text = f'wokers = 1\n{SMALL}timeout = "x"\nresources.gpu = 1\n'
-    told = fault(tmp_path, text)
-    assert "bag.toml:1: unknown key 'wokers'" in told
-    assert "Did you mean 'workers'?" in told
-    assert "2 more faults in " in told
+    message = fault(tmp_path, text)
+    assert "bag.toml:1: unknown key 'wokers'" in message
+    assert "Did you mean 'workers'?" in message
+    assert "2 more faults in " in message
 
 
-def test_a_missing_task_and_a_missing_command_are_told(tmp_path: Path) -> None:
+def test_a_missing_task_and_a_missing_command_are_faults(tmp_path: Path) -> None:
     assert "task is missing: a table with `command` or `function`" in fault(tmp_path, "name='x'")
     assert "either command or function; it has neither" in fault(tmp_path, "[task]\ninputs = []")
 
@@ -178,19 +178,19 @@ def test_a_missing_task_and_a_missing_command_are_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_syntax_error_names_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
-    told = fault(tmp_path, text)
-    assert f"bag.toml:{line}: " in told
-    assert words in told
+    message = fault(tmp_path, text)
+    assert f"bag.toml:{line}: " in message
+    assert words in message
 
 
-def test_a_file_that_is_not_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf8_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "bag.toml"
     path.write_bytes(b'name = "x"\n# caf\xe9\n')
     with pytest.raises(InputError, match=r"bag\.toml:2: not UTF-8"):
         load_bag(path)
 
 
-def test_a_file_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_lists_the_existing_ones(tmp_path: Path) -> None:
     write_bag(tmp_path, SMALL, "sea_ice.toml")
     with pytest.raises(InputError, match=r"there is no bag .*ice\.toml\nThere are: sea_ice\.toml"):
         load_bag(tmp_path / "ice.toml")
@@ -207,7 +207,7 @@ def test_a_file_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
         ('[let]\na = "{index.stem}"\n', "{index} is a number, it has no parts"),
     ],
 )
-def test_names_that_cannot_be_are_told(tmp_path: Path, text: str, words: str) -> None:
+def test_invalid_names_are_faults(tmp_path: Path, text: str, words: str) -> None:
     assert words in fault(tmp_path, SMALL + text)
 
 
@@ -224,15 +224,17 @@ def test_a_bag_s_name_must_fit_a_job_s_name(tmp_path: Path, name: str) -> None:
         ("{ deep = { list = [1.0, -inf, nan] } }", "task.kwargs.deep.list[1] is -inf"),
     ],
 )
-def test_an_argument_that_json_cannot_hold_is_told(tmp_path: Path, kwargs: str, words: str) -> None:
+def test_an_argument_that_json_cannot_express_is_a_fault(
+    tmp_path: Path, kwargs: str, words: str
+) -> None:
     (tmp_path / "m.py").write_text("def f(**kwargs): ...\n")
-    told = fault(tmp_path, f'[task]\nfunction = "m:f"\nkwargs = {kwargs}\n')
-    assert f"bag.toml:3: {words}, which is no number; write it as a string" in told
+    message = fault(tmp_path, f'[task]\nfunction = "m:f"\nkwargs = {kwargs}\n')
+    assert f"bag.toml:3: {words}, which is no number; write it as a string" in message
 
 
-def test_scratch_and_cwd_exclude_one_another(tmp_path: Path) -> None:
-    told = fault(tmp_path, f'{SMALL}scratch = true\ncwd = "x"\n')
-    assert "task.cwd and task.scratch exclude one another" in told
+def test_scratch_and_cwd_exclude_each_other(tmp_path: Path) -> None:
+    message = fault(tmp_path, f'{SMALL}scratch = true\ncwd = "x"\n')
+    assert "task.cwd and task.scratch exclude one another" in message
 
 
 def test_set_overwrites_and_adds_keys_by_their_dotted_name(tmp_path: Path) -> None:
@@ -248,7 +250,7 @@ def test_set_overwrites_and_adds_keys_by_their_dotted_name(tmp_path: Path) -> No
     assert bag.name == "other"
 
 
-def test_a_fault_in_set_is_told_as_such(tmp_path: Path) -> None:
+def test_a_fault_in_set_is_reported_as_one_of_set(tmp_path: Path) -> None:
     assert "--set tsk.timeout: unknown key 'tsk'" in fault(tmp_path, SMALL, tsk__timeout="5m")
     assert "--set name.x: 'name' is not a table" in fault(
         tmp_path, f"name='a'\n{SMALL}", name__x="1"
@@ -257,14 +259,14 @@ def test_a_fault_in_set_is_told_as_such(tmp_path: Path) -> None:
         load_bag(write_bag(tmp_path, SMALL), {"a b": "1"})
 
 
-def test_a_line_break_in_set_does_not_smuggle_in_a_second_key(tmp_path: Path) -> None:
-    told = fault(tmp_path, SMALL, workers__count="1\ncores = 2")
-    assert "workers.count is the string '1\\ncores = 2'" in told
+def test_a_line_break_in_set_does_not_add_a_second_key(tmp_path: Path) -> None:
+    message = fault(tmp_path, SMALL, workers__count="1\ncores = 2")
+    assert "workers.count is the string '1\\ncores = 2'" in message
 
 
-def test_keys_that_hpckit_fills_in_are_unknown_to_the_file(tmp_path: Path) -> None:
-    told = fault(tmp_path, f'submitted_from = "/"\n{SMALL}')
-    assert "bag.toml:1: unknown key 'submitted_from'" in told
+def test_keys_that_hpckit_sets_are_not_allowed_in_the_file(tmp_path: Path) -> None:
+    message = fault(tmp_path, f'submitted_from = "/"\n{SMALL}')
+    assert "bag.toml:1: unknown key 'submitted_from'" in message
     assert "directory" not in fault(tmp_path, f"nmae = 'x'\n{SMALL}")
 
 
@@ -283,7 +285,7 @@ def test_a_bag_from_a_command_line(tmp_path: Path) -> None:
         (["mpirun", "x"], "the command line: 'mpirun' starts an MPI program"),
     ],
 )
-def test_a_bad_command_line_is_told(tmp_path: Path, argv: list[str], words: str) -> None:
+def test_a_bad_command_line_is_an_error(tmp_path: Path, argv: list[str], words: str) -> None:
     with pytest.raises(InputError, match=words):
         bag_from_command(argv, lines=["x"], cwd=tmp_path)
     with pytest.raises(InputError, match="there are no lines"):
@@ -306,15 +308,15 @@ def test_atomic_outputs_need_outputs_that_the_command_names(
 ) -> None:
     text = f"[task]\n{task}\natomic_outputs = true\n{rest}\n"
     assert bag_of(tmp_path, text).task.atomic_outputs
-    told = fault(tmp_path, text.replace('["x",', '["x"] #'))
-    assert "does not occur in the command" in told
+    message = fault(tmp_path, text.replace('["x",', '["x"] #'))
+    assert "does not occur in the command" in message
 
 
 def test_atomic_outputs_without_outputs_are_a_fault(tmp_path: Path) -> None:
     assert "needs task.outputs" in fault(tmp_path, f"{SMALL}atomic_outputs = true\n")
 
 
-def test_a_byte_order_mark_before_a_bag_is_no_fault(tmp_path: Path) -> None:
+def test_a_bag_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = write_bag(tmp_path, SMALL)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert load_bag(path).task.command == ("true",)

@@ -20,7 +20,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def options(model: type[BaseModel], above: str = "") -> Iterator[str]:
-    """Yield the dotted names of what a file may say, tables that are models opened up."""
+    """Yield the dotted keys that a file may have, including those inside tables."""
     for name, field in model.model_fields.items():
         if not field.description:
             continue

@@ -1,4 +1,4 @@
-"""Expansion: which tasks a bag comes to, and what they look like."""
+"""The tasks of a bag: how many there are, and what they contain."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refused(bag: Bag) -> str:
     return str(caught.value)
 
 
-def test_the_last_entry_of_each_runs_fastest(tmp_path: Path) -> None:
+def test_the_last_entry_of_each_varies_fastest(tmp_path: Path) -> None:
     bag = bag_of(tmp_path, ECHO.replace("{x}", "{b}{a}") + 'b = ["p", "q"]\na = [1, 2, 3]\n')
     assert words(bag) == ["p1", "p2", "p3", "q1", "q2", "q3"]
     assert count(bag) == 6
@@ -54,7 +54,7 @@ def test_numbers_appear_as_the_file_writes_them(tmp_path: Path) -> None:
     assert words(bag) == ["1e-2", "0.010", "1_000", "0x1F", "+5", "true", "1979-05-27"]
 
 
-def test_numbers_from_the_command_line_do_too(tmp_path: Path) -> None:
+def test_numbers_from_the_command_line_appear_as_written_too(tmp_path: Path) -> None:
     assert words(bag_of(tmp_path, ECHO + "x = [1]\n", each__x="[1e-2, 1_0]")) == ["1e-2", "1_0"]
 
 
@@ -69,7 +69,7 @@ def test_numbers_from_the_command_line_do_too(tmp_path: Path) -> None:
         ('{ range = "5-5" }', ["5"]),
     ],
 )
-def test_a_range_has_both_its_ends(tmp_path: Path, entry: str, expected: list[str]) -> None:
+def test_a_range_includes_both_ends(tmp_path: Path, entry: str, expected: list[str]) -> None:
     bag = bag_of(tmp_path, f"{ECHO}x = {entry}\n")
     assert words(bag) == expected
     assert count(bag) == len(expected)
@@ -82,12 +82,12 @@ def test_a_glob_gives_absolute_paths_sorted_whatever_their_names(tmp_path: Path)
     assert count(bag) == len(HOSTILE)
 
 
-def test_two_stars_cross_directories(tmp_path: Path) -> None:
+def test_two_stars_match_directories(tmp_path: Path) -> None:
     paths = touch(tmp_path / "a" / "b", "x.npy") + touch(tmp_path / "a", "y.npy")
     assert words(bag_of(tmp_path, ECHO + 'x = { glob = "a/**/*.npy" }\n')) == sorted(paths)
 
 
-def test_a_glob_that_matches_nothing_says_which_pattern_from_where(tmp_path: Path) -> None:
+def test_the_error_of_a_glob_without_matches_names_pattern_and_directory(tmp_path: Path) -> None:
     bag = bag_of(tmp_path, ECHO + 'x = { glob = "data/*.npy" }\n')
     for use in (count, refused):
         with pytest.raises((InputError, AssertionError)) as caught:
@@ -96,7 +96,7 @@ def test_a_glob_that_matches_nothing_says_which_pattern_from_where(tmp_path: Pat
         assert f"{tmp_path}/data is not there." in str(caught.value)
 
 
-def test_lines_of_a_file_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_lines_of_a_file_are_not_changed(tmp_path: Path) -> None:
     lines = ["a b", "it's", '"q"', "größe", " lead", "trail ", "{x}", "$HOME"]
     (tmp_path / "f.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\n\n\n")
     bag = bag_of(tmp_path, ECHO + 'x = { lines = "f.txt" }\n')
@@ -104,7 +104,7 @@ def test_lines_of_a_file_are_taken_as_they_are(tmp_path: Path) -> None:
     assert count(bag) == len(lines)
 
 
-def test_what_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     (tmp_path / "f.txt").write_bytes(b"a\nb\xff\n")
     (tmp_path / os.fsdecode(b"n\xff.dat")).touch()
     bag = bag_of(tmp_path, ECHO + 'x = { lines = "f.txt" }\n')
@@ -116,7 +116,7 @@ def test_what_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (None, "each.x: cannot read lines from {}/f.txt: No such file"),
         (b"", "each.x: {}/f.txt holds no lines"),
@@ -124,11 +124,13 @@ def test_what_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
         (b"a\n\0\n", "{}/f.txt:2: holds a zero byte"),
     ],
 )
-def test_a_bad_file_of_lines_is_told(tmp_path: Path, content: bytes | None, told: str) -> None:
+def test_a_bad_file_of_lines_is_an_error(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
     if content is not None:
         (tmp_path / "f.txt").write_bytes(content)
     bag = bag_of(tmp_path, ECHO + 'x = { lines = "f.txt" }\n')
-    assert told.format(tmp_path) in refused(bag)
+    assert message.format(tmp_path) in refused(bag)
 
 
 def test_an_output_is_absolute_in_the_command_too(tmp_path: Path) -> None:
@@ -154,14 +156,14 @@ def test_a_line_that_is_an_input_starts_at_the_bag_s_directory(tmp_path: Path) -
     assert words(bag) == [f"{tmp_path}/a", "/b"]
 
 
-def test_a_program_with_a_slash_starts_there_too(tmp_path: Path) -> None:
+def test_a_program_with_a_slash_starts_at_the_bag_s_directory(tmp_path: Path) -> None:
     assert next(expand(bag_of(tmp_path, '[task]\ncommand = ["./a.out", "./b"]\n'))).argv == (
         f"{tmp_path}/a.out",
         "./b",
     )
 
 
-def test_dots_after_a_link_lead_where_the_file_system_says(tmp_path: Path) -> None:
+def test_dots_after_a_link_are_resolved_by_the_file_system(tmp_path: Path) -> None:
     (tmp_path / "real" / "jobs").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "real" / "jobs")
     bag = load_bag(write_bag(tmp_path / "link", '[task]\ncommand = ["x"]\noutputs = ["../o"]\n'))
@@ -176,7 +178,7 @@ def test_parts_braces_and_the_index_are_filled_in(tmp_path: Path) -> None:
     assert words(bag) == ["q.tar.gz|q.tar|.gz|/p|{0}|q.tar?!"]
 
 
-def test_a_bag_that_runs_over_nothing_is_one_task(tmp_path: Path) -> None:
+def test_a_bag_without_each_is_one_task(tmp_path: Path) -> None:
     bag = bag_of(tmp_path, '[task]\ncommand = ["true"]\n')
     assert [task.argv for task in expand(bag)] == [("true",)]
     assert count(bag) == 1
@@ -189,11 +191,11 @@ def test_a_command_line_s_range_is_its_index(tmp_path: Path) -> None:
     assert words(bag) == ["0:a", "1:b"]
 
 
-def test_two_tasks_that_would_write_one_file_are_both_named(tmp_path: Path) -> None:
+def test_two_tasks_that_would_write_the_same_file_are_both_named(tmp_path: Path) -> None:
     touch(tmp_path / "data", "a.npy", "b.npy")
-    told = refused(bag_of(tmp_path, COMPRESS.replace("-{tolerance}", "")))
+    message = refused(bag_of(tmp_path, COMPRESS.replace("-{tolerance}", "")))
     data = f"{tmp_path}/data/a.npy"
-    assert told == (
+    assert message == (
         f"tasks 0 (field={data}, tolerance=1e-2) and 1 (field={data}, tolerance=1e-4) would both "
         f"write {tmp_path}/made/a.zfp\nPut {{tolerance}} into the output's name."
     )
@@ -209,12 +211,12 @@ def test_one_task_may_name_an_output_twice(tmp_path: Path) -> None:
     assert next(expand(bag)).outputs == (f"{tmp_path}/o",)
 
 
-def test_a_path_that_comes_out_empty_is_an_error(tmp_path: Path) -> None:
+def test_a_path_that_becomes_empty_is_an_error(tmp_path: Path) -> None:
     text = '[task]\ncommand = ["x"]\noutputs = ["{x.suffix}"]\n[each]\nx = ["a.b", "c"]\n'
     assert refused(bag_of(tmp_path, text)) == "task 1: the path '{x.suffix}' is empty"
 
 
-def test_mpi_is_refused_when_a_placeholder_brings_it_in(tmp_path: Path) -> None:
+def test_mpi_is_refused_if_a_placeholder_gives_it(tmp_path: Path) -> None:
     bag = bag_of(tmp_path, '[task]\ncommand = ["{x}"]\n[each]\nx = ["ls", "mpirun"]\n')
     assert "task 1: 'mpirun' starts an MPI program" in refused(bag)
 
@@ -223,7 +225,7 @@ def keys(bag: Bag) -> list[str]:
     return [task.key for task in expand(bag)]
 
 
-def test_keys_are_stable_and_tell_equal_tasks_apart(tmp_path: Path) -> None:
+def test_keys_are_stable_and_differ_for_equal_tasks(tmp_path: Path) -> None:
     bag = bag_of(tmp_path, ECHO + 'x = ["a", "b", "a", "a"]\n')
     assert len(set(keys(bag))) == 4
     assert keys(bag) == keys(bag)
@@ -311,18 +313,18 @@ def test_a_key_changes_with_the_source_of_the_function_only(tmp_path: Path) -> N
         "walk, (run, *rest) = print, (print, 1)\n",
     ],
 )
-def test_a_function_that_importing_makes_is_taken_for_granted(tmp_path: Path, text: str) -> None:
+def test_a_function_that_importing_may_define_is_accepted(tmp_path: Path, text: str) -> None:
     (tmp_path / "my_tasks.py").write_text(text)
     bag = bag_of(tmp_path, '[task]\nfunction = "my_tasks:run"\n')
     assert [task.function for task in expand(bag)] == ["my_tasks:run"]
 
 
-def test_more_numbers_than_a_list_can_count_are_counted(tmp_path: Path) -> None:
+def test_more_numbers_than_a_list_can_hold_are_counted(tmp_path: Path) -> None:
     assert count(bag_of(tmp_path, ECHO + 'x = { range = "1-10000000000000000000" }\n')) == 10**19
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         ("my_tasks:Group.rnu", "defines no 'Group.rnu'. Did you mean 'run'?"),
         ("my_tasks:run", "my_tasks.py defines no 'run'"),
@@ -332,32 +334,32 @@ def test_more_numbers_than_a_list_can_count_are_counted(tmp_path: Path) -> None:
         ("broken:run", "broken.py:2: "),
     ],
 )
-def test_a_function_that_is_not_there_is_told_before_anything_is_made(
-    tmp_path: Path, function: str, told: str
+def test_a_missing_function_is_reported_before_anything_is_created(
+    tmp_path: Path, function: str, message: str
 ) -> None:
     (tmp_path / "my_tasks.py").write_text(MODULE)
     (tmp_path / "broken.py").write_text("x = 1\ndef f(:\n")
     with pytest.raises(InputError) as caught:
         bag_of(tmp_path, f'[task]\nfunction = "{function}"\n')
     assert "bag.toml:2: task.function: " in str(caught.value)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("function", ["math:sqrt", "os.path:join", "json:dumps", "sys:exit"])
-def test_functions_of_python_itself_are_found_without_importing_anything(
+def test_functions_of_the_standard_library_are_found_without_importing_them(
     tmp_path: Path, function: str
 ) -> None:
     assert count(bag_of(tmp_path, f'[task]\nfunction = "{function}"\n')) == 1
 
 
-def test_a_module_is_not_run_to_find_its_function(tmp_path: Path) -> None:
+def test_a_module_is_not_executed_to_find_its_function(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "costly_module.py").write_text("raise SystemExit\ndef run(): ...\n")
     text = '[task]\nfunction = "costly_module:run"\n[environment]\npython_path = ["lib"]\n'
     assert count(bag_of(tmp_path, text)) == 1
 
 
-def test_the_surroundings_start_at_the_bag_s_directory(tmp_path: Path) -> None:
+def test_paths_of_the_task_settings_start_at_the_bag_s_directory(tmp_path: Path) -> None:
     text = """
 [task]
 command = ["x"]
@@ -390,7 +392,7 @@ def test_a_task_may_ask_for_another_directory_or_a_private_one(tmp_path: Path) -
     assert task_settings(bag_of(tmp_path, small + "scratch = true\n"), "r").cwd == ""
 
 
-def test_a_function_s_module_may_lie_beside_the_bag(tmp_path: Path) -> None:
+def test_a_function_s_module_may_be_beside_the_bag(tmp_path: Path) -> None:
     (tmp_path / "my_tasks.py").write_text(MODULE)
     bag = bag_of(tmp_path, FUNCTION + '[environment]\npython_path = ["lib"]\n')
     assert task_settings(bag, "r").python_path == (f"{tmp_path}/lib", str(tmp_path))
@@ -413,7 +415,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     ("last", "outputs", "limit_mib"),
     [(250, "[]", 4), (100, '["out/{x}/{y}"]', 20)],  # one hash per output is kept
 )
-def test_tasks_are_made_one_by_one_and_not_kept(
+def test_tasks_are_created_one_by_one_and_not_kept(
     tmp_path: Path, last: int, outputs: str, limit_mib: int
 ) -> None:
     text = f'[task]\ncommand = ["echo", "{{x}}", "{{y}}"]\noutputs = {outputs}\n'

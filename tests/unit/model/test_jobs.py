@@ -1,4 +1,4 @@
-"""The bags in jobs/: each loads, expands, and does what it says."""
+"""The bags in jobs/ are valid and have the tasks that they should have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def jobs(tmp_path: Path) -> Path:
     return folder
 
 
-def test_hello_greets_from_one_to_ten() -> None:
+def test_hello_has_ten_tasks_from_one_to_ten() -> None:
     tasks = list(expand(load_bag(JOBS / "hello.toml")))
     said = subprocess.run(tasks[0].argv, capture_output=True, text=True, check=True).stdout
     assert said == "hello from task 1\n"
@@ -58,7 +58,7 @@ def test_every_bag_loads_and_writes_to_its_own_folder(jobs: Path, name: str, tas
         assert Path(task.outputs[0]).parent.parts[-2:] == ("compressed", name)
 
 
-def test_sea_ice_calls_the_task_that_the_build_makes(jobs: Path) -> None:
+def test_sea_ice_calls_the_program_that_the_build_makes(jobs: Path) -> None:
     bag = load_bag(jobs / "sea_ice.toml")
     field = f"{jobs.parent}/data/{ICE}"
     out = f"{jobs.parent}/data/compressed/sea_ice/{ICE.removesuffix('.npy')}-1e-3.zfp"

@@ -1,4 +1,4 @@
-"""Placeholders: taken apart, filled, and complained about in words."""
+"""Placeholders are parsed and filled in, and faults are explained."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hpckit.model.placeholders import PARTS, Placeholder, parse, part_of, placeh
 
 
 @given(st.text())
-def test_a_text_with_its_braces_doubled_comes_back_as_it_was(text: str) -> None:
+def test_a_text_with_doubled_braces_is_unchanged(text: str) -> None:
     assert parse(text.replace("{", "{{").replace("}", "}}")).fill({}) == text
 
 
 @given(st.text(), st.text(), st.text())
-def test_what_is_filled_in_is_never_read_as_a_placeholder(a: str, b: str, value: str) -> None:
+def test_values_are_never_read_as_placeholders(a: str, b: str, value: str) -> None:
     text = (
         f"{a.replace('{', '{{').replace('}', '}}')}{{x}}{b.replace('{', '{{').replace('}', '}}')}"
     )
@@ -25,12 +25,12 @@ def test_what_is_filled_in_is_never_read_as_a_placeholder(a: str, b: str, value:
 
 
 @pytest.mark.parametrize("text", ["{", "}", "a{b", "{x}}", "{{x}", "${x"])
-def test_a_lone_brace_is_an_error_that_says_how_to_write_braces(text: str) -> None:
+def test_the_error_of_a_single_brace_says_how_to_write_braces(text: str) -> None:
     with pytest.raises(ValueError, match=r"has a lone '[{}]'; write {{ and }} for braces"):
         parse(text)
 
 
-def test_a_name_that_is_nearly_known_is_suggested() -> None:
+def test_a_similar_name_is_suggested() -> None:
     words = placeholder_error(Placeholder("feild"), ["field", "tolerance", "index"])
     assert words.startswith("unknown placeholder {feild}; known: {field}, {tolerance}, {index}.")
     assert "Did you mean 'field'?" in words

@@ -16,7 +16,7 @@ def test_every_kind_of_failure_has_a_meaning_and_a_limit(kind: FailureKind) -> N
     assert not key or Retries(**{key: 2}).limit(kind) == 2
 
 
-def test_a_retry_is_left_until_a_kind_has_failed_as_often_as_it_may() -> None:
+def test_retries_of_a_kind_are_used_up_after_the_allowed_number() -> None:
     retries = Retries(error=2)
     assert not retries.is_used_up("error", None)
     assert not retries.is_used_up("error", {"error": 1, "timeout": 7})
@@ -24,7 +24,7 @@ def test_a_retry_is_left_until_a_kind_has_failed_as_often_as_it_may() -> None:
     assert retries.is_used_up("not_found", None)
 
 
-def test_memory_grows_up_to_that_of_a_worker() -> None:
+def test_memory_grows_up_to_the_memory_of_a_worker() -> None:
     retries = Retries(memory=9, memory_grow=2.0)
     assert retries.memory_mib(500, None, 4000) == 0
     assert retries.memory_mib(500, {"memory": 1}, 4000) == 1000

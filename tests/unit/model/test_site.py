@@ -1,4 +1,4 @@
-"""Sites: merged from their files, recognised, and told apart from what is not one."""
+"""Sites are merged from their files and recognised, and faults are reported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Write = Callable[[str, str, str], Path]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Write a site of the project or the user, in a fresh home and directory."""
+    """Return a function that writes a site of the project or the user, in a new home."""
     project, user = tmp_path / "project", tmp_path / "config"
     project.mkdir()
     monkeypatch.chdir(project)
@@ -39,14 +39,14 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return put
 
 
-def told(name: str) -> str:
+def message(name: str) -> str:
     with pytest.raises(InputError) as caught:
         load_site(name)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["local", "slurm", "perlmutter"])
-def test_every_shipped_site_loads_and_reads_back_as_itself(write: Write, name: str) -> None:
+def test_every_shipped_site_loads_and_survives_its_json(write: Write, name: str) -> None:
     site = load_site(name).site
     assert site.name == name
     assert site.description
@@ -72,7 +72,9 @@ def test_perlmutter_s_queues_are_qoses_without_a_partition(write: Write) -> None
     assert site.constraint == "cpu"
 
 
-def test_user_goes_over_project_goes_over_shipped_key_by_key(write: Write, tmp_path: Path) -> None:
+def test_the_user_s_site_overrides_the_project_s_and_that_the_shipped_one_key_by_key(
+    write: Write, tmp_path: Path
+) -> None:
     write("project", "perlmutter", 'account = "m1"\nqos = "x"\n[partitions.debug]\nmax_nodes = 2\n')
     mine = write("user", "perlmutter", '\naccount = "m2"\n[limits]\nmax_array_size = 5\n')
     found = load_site("perlmutter")
@@ -100,34 +102,34 @@ def test_a_site_starts_from_what_it_extends_but_is_recognised_by_its_own_match(
     assert "perlmutter.toml" in found.origins["run_root"]
 
 
-def test_a_list_replaces_the_list_below_it(write: Write) -> None:
+def test_a_list_replaces_the_overridden_list(write: Write) -> None:
     write("user", "mine", 'extends = "perlmutter"\n[directives]\nsuppress = []\n')
     site = load_site("mine").site
     assert site.directives.suppress == ()
     assert site.directives.add == load_site("perlmutter").site.directives.add
 
 
-def test_extending_in_a_circle_is_told_with_the_way_out(write: Write) -> None:
+def test_the_error_of_sites_that_extend_each_other_says_what_to_do(write: Write) -> None:
     write("user", "a", 'extends = "b"\n')
     write("user", "b", '\nextends = "a"\n')
-    assert "extends goes in a circle: a → b → a" in told("a")
+    assert "extends goes in a circle: a → b → a" in message("a")
     write("user", "slurm", 'extends = "slurm"\n')
-    assert "slurm → slurm\nTo change single keys of a known site, give the file" in told("slurm")
+    assert "slurm → slurm\nTo change single keys of a known site, give the file" in message("slurm")
 
 
 def test_extending_an_unknown_site_names_the_file_and_a_suggestion(write: Write) -> None:
     write("project", "a", 'extends = "perlmuter"\n')
-    assert told("a") == (
+    assert message("a") == (
         "hpckit-sites/a.toml:1: extends: site 'perlmuter' not found; known: a, local, perlmutter, "
         "slurm. Did you mean 'perlmutter'?"
     )
 
 
-def test_an_unknown_site_is_told_with_the_known_ones(write: Write) -> None:
-    assert told("perlmuter") == (
+def test_the_error_of_an_unknown_site_lists_the_known_ones(write: Write) -> None:
+    assert message("perlmuter") == (
         "site 'perlmuter' not found; known: local, perlmutter, slurm. Did you mean 'perlmutter'?"
     )
-    assert "not found" in told("../local")
+    assert "not found" in message("../local")
     assert known_sites() == ["local", "perlmutter", "slurm"]
 
 
@@ -165,11 +167,11 @@ def test_a_fault_names_file_line_key_and_what_is_allowed(
     write: Write, text: str, words: str
 ) -> None:
     write("project", "a", f"# a site\n{text}\n")
-    assert words in told("a")
-    assert told("a").startswith("hpckit-sites/a.toml:")
+    assert words in message("a")
+    assert message("a").startswith("hpckit-sites/a.toml:")
 
 
-def test_one_file_is_checked_over_what_it_extends(write: Write, tmp_path: Path) -> None:
+def test_one_file_is_checked_together_with_what_it_extends(write: Write, tmp_path: Path) -> None:
     path = tmp_path / "new site.toml"
     path.write_text('extends = "perlmutter"\ndefault_partition = "debug"\n')
     found = load_site_file(path)
@@ -184,19 +186,21 @@ def never() -> bool:
     raise AssertionError("Slurm must not be asked when a site fits")
 
 
-def test_a_site_whose_match_fits_is_taken_without_asking_slurm(write: Write) -> None:
+def test_a_site_that_matches_is_chosen_without_asking_slurm(write: Write) -> None:
     name, reason = recognise({"NERSC_HOST": "perlmutter"}, "login01", never)
     assert (name, reason) == ("perlmutter", "$NERSC_HOST is 'perlmutter'")
 
 
-def test_without_a_fitting_site_it_is_slurm_where_there_is_one_else_local(write: Write) -> None:
+def test_without_a_matching_site_it_is_slurm_if_there_is_one_else_local(write: Write) -> None:
     assert recognise({}, "laptop", lambda: True)[0] == "slurm"
     name, reason = recognise({"NERSC_HOST": "cori"}, "laptop", lambda: False)
     assert name == "local"
     assert "no Slurm answers" in reason
 
 
-def test_all_kinds_of_match_must_fit_by_any_of_their_entries(write: Write, tmp_path: Path) -> None:
+def test_all_kinds_of_match_must_match_by_any_of_their_entries(
+    write: Write, tmp_path: Path
+) -> None:
     there = tmp_path / "there"
     there.touch()
     write(
@@ -212,7 +216,7 @@ def test_all_kinds_of_match_must_fit_by_any_of_their_entries(write: Write, tmp_p
     assert recognise(good, "login7", lambda: False)[0] == "local"
 
 
-def test_several_fitting_sites_leave_the_choice_to_the_user(write: Write) -> None:
+def test_several_matching_sites_leave_the_choice_to_the_user(write: Write) -> None:
     for name in ("a", "b"):
         write("user", name, '[match]\nhostnames = ["*"]\n')
     with pytest.raises(InputError, match=r"several sites fit this machine: a, b\nChoose with --s"):
@@ -228,7 +232,7 @@ def test_a_faulty_file_of_one_site_does_not_stop_another(write: Write) -> None:
         load_site("draft")
 
 
-def test_variables_are_filled_into_paths_and_missing_ones_are_told() -> None:
+def test_variables_in_paths_are_expanded_and_missing_ones_are_errors() -> None:
     environ = {"SCRATCH": "/s/a b", "HOME": "/home/ada", "EMPTY": ""}
     assert expand_variables("$SCRATCH/r", environ) == "/s/a b/r"
     assert expand_variables("${SCRATCH}2/$HOME", environ) == "/s/a b2//home/ada"

@@ -1,4 +1,4 @@
-"""The scanner of TOML places: whatever tomllib accepts, it finds again, where it stands."""
+"""The scanner finds the line and text of every value that tomllib accepts."""
 
 from __future__ import annotations
 

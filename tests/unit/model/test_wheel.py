@@ -1,4 +1,4 @@
-"""The wheel: it carries the templates, sites and bags, and finds them when installed."""
+"""The wheel contains templates, sites and bags, and an installed hpckit finds them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_the_wheel_carries_every_file_of(installed: Path, folder: str) -> None:
+def test_the_wheel_has_every_file_of(installed: Path, folder: str) -> None:
     ours = {p.name: p.read_bytes() for p in (TOP / folder).iterdir() if p.is_file()}
     carried = {p.name: p.read_bytes() for p in (installed / "hpckit" / "_data" / folder).iterdir()}
     assert carried == ours

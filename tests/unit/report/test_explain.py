@@ -219,7 +219,7 @@ def test_a_task_whose_budget_is_used_up_says_so() -> None:
 
 
 def test_a_poisonous_task_says_how_many_workers_it_took() -> None:
-    words = "3 workers went while they ran it"
+    words = "3 workers died while they ran it"
     bad = back(row(0, "poison", final=True, attempt=3, message=words))
     assert explain_task(status(opened(), bad), 0) == [
         f"it failed for good: poison ({words}) in attempt 3; such a task is not tried again"

@@ -39,7 +39,7 @@ def indices_done(run_dir: RunDir) -> set[int]:
     return {i for i in range(TASKS) if state.status[i] == 1}
 
 
-def test_what_was_appended_is_replayed_in_order(tmp_path: Path) -> None:
+def test_appended_events_are_replayed_in_order(tmp_path: Path) -> None:
     run_dir = make_run_dir(tmp_path)
     writer = opened_journal(run_dir)
     writer.append(done(3), done(4))
@@ -58,7 +58,7 @@ def test_a_torn_last_line_is_ignored_and_the_next_head_fences_it_off(tmp_path: P
     assert indices_done(run_dir) == {1, 2}
 
 
-def test_an_old_head_that_goes_on_writing_is_not_heard(tmp_path: Path) -> None:
+def test_events_of_a_replaced_head_are_ignored(tmp_path: Path) -> None:
     run_dir = make_run_dir(tmp_path)
     old = opened_journal(run_dir)
     old.append(done(1))
@@ -73,7 +73,7 @@ def test_an_old_head_that_goes_on_writing_is_not_heard(tmp_path: Path) -> None:
     assert indices_done(run_dir) == {1, 3}
 
 
-def test_a_head_that_died_before_its_first_line_counts_for_nothing(tmp_path: Path) -> None:
+def test_a_head_that_died_before_its_first_line_is_ignored(tmp_path: Path) -> None:
     run_dir = make_run_dir(tmp_path)
     opened_journal(run_dir).append(done(1))
     run_dir.journal_file(2).touch()
@@ -111,13 +111,13 @@ def test_cutting_the_journal_anywhere_loses_at_most_its_last_event(tmp_path: Pat
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 300))
-def test_foreign_bytes_never_become_events(noise: bytes, at: int) -> None:
+def test_random_bytes_never_become_events(noise: bytes, at: int) -> None:
     events, whole = read_events(noise[at:])
     assert whole <= len(noise)
     assert isinstance(events, list)
 
 
-def test_a_chain_whose_middle_is_damaged_is_an_error_that_says_which_file(tmp_path: Path) -> None:
+def test_damage_in_the_middle_of_a_chain_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     run_dir = make_run_dir(tmp_path)
     opened_journal(run_dir).append(done(1))
     opened_journal(run_dir).append(done(2))
@@ -127,14 +127,14 @@ def test_a_chain_whose_middle_is_damaged_is_an_error_that_says_which_file(tmp_pa
 
 
 def with_schema(run_dir: RunDir, number: int, schema: str) -> None:
-    """Let a journal be of another hpckit, whose first line need not have the keys of ours."""
+    """Make a journal of another hpckit, whose first line need not have the same keys."""
     rest = run_dir.journal_file(number).read_bytes().partition(b"\n")[2]
     first = json.dumps({"e": "opened", "schema": schema, "t": 1.0}).encode()
     run_dir.journal_file(number).write_bytes(first + b"\n" + rest)
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_journal_of_another_hpckit_is_refused_and_not_taken_for_a_torn_one(
+def test_a_journal_of_another_schema_is_refused_and_not_taken_for_a_torn_one(
     tmp_path: Path, number: int
 ) -> None:
     run_dir = make_run_dir(tmp_path)
@@ -158,7 +158,7 @@ def test_a_head_does_not_fence_a_journal_that_it_cannot_read(tmp_path: Path) -> 
         opened_journal(run_dir)
 
 
-def test_a_journal_whose_first_line_names_no_schema_is_of_the_first(tmp_path: Path) -> None:
+def test_a_journal_without_a_schema_has_the_first_schema(tmp_path: Path) -> None:
     run_dir = make_run_dir(tmp_path)
     opened_journal(run_dir).append(done(1))
     path = run_dir.journal_file(1)
@@ -166,7 +166,7 @@ def test_a_journal_whose_first_line_names_no_schema_is_of_the_first(tmp_path: Pa
     assert indices_done(run_dir) == {1}
 
 
-def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_complete_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     run_dir = make_run_dir(tmp_path)
@@ -189,7 +189,7 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
     assert indices_done(run_dir) == {1, 3}
 
 
-def test_a_chain_that_has_lost_a_whole_file_is_an_error_and_not_an_empty_run(
+def test_a_missing_file_of_a_chain_is_an_error_and_not_an_empty_run(
     tmp_path: Path,
 ) -> None:
     run_dir = make_run_dir(tmp_path)
@@ -200,7 +200,7 @@ def test_a_chain_that_has_lost_a_whole_file_is_an_error_and_not_an_empty_run(
         indices_done(run_dir)
 
 
-def test_a_file_server_that_has_a_fit_is_waited_for(
+def test_a_file_server_that_does_not_answer_for_a_while_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_dir = make_run_dir(tmp_path)

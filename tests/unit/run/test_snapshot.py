@@ -8,7 +8,7 @@ from tests.unit.factories import make_run_dir
 SNAPSHOT = Snapshot(run="r", incarnation=1, counts=Counts(done=3, waiting=4), at=7.0)
 
 
-def test_a_snapshot_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_written_snapshot_can_be_read(tmp_path: Path) -> None:
     run_dir = make_run_dir(tmp_path)
     write_snapshot(run_dir, SNAPSHOT)
     assert read_snapshot(run_dir) == SNAPSHOT
@@ -22,9 +22,7 @@ def test_a_snapshot_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("}", ""),
     ],
 )
-def test_a_snapshot_that_cannot_be_understood_is_as_good_as_none(
-    tmp_path: Path, old: str, new: str
-) -> None:
+def test_a_snapshot_that_cannot_be_read_counts_as_none(tmp_path: Path, old: str, new: str) -> None:
     run_dir = make_run_dir(tmp_path)
     write_snapshot(run_dir, SNAPSHOT)
     run_dir.snapshot.write_text(run_dir.snapshot.read_text().replace(old, new))

@@ -23,7 +23,7 @@ def run_dir(tmp_path: Path) -> RunDir:
     return make_run_dir(tmp_path / "run")
 
 
-def test_a_directory_that_can_be_written_is_no_trouble(run_dir: RunDir) -> None:
+def test_a_directory_that_can_be_written_has_no_problem(run_dir: RunDir) -> None:
     assert storage_trouble(run_dir) == ""
 
 
@@ -35,7 +35,7 @@ def test_a_directory_that_can_be_written_is_no_trouble(run_dir: RunDir) -> None:
         ({"f_blocks": 0, "f_bavail": 0}, ""),  # a file system that does not say
     ],
 )
-def test_what_keeps_a_run_from_going_on_is_said(
+def test_the_reason_why_a_run_cannot_be_resumed_is_reported(
     run_dir: RunDir, monkeypatch: pytest.MonkeyPatch, about: dict[str, int], words: str
 ) -> None:
     monkeypatch.setattr(storage_check.os, "statvfs", saying(**about))
@@ -43,5 +43,5 @@ def test_what_keeps_a_run_from_going_on_is_said(
     assert bool(words) == bool(storage_trouble(run_dir))
 
 
-def test_a_directory_that_has_gone_is_said(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     assert "cannot be looked at" in storage_trouble(RunDir(tmp_path / "gone"))

@@ -1,4 +1,4 @@
-"""Submitting a job and writing it down: both, or neither."""
+"""A job is submitted and recorded, or neither."""
 
 import shlex
 from pathlib import Path
@@ -27,11 +27,11 @@ def run_dir(tmp_path: Path) -> RunDir:
 
 
 def lose_the_record(run_dir: RunDir, slurm: FakeSlurm) -> None:
-    """Let the record become unwritable while sbatch runs."""
+    """Make the list of jobs unwritable while sbatch runs."""
     slurm.script("sbatch", f"mkdir {shlex.quote(str(run_dir.jobs))}\necho 57\n")
 
 
-def test_a_submitted_job_is_written_down(run_dir: RunDir, slurm: FakeSlurm) -> None:
+def test_a_submitted_job_is_recorded(run_dir: RunDir, slurm: FakeSlurm) -> None:
     job = submit_job(run_dir, "workers", slurm_bin=slurm.bin, array="0-3", args=("--hold",))
     assert slurm.asked == [
         f"sbatch --parsable --array=0-3 --hold {run_dir.script('workers')}"
@@ -40,21 +40,21 @@ def test_a_submitted_job_is_written_down(run_dir: RunDir, slurm: FakeSlurm) -> N
     assert (job.job_id, job.role, job.array) == ("57", "workers", "0-3")
 
 
-def test_a_refused_job_is_not_written_down(run_dir: RunDir, slurm: FakeSlurm) -> None:
+def test_a_refused_job_is_not_recorded(run_dir: RunDir, slurm: FakeSlurm) -> None:
     slurm.answer("sbatch", stderr="sbatch: error: Invalid account\n", code=1)
     with pytest.raises(SchedulerError, match="Invalid account"):
         submit_job(run_dir, "head", slurm_bin=slurm.bin)
     assert read_jobs(run_dir) == []
 
 
-def test_a_job_that_cannot_be_written_down_is_cancelled(run_dir: RunDir, slurm: FakeSlurm) -> None:
+def test_a_job_that_cannot_be_recorded_is_cancelled(run_dir: RunDir, slurm: FakeSlurm) -> None:
     lose_the_record(run_dir, slurm)
     with pytest.raises(StorageError, match="cannot record job 57"):
         submit_job(run_dir, "head", slurm_bin=slurm.bin)
     assert slurm.asked[-1] == "scancel 57"
 
 
-def test_a_job_that_cannot_be_cancelled_either_is_left_to_the_user_by_name(
+def test_a_job_that_cannot_be_cancelled_either_is_named_to_the_user(
     run_dir: RunDir, slurm: FakeSlurm
 ) -> None:
     lose_the_record(run_dir, slurm)
@@ -66,7 +66,7 @@ def test_a_job_that_cannot_be_cancelled_either_is_left_to_the_user_by_name(
     assert str(caught.value).endswith("\nCancel it: scancel 57")
 
 
-def test_the_newest_head_is_the_last_that_was_submitted() -> None:
+def test_the_newest_head_is_the_last_one_submitted() -> None:
     jobs = [
         SubmittedJob(job_id=job_id, role=role, submitted_at=1.0)
         for job_id, role in (("1", "head"), ("2", "workers"), ("3", "head"), ("4", "workers"))

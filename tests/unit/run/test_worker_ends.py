@@ -8,7 +8,7 @@ from tests.unit.factories import make_plan
 
 
 def end_reason(job: JobState, *reasons: str) -> str:
-    """Return what status says of a worker that left, given what the journal and Slurm know."""
+    """Return the end reason of a worker in the status, given the journal's and Slurm's reasons."""
     state = RunState(10)
     joined = Joined(t=1.0, worker="57_1-n1", job_id="57_1", node="n1", cores=2, memory_mib=10)
     state.apply(joined, 1)
@@ -22,12 +22,12 @@ def end_reason(job: JobState, *reasons: str) -> str:
     return str(status.to_dict()["workers"][0]["end_reason"])
 
 
-def test_a_preempted_worker_is_told_as_such_also_when_its_job_came_back() -> None:
+def test_a_preempted_worker_is_reported_as_preempted_even_if_its_job_runs_again() -> None:
     assert end_reason(JobState(job_id="57_1", state="RUNNING"), "PREEMPTED") == "PREEMPTED"
     assert end_reason(JobState(job_id="57_1", state="COMPLETED"), "PREEMPTED") == "PREEMPTED"
 
 
-def test_before_the_journal_knows_slurm_is_heard_and_else_the_worker_itself() -> None:
+def test_without_a_reason_in_the_journal_slurms_reason_counts_and_then_the_workers_own() -> None:
     assert end_reason(JobState(job_id="57_1", state="TIMEOUT")) == "TIMEOUT"
     assert end_reason(JobState(job_id="57_1", state="TIMEOUT"), "UNKNOWN") == "TIMEOUT"
     assert end_reason(JobState(job_id="57_1", state="RUNNING")) == "warned by SIGTERM"

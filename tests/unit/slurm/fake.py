@@ -1,4 +1,4 @@
-"""Slurm's commands as small scripts that answer what a test wants and write down what was asked."""
+"""Slurm's commands as scripts that print what a test wants and record how they were called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class FakeSlurm:
-    """A directory of commands; `asked` holds one line of words for each call."""
+    """A directory of commands; `asked` has the command line of each call."""
 
     root: Path
 
@@ -18,14 +18,14 @@ class FakeSlurm:
         return str(self.root)
 
     def answer(self, program: str, stdout: str = "", *, stderr: str = "", code: int = 0) -> None:
-        """Let a command answer so from now on."""
+        """Let a command print this and end with `code` from now on."""
         self.script(
             program,
             f"printf %s {shlex.quote(stdout)}\nprintf %s {shlex.quote(stderr)} >&2\nexit {code}\n",
         )
 
     def script(self, program: str, body: str) -> None:
-        """Let a command run these lines from now on; ``$log`` is where calls are noted."""
+        """Let a command run these lines from now on; ``$log`` is the file of calls."""
         path = self.root / program
         log = shlex.quote(str(self.root / "asked"))
         head = f'#!/bin/bash\nlog={log}\necho "{program} $*" >>"$log"\n'

@@ -28,7 +28,7 @@ def test_a_failure_shows_argv_exit_code_and_stderr(slurm: FakeSlurm) -> None:
     assert "Name an account with --account" in message
 
 
-def test_what_an_outer_job_left_does_not_reach_sbatch(
+def test_variables_of_an_outer_job_do_not_reach_sbatch(
     slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "SBATCH_PARTITION", "SLURM_EXPORT_ENV"):
@@ -39,12 +39,12 @@ def test_what_an_outer_job_left_does_not_reach_sbatch(
     assert slurm.asked[1:] == ["SLURM_CONF=/etc/slurm/slurm.conf"]
 
 
-def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_command_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(CommandMissing, match=r"cannot run `.*/squeue`: No such file"):
         run_slurm("squeue", [], slurm_bin=str(tmp_path))
 
 
-def test_a_command_that_does_not_answer_is_given_up(slurm: FakeSlurm) -> None:
+def test_a_command_that_does_not_answer_is_stopped(slurm: FakeSlurm) -> None:
     slurm.script("squeue", "exec sleep 60\n")
     begun = time.monotonic()
     with pytest.raises(CommandStuck, match=r"did not answer within 0.2 s"):
@@ -52,7 +52,9 @@ def test_a_command_that_does_not_answer_is_given_up(slurm: FakeSlurm) -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_reachable_is_a_question_and_not_an_error(slurm: FakeSlurm, tmp_path: Path) -> None:
+def test_reachable_is_false_without_slurm_and_raises_nothing(
+    slurm: FakeSlurm, tmp_path: Path
+) -> None:
     slurm.answer("scontrol", "Slurmctld(primary) at c is UP\n")
     assert reachable(slurm.bin)
     none = "scontrol: fatal: Could not establish a configuration source\n"
@@ -61,14 +63,18 @@ def test_reachable_is_a_question_and_not_an_error(slurm: FakeSlurm, tmp_path: Pa
     assert not reachable(str(tmp_path))
 
 
-def test_a_controller_that_is_down_does_not_make_this_machine_the_cluster(slurm: FakeSlurm) -> None:
+def test_a_controller_that_does_not_answer_is_an_error_and_not_a_machine_without_slurm(
+    slurm: FakeSlurm,
+) -> None:
     slurm.answer("scontrol", "Slurmctld(primary) at c is DOWN\n", code=1)
     with pytest.raises(SchedulerError, match="no controller answers") as caught:
         reachable(slurm.bin)
     assert "--site local" in caught.value.hint
 
 
-def test_while_accounting_is_away_the_controllers_word_is_enough(slurm: FakeSlurm) -> None:
+def test_the_controllers_answer_is_enough_while_accounting_does_not_answer(
+    slurm: FakeSlurm,
+) -> None:
     slurm.answer("squeue", "8_0|RUNNING|None|n1|a|b\n")
     slurm.answer("sacct", stderr="sacct: error: Problem talking to the database\n", code=1)
     assert job_states(["8"], slurm_bin=slurm.bin)["8_0"].state == "RUNNING"
@@ -76,7 +82,7 @@ def test_while_accounting_is_away_the_controllers_word_is_enough(slurm: FakeSlur
         job_states(["8", "9"], slurm_bin=slurm.bin)
 
 
-def test_jobs_that_run_cost_one_question(slurm: FakeSlurm) -> None:
+def test_running_jobs_need_one_question(slurm: FakeSlurm) -> None:
     slurm.answer("squeue", "7|RUNNING|None|n1|a|b\n8_0|PENDING|Resources||N/A|N/A\n")
     states = job_states(["7", "8_0"], slurm_bin=slurm.bin)
     assert {job: state.state for job, state in states.items()} == {"7": "RUNNING", "8_0": "PENDING"}
@@ -84,7 +90,7 @@ def test_jobs_that_run_cost_one_question(slurm: FakeSlurm) -> None:
     assert "--jobs=7,8" in slurm.asked[0]
 
 
-def test_accounting_is_asked_for_what_the_controller_forgot(slurm: FakeSlurm) -> None:
+def test_accounting_is_asked_for_jobs_that_the_controller_has_forgotten(slurm: FakeSlurm) -> None:
     slurm.answer("squeue", "8|RUNNING|None|n1|a|b\n")
     slurm.answer("sacct", "7|TIMEOUT|0:15|None|n1|a|b\n")
     states = job_states(["7", "8"], slurm_bin=slurm.bin)
@@ -93,14 +99,14 @@ def test_accounting_is_asked_for_what_the_controller_forgot(slurm: FakeSlurm) ->
     assert "--jobs=7 " in slurm.asked[1]
 
 
-def test_the_controllers_word_counts_while_accounting_lags_behind(slurm: FakeSlurm) -> None:
+def test_the_controllers_answer_counts_while_accounting_is_late(slurm: FakeSlurm) -> None:
     slurm.answer("squeue", "7|FAILED|NonZeroExitCode|n1|a|b\n")
     slurm.answer("sacct", "7|PREEMPTED|0:0|None|n1|a|b\n7|RUNNING|0:0|None|n1|a|Unknown\n")
     state = job_states(["7"], slurm_bin=slurm.bin)["7"]
     assert (state.state, state.reason, state.exit_code) == ("FAILED", "NonZeroExitCode", None)
 
 
-def test_without_accounting_scontrol_knows_what_ended_lately(slurm: FakeSlurm) -> None:
+def test_without_accounting_scontrol_tells_how_recent_jobs_ended(slurm: FakeSlurm) -> None:
     slurm.answer("squeue", stderr="slurm_load_jobs error: Invalid job id specified", code=1)
     slurm.answer("sacct", stderr="Slurm accounting storage is disabled", code=1)
     slurm.answer("scontrol", "JobId=7 JobState=NODE_FAIL Reason=None ExitCode=0:0 NodeList=n2\n")
@@ -108,20 +114,20 @@ def test_without_accounting_scontrol_knows_what_ended_lately(slurm: FakeSlurm) -
     assert (state.state, state.end_reason, state.nodes) == ("NODE_FAIL", "NODE_FAIL", ("n2",))
 
 
-def test_a_job_that_nobody_knows_is_not_thereby_completed(slurm: FakeSlurm) -> None:
+def test_an_unknown_job_does_not_count_as_completed(slurm: FakeSlurm) -> None:
     slurm.answer("squeue")
     slurm.answer("sacct")
     state = job_states(["7"], slurm_bin=slurm.bin)["7"]
     assert (state.state, state.phase, state.end_reason) == ("UNKNOWN", "unknown", "")
 
 
-def test_a_controller_that_is_down_is_an_error_and_no_answer(slurm: FakeSlurm) -> None:
+def test_a_controller_that_is_down_is_an_error(slurm: FakeSlurm) -> None:
     slurm.answer("squeue", stderr="Unable to contact slurm controller", code=1)
     with pytest.raises(SchedulerError, match="Unable to contact"):
         job_states(["7"], slurm_bin=slurm.bin)
 
 
-def test_an_array_asked_as_a_whole_is_told_by_element(slurm: FakeSlurm) -> None:
+def test_an_array_is_answered_by_its_elements(slurm: FakeSlurm) -> None:
     slurm.answer("squeue", "7_1|RUNNING|None|n1|a|b\n")
     slurm.answer("sacct", "7_0|COMPLETED|0:0|None|n1|a|b\n7_1|RUNNING|0:0|None|n1|a|Unknown\n")
     states = job_states(["7"], slurm_bin=slurm.bin)
@@ -131,14 +137,14 @@ def test_an_array_asked_as_a_whole_is_told_by_element(slurm: FakeSlurm) -> None:
     }
 
 
-def test_every_life_of_a_requeued_job_is_told(slurm: FakeSlurm) -> None:
+def test_every_run_of_a_requeued_job_is_returned(slurm: FakeSlurm) -> None:
     slurm.answer("sacct", "7_0|PREEMPTED|0:0|None|n1|a|b\n7_0|RUNNING|0:0|None|n2|b|Unknown\n")
     lives = job_history(["7"], slurm_bin=slurm.bin)["7_0"]
     assert [life.state for life in lives] == ["PREEMPTED", "RUNNING"]
     assert "--duplicates" in slurm.asked[0]
 
 
-def test_cancelling_what_is_over_is_no_error(slurm: FakeSlurm) -> None:
+def test_cancelling_jobs_that_have_ended_is_no_error(slurm: FakeSlurm) -> None:
     words = "scancel: error: Kill job error on job id 7: Invalid job id specified\n"
     slurm.answer("scancel", stderr=words, code=1)
     scancel(["7"], slurm_bin=slurm.bin)
@@ -147,12 +153,12 @@ def test_cancelling_what_is_over_is_no_error(slurm: FakeSlurm) -> None:
         scancel(["7"], slurm_bin=slurm.bin)
 
 
-def test_cancelling_nothing_asks_nobody(slurm: FakeSlurm) -> None:
+def test_cancelling_no_jobs_runs_no_command(slurm: FakeSlurm) -> None:
     scancel([], slurm_bin=slurm.bin)
     assert slurm.asked == []
 
 
-def test_a_job_that_may_not_be_requeued_is_an_error(slurm: FakeSlurm) -> None:
+def test_a_job_that_cannot_be_requeued_is_an_error(slurm: FakeSlurm) -> None:
     slurm.answer("scontrol", stderr="Requested operation is presently disabled", code=1)
     with pytest.raises(SchedulerError, match="presently disabled"):
         requeue("7", slurm_bin=slurm.bin)

@@ -1,4 +1,4 @@
-"""Outputs captured from Slurm 22.05.8 (`captured/`), and what no Slurm should say."""
+"""Parsers read outputs of Slurm 22.05.8 (`captured/`), and any other text without errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def captured(name: str) -> str:
     return (CAPTURED / f"{name}.txt").read_text()
 
 
-def test_squeue_tells_state_reason_nodes_and_expected_end() -> None:
+def test_squeue_gives_state_reason_nodes_and_expected_end() -> None:
     states = {state.job_id: state for state in parse_squeue(captured("squeue"))}
     assert states["35_0"] == JobState(
         job_id="35_0",
@@ -40,17 +40,17 @@ def test_squeue_tells_state_reason_nodes_and_expected_end() -> None:
     assert states["40_3"].reason.startswith("Nodes required for job are DOWN, DRAINED")
 
 
-def test_a_folded_array_in_squeue_counts_as_its_elements() -> None:
+def test_a_compressed_array_in_squeue_is_expanded_to_its_elements() -> None:
     ids = [state.job_id for state in parse_squeue(captured("squeue_folded"))]
     assert ids[-6:] == [f"40_{i}" for i in range(6)]
 
 
-def test_a_reason_may_hold_a_bar() -> None:
+def test_a_reason_may_contain_a_bar() -> None:
     (state,) = parse_squeue("7|PENDING|ReqNodeNotAvail, UnavailableNodes:a|b||N/A|N/A\n")
     assert state.reason == "ReqNodeNotAvail, UnavailableNodes:a|b"
 
 
-def test_sacct_tells_how_jobs_ended() -> None:
+def test_sacct_gives_the_ends_of_jobs() -> None:
     states = {state.job_id: state for state in parse_sacct(captured("sacct"))}
     assert (states["40_3"].state, states["40_3"].exit_code) == ("FAILED", 3)
     assert (states["41"].exit_code, states["41"].signal) == (None, 11)
@@ -58,42 +58,42 @@ def test_sacct_tells_how_jobs_ended() -> None:
     assert states["39"].nodes == ()
 
 
-def test_why_a_job_waited_is_not_why_it_ended() -> None:
+def test_the_reason_why_a_job_waited_is_not_the_reason_why_it_ended() -> None:
     states = {state.job_id: state for state in parse_sacct(captured("sacct"))}
     assert states["40_3"].reason == ""
     assert states["40_3"].end_reason == "FAILED"
 
 
-def test_a_job_that_runs_has_no_exit_code_though_sacct_prints_one() -> None:
+def test_a_running_job_has_no_exit_code_although_sacct_prints_one() -> None:
     states = {state.job_id: state for state in parse_sacct(captured("sacct_early"))}
     assert states["35_0"].phase == "running"
     assert states["35_0"].exit_code is None
     assert states["35_0"].ended_at == ""
 
 
-def test_waiting_elements_in_sacct_are_told_apart() -> None:
+def test_waiting_elements_in_sacct_are_separate() -> None:
     ids = [state.job_id for state in parse_sacct(captured("sacct_early"))]
     assert ids[-6:] == [f"40_{i}" for i in range(6)]
 
 
-def test_steps_in_sacct_are_no_jobs() -> None:
+def test_steps_in_sacct_are_left_out() -> None:
     text = "57|COMPLETED|0:0|None|n1|a|b\n57.batch|COMPLETED|0:0|None|n1|a|b\n"
     assert [state.job_id for state in parse_sacct(text)] == ["57"]
 
 
-def test_scontrol_tells_exit_code_reason_and_restarts() -> None:
+def test_scontrol_gives_exit_code_reason_and_restarts() -> None:
     (state,) = parse_jobs(captured("show_job"))
     assert (state.job_id, state.state, state.exit_code) == ("34", "FAILED", 1)
     assert (state.reason, state.restarts, state.nodes) == ("NonZeroExitCode", 0, ("n1",))
 
 
-def test_scontrol_tells_the_elements_of_a_waiting_array() -> None:
+def test_scontrol_gives_the_elements_of_a_waiting_array() -> None:
     states = parse_jobs(captured("show_job_array"))
     assert [state.job_id for state in states] == [f"40_{i}" for i in range(6)]
     assert {state.phase for state in states} == {"waiting"}
 
 
-def test_a_value_in_scontrol_may_hold_spaces() -> None:
+def test_a_value_in_scontrol_may_contain_spaces() -> None:
     pairs = parse_pairs(captured("show_job"))
     assert pairs["StdOut"].endswith("é b/sea-ice-20261121-210230/logs/head-34.log")
     assert pairs["Power"] == ""
@@ -105,7 +105,7 @@ def test_nodes_have_cpus_memory_and_state() -> None:
     assert (nodes["n2"].cpus, nodes["n2"].memory_mib, nodes["n2"].state) == (2, 4000, "IDLE")
 
 
-def test_sinfo_tells_partitions() -> None:
+def test_sinfo_gives_partitions() -> None:
     groups = parse_sinfo(captured("sinfo"))
     debug = [group for group in groups if group.partition == "debug"]
     assert sum(group.nodes for group in debug) == 4
@@ -125,7 +125,7 @@ def test_sinfo_tells_partitions() -> None:
         ("lustre:8", 0),
     ],
 )
-def test_gpus_are_counted_of_every_type(gres: str, count: int) -> None:
+def test_gpus_of_every_type_are_counted(gres: str, count: int) -> None:
     (group,) = parse_sinfo(f"gpu|gpu|up|infinite|1|64+|500000+|{gres}\n")
     assert (group.gpus, group.cpus, group.max_walltime_s) == (count, 64, None)
 
@@ -138,7 +138,7 @@ def test_a_state_is_its_first_word(text: str, word: str) -> None:
     assert read_state(text) == word
 
 
-def test_a_state_that_is_new_to_us_is_kept_and_means_nothing() -> None:
+def test_an_unknown_state_is_kept_and_its_phase_is_unknown() -> None:
     (state,) = parse_squeue("7|TELEPORTED|None|n1|N/A|N/A\n")
     assert (state.state, state.phase, state.end_reason) == ("TELEPORTED", "unknown", "")
 
@@ -163,7 +163,7 @@ def test_no_job_id_is_an_error() -> None:
         parse_job_id("Submitted, thank you\n")
 
 
-def test_hosts_and_elements_are_unfolded() -> None:
+def test_hosts_and_elements_are_expanded() -> None:
     assert expand_hosts("n[1-3,10],login") == ("login", "n1", "n2", "n3", "n10")
     assert expand_hosts("None assigned") == ()
     assert expand_job("57_[0-4:2,9%3]") == ("57_0", "57_2", "57_4", "57_9")
@@ -172,7 +172,7 @@ def test_hosts_and_elements_are_unfolded() -> None:
 
 
 @given(st.text(alphabet="0123456789|_[]-,%=: \nRUNGJobIdabc.+"))
-def test_parsers_take_any_text(text: str) -> None:
+def test_parsers_accept_any_text(text: str) -> None:
     parse_squeue(text)
     parse_sacct(text)
     parse_jobs(text)

@@ -126,7 +126,7 @@ def test_a_run_that_has_ended_is_not_waited_for_unless_it_is_resumed(run_dir: Ru
 
 
 def test_a_head_that_was_told_to_go_is_followed_by_another(run_dir: RunDir) -> None:
-    run_dir.journal_file(2).write_text('{"e":"opened"}\n')  # it leaves without a last word
+    run_dir.journal_file(2).write_text('{"e":"opened"}\n')  # it leaves without an end event
     assert how_it_ended(run_dir) == ""
 
 
