@@ -32,8 +32,7 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
 
     Raises:
         InputError: a flag cannot be used, the site demands something that was not given, no node
-        can
-            hold a task, or the bag has none.
+            can hold a task, or the bag has none.
     """
     _check_count(bag, request.tasks)
     check_user_directives(request.sbatch)
@@ -43,9 +42,9 @@ def make_plan(bag: Bag, site: Site, request: Request) -> Plan:
     sizes = choose_sizes(bag, request, site, choices, (backend, shape))
     run = run_name(bag.name, request)
     settings = task_settings(bag, run)
-    _check_cwd(settings.cwd or bag.submitted_from, site)
-    run_dir = f"{run_root(site, request)}/{run}"
     cwd = settings.cwd or bag.submitted_from
+    _check_cwd(cwd, site)
+    run_dir = f"{run_root(site, request)}/{run}"
     of_run = Jobs(
         run=run, run_dir=run_dir, cwd=cwd, site=site, choices=choices, sizes=sizes,
         user=request.sbatch,

@@ -136,7 +136,7 @@ def test_workers_that_can_never_work_are_given_up_with_words_on_what_to_do(four:
     message = str(caught.value)
     assert f"{four.submitted} worker jobs ended without having begun a bundle" in message
     assert f"{four.submitted} as FAILED with exit code 3" in message
-    assert f"are in {four.run_dir.logs}, the last in workers-104_3.log." in message
+    assert f"are in {four.run_dir.logs}, the last is workers-104_3.log." in message
     assert "Correct what they say, then: hpckit resume a run" in message
 
 

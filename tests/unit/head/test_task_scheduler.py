@@ -123,7 +123,7 @@ def test_a_task_that_takes_three_workers_down_is_poison_and_the_rest_goes_on() -
     *_, poison = task_scheduler.explained("w2", "FAILED", 2.0)
     assert isinstance(poison, Lost)
     assert poison.rows[0].kind == "poison"
-    assert "3 workers went" in poison.rows[0].message
+    assert "3 workers died" in poison.rows[0].message
     assert task_scheduler.state.status[0] == FAILED
 
 
