@@ -136,9 +136,9 @@ def rss_mib(pids: Iterable[int]) -> float:
     private = shared = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
-            words = Path(f"/proc/{pid}/statm").read_bytes().split()
-            private += int(words[1]) - int(words[2])
-            shared = max(shared, int(words[2]))
+            pages = Path(f"/proc/{pid}/statm").read_bytes().split()
+            private += int(pages[1]) - int(pages[2])
+            shared = max(shared, int(pages[2]))
     return (private + shared) * PAGE_BYTES / 2**20
 
 
@@ -183,13 +183,13 @@ def reap(pid: int) -> bool:
 
 
 def wait_until_gone(
-    pids: Iterable[int], limit_s: float, *, gone: Callable[[int], bool] = reap
+    pids: Iterable[int], limit_s: float, *, has_ended: Callable[[int], bool] = reap
 ) -> list[int]:
     """Wait until all have ended; return those that still run after `limit_s`."""
     deadline = time.monotonic() + limit_s
     left = list(pids)
     pauses = Backoff(0.001, 0.05)
-    while left := [pid for pid in left if not gone(pid)]:
+    while left := [pid for pid in left if not has_ended(pid)]:
         if time.monotonic() >= deadline:
             break
         time.sleep(pauses.next_s())

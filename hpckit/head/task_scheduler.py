@@ -141,7 +141,7 @@ class TaskScheduler:
             worker=result.worker,
             rows=rows,
             handed_back=[ready.task.index for ready in missing],
-            why=result.why_undone,
+            why=result.why_not_done,
         )
         self.state.apply(event, self._incarnation)
         return event

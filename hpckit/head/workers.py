@@ -129,7 +129,7 @@ class Workers:
         it is always free first, it would be sent every task.
         """
         worker = result.worker
-        why = result.why_undone
+        why = result.why_not_done
         if any(found.ok or is_task_fault(found.kind) for found in result.results) or not why:
             self._returned_undone.pop(worker, None)
             return

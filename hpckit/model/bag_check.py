@@ -71,9 +71,8 @@ def _task_faults(bag: Bag) -> Iterator[Fault]:
         (("task", "command", 0), task.command),
         (("environment", "launch", 0), bag.environment.launch),
     )
-    for key, words in firsts:
-        refusal = mpi_refusal(words[0]) if words else ""
-        if refusal:
+    for key, argv in firsts:
+        if argv and (refusal := mpi_refusal(argv[0])):
             yield key, refusal
     if task.function:
         try:

@@ -29,14 +29,14 @@ class Meaning:
     """The meaning of a kind of failure.
 
     Attributes:
-        words: what happened, for people.
+        description: what happened, for people.
         retry_key: the key in the bag's ``[retries]`` that bounds it; ``""``: it is not tried
             again, or (`LOST`) as often as it takes.
         is_task_fault: True if the task itself is at fault, and not its worker or node.
         is_explained_by_output: True if the task's own output says more than hpckit knows.
     """
 
-    words: str
+    description: str
     retry_key: str
     is_task_fault: bool = True
     is_explained_by_output: bool = False

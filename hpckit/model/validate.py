@@ -35,13 +35,13 @@ def validated(model: type[Model], document: Document) -> Model:
 def error_of(faults: Iterable[Fault], document: Document) -> InputError:
     """Return the error that reports the first fault in the order of the file."""
     ordered = sorted(set(faults), key=lambda fault: _position(fault[0], document))
-    key, words = ordered[0]
+    key, message = ordered[0]
     more = len(ordered) - 1
     rest = f"{more} more fault{'s' if more > 1 else ''} in {document.name}." if more else ""
     where = document.where(key)
     if where == f"--set {dotted(key)}":
-        words = words.removeprefix(f"{dotted(key)}: ")
-    return InputError(f"{where}: {words}", hint=rest)
+        message = message.removeprefix(f"{dotted(key)}: ")
+    return InputError(f"{where}: {message}", hint=rest)
 
 
 def dotted(key: Key) -> str:
@@ -75,9 +75,9 @@ def _faults(model: type[BaseModel], item: Any) -> Iterator[Fault]:
         needed = _needed(model, key)
         yield key, f"{dotted(key)} is missing" + (f": {needed}" if needed else "")
     elif kind == "value_error":
-        words = str(item["ctx"]["error"]).replace("\n", ". ")  # the hint of an InputError
-        colon = "" if words.startswith(("is ", "has ", "holds ")) else ":"
-        yield key, f"{dotted(key)}{colon} {words}".lstrip(": ")
+        message = str(item["ctx"]["error"]).replace("\n", ". ")  # the hint of an InputError
+        colon = "" if message.startswith(("is ", "has ", "holds ")) else ":"
+        yield key, f"{dotted(key)}{colon} {message}".lstrip(": ")
     else:
         item_of_field = kind == "string_type" and not _described(model, key)
         needed = "a string" if item_of_field else _needed(model, key) or _lowered(item["msg"])

@@ -57,8 +57,8 @@ class BundleResult:
     reason: str = ""  # why they were not started: "12 s left of the walltime"
 
     @property
-    def why_undone(self) -> str:
-        """The reason why tasks were not run or are lost; ``""`` if all were run."""
+    def why_not_done(self) -> str:
+        """The reason why tasks were not run or were lost; ``""`` if there are none."""
         lost = (result.message for result in self.results if result.kind == FailureKind.LOST)
         return self.reason or next(lost, "")
 

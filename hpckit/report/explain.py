@@ -55,7 +55,7 @@ def explain_task(status: RunStatus, index: int, now: float | None = None) -> lis
     if record.status[index] == FAILED and attempt:
         row = attempt.row
         budget = _budget(status.plan.retries, row.kind)
-        said = row.message or meaning(FailureKind(row.kind)).words
+        said = row.message or meaning(FailureKind(row.kind)).description
         return [f"it failed for good: {row.kind} ({said}) in attempt {row.attempt}; {budget}"]
     lines = []
     used = record.failures.get(index, Counter())

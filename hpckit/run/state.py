@@ -107,10 +107,10 @@ class RunState:
             case Explained():
                 self._explain(event)
             case Returned():
-                self._take(event.rows, incarnation, event.worker)
+                self._add_rows(event.rows, incarnation, event.worker)
             case Lost():
-                self._take(event.rows, incarnation, event.worker)
-                self._lose(event)
+                self._add_rows(event.rows, incarnation, event.worker)
+                self._suspect(event)
             case Noted():
                 self.noted = event
             case Ended():
@@ -132,7 +132,7 @@ class RunState:
             self.failures.pop(index, None)
             self.reset_at[index] = event.incarnation
 
-    def _take(self, rows: list[Row], incarnation: int, worker: str) -> None:
+    def _add_rows(self, rows: list[Row], incarnation: int, worker: str) -> None:
         for row in rows:
             if self.status[row.index] == DONE:
                 self.duplicates += 1
@@ -144,7 +144,7 @@ class RunState:
                 self.failures.setdefault(row.index, Counter())[row.kind] += 1
                 self.status[row.index] = FAILED if row.final else WAITING
 
-    def _lose(self, event: Lost) -> None:
+    def _suspect(self, event: Lost) -> None:
         if event.suspect is not None and self.status[event.suspect] == WAITING:
             self.failures.setdefault(event.suspect, Counter())[FailureKind.LOST] += 1
             if event.worker in self.workers:

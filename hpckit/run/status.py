@@ -16,7 +16,7 @@ from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.snapshot import Counts, read_snapshot
 from hpckit.run.state import RunState
-from hpckit.run.storage_check import storage_trouble
+from hpckit.run.storage_check import storage_problem
 from hpckit.slurm.emulated import cluster_ended
 from hpckit.slurm.jobs import job_states
 from hpckit.slurm.states import UNKNOWN, JobState
@@ -209,7 +209,7 @@ def _status(
     if state not in FINAL and _ended_clusters([plan]):
         state, why = "stopped", f"the emulated cluster {plan.site!r} is down, and its jobs ended"
     counts = _counts(run_dir, run_state, running=state == "running")
-    if state == "stopped" and (problem := storage_trouble(run_dir)):
+    if state == "stopped" and (problem := storage_problem(run_dir)):
         why = f"{why}; {problem}" if why else problem
     if state in ("waiting", "running"):
         why = slurm_error or why

@@ -13,7 +13,7 @@ from hpckit.run.rundir import RunDir
 MIN_FREE_BYTES: Final = 64 * 1024  # with less, the next events may not fit
 
 
-def storage_trouble(run_dir: RunDir) -> str:
+def storage_problem(run_dir: RunDir) -> str:
     """Return why a run's directory cannot be written, ``""`` if it can."""
     try:
         found = os.statvfs(run_dir.root)

@@ -265,7 +265,7 @@ def a_head(
             head.worker_server.close()
         ours = set(children_of(os.getpid())) - before
         left = wait_until_gone(
-            [*family, *ours], 2, gone=lambda pid: not Path(f"/proc/{pid}").exists()
+            [*family, *ours], 2, has_ended=lambda pid: not Path(f"/proc/{pid}").exists()
         )
         send(left, signal.SIGKILL)
 

@@ -10,7 +10,7 @@ from hpckit.model.retries import Retries
 
 @pytest.mark.parametrize("kind", list(FailureKind))
 def test_every_kind_of_failure_has_a_meaning_and_a_limit(kind: FailureKind) -> None:
-    assert meaning(kind).words
+    assert meaning(kind).description
     key = meaning(kind).retry_key
     assert Retries().limit(kind) == 0
     assert not key or Retries(**{key: 2}).limit(kind) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from hpckit.run import storage_check
 from hpckit.run.rundir import RunDir
-from hpckit.run.storage_check import storage_trouble
+from hpckit.run.storage_check import storage_problem
 from tests.unit.factories import make_run_dir
 
 Statvfs = Callable[[object], object]
@@ -24,7 +24,7 @@ def run_dir(tmp_path: Path) -> RunDir:
 
 
 def test_a_directory_that_can_be_written_has_no_problem(run_dir: RunDir) -> None:
-    assert storage_trouble(run_dir) == ""
+    assert storage_problem(run_dir) == ""
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_the_reason_why_a_run_cannot_be_resumed_is_reported(
     run_dir: RunDir, monkeypatch: pytest.MonkeyPatch, about: dict[str, int], words: str
 ) -> None:
     monkeypatch.setattr(storage_check.os, "statvfs", saying(**about))
-    assert words in storage_trouble(run_dir)
-    assert bool(words) == bool(storage_trouble(run_dir))
+    assert words in storage_problem(run_dir)
+    assert bool(words) == bool(storage_problem(run_dir))
 
 
 def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
-    assert "cannot be looked at" in storage_trouble(RunDir(tmp_path / "gone"))
+    assert "cannot be looked at" in storage_problem(RunDir(tmp_path / "gone"))
