@@ -86,6 +86,15 @@ def test_every_file_of_the_repository_that_a_document_names_exists() -> None:
     assert missing == []
 
 
+def test_every_question_of_the_quiz_has_a_file_as_its_answer() -> None:
+    quiz = (REPOSITORY / "CONTRIBUTING.md").read_text().partition("A quiz\n")[2]
+    questions = re.findall(r"(?m)^(\d+)\. ", quiz)
+    answers = re.findall(r"(\d+)\s+`([\w/]+\.py)`", quiz.partition("Answers:")[2])
+    assert questions
+    assert [number for number, _ in answers] == questions
+    assert [name for _, name in answers if not (REPOSITORY / "hpckit" / name).exists()] == []
+
+
 def test_the_way_of_a_task_is_short_and_names_what_exists() -> None:
     text = (REPOSITORY / "docs" / "explanation" / "way-of-a-task.md").read_text()
     stops = re.findall(r"(?m)^\d+\. `hpckit/([\w/]+)\.py` `([\w.]+)`", text)
