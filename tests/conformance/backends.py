@@ -60,9 +60,9 @@ Backend = Callable[[str], contextlib.AbstractContextManager[Cluster]]
 
 @contextlib.contextmanager
 def real(lane: str) -> Iterator[Cluster]:
-    """A real cluster of this lane's own, apart from the one that `make slurm-up` brings up."""
+    """Start a real cluster for this lane, separate from the one of `make slurm-up`."""
     with claimed(f"{default_layout().prefix}-conformance-{lane}") as layout:
-        lifecycle.down(layout)  # what an interrupted run left
+        lifecycle.down(layout)  # an interrupted run may have left one
         lifecycle.up(layout)
         try:
             yield Cluster(
@@ -85,10 +85,10 @@ def missing_reason(backend: str) -> str:
 
 @contextlib.contextmanager
 def emulated(lane: str) -> Iterator[Cluster]:
-    """An emulated cluster of the same shape and with the same partitions and delays."""
+    """Start an emulated cluster of the same shape, with the same partitions and delays."""
     from hpckit.emulator import control
 
-    with _ONE_AT_A_TIME:  # both lanes ask at once, and must get the same
+    with _ONE_AT_A_TIME:  # both lanes start at once, and must get the same directory
         os.environ["HPCKIT_EMULATOR_DIR"] = str(_emulator_dir())
     name = f"conformance-{lane}"
     config = emulated_config()
@@ -116,7 +116,7 @@ def _emulator_dir() -> Path:
 
 
 def emulated_config() -> ClusterConfig:
-    """The real test cluster's configuration (tests/slurm/cluster/config.py), for the emulator."""
+    """Return the configuration of the real test cluster (tests/slurm/cluster/config.py)."""
     from hpckit.emulator.config import ClusterConfig, PartitionConfig
 
     day, hour = 24 * 60, 60
@@ -143,7 +143,7 @@ def emulated_config() -> ClusterConfig:
 
 
 class EmulatedFaults:
-    """The real cluster's faults, on the emulated one."""
+    """The faults of the real cluster, for the emulated one."""
 
     def __init__(self, cluster: str, nodes: list[str]) -> None:
         self._cluster, self._nodes = cluster, nodes
@@ -160,7 +160,7 @@ class EmulatedFaults:
         control.resume(name, name=self._cluster)
 
     def stop_controller(self) -> None:
-        """The emulator's controller is away for a time given beforehand."""
+        """Stop the controller; the emulator needs the length of the outage in advance."""
         from hpckit.emulator import control
 
         self._outage = time.monotonic() + OUTAGE_S

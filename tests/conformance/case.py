@@ -21,11 +21,11 @@ class Case:
     """One case.
 
     Attributes:
-        group: the module it stands in, with dashes: ``sbatch-options``.
+        group: its module's name, with dashes: ``sbatch-options``.
         name: the function's name, which reads as a sentence.
         topics: what it proves, as `inventory` names it: ``sbatch --array``, ``env SLURM_JOB_ID``.
-        alone: whether it needs a cluster on which nothing else runs.
-        breaks: whether it kills nodes or daemons; such cases go last.
+        alone: it needs a cluster on which nothing else runs.
+        breaks: it kills nodes or daemons; such cases run last.
         since: the Slurm version from which on it holds, such as ``24.11``; "" for 22.05.
     """
 
@@ -67,7 +67,7 @@ def case(
 
 
 def all_cases() -> list[Case]:
-    """Every case, in the order of groups and of their modules' text."""
+    """Return every case, ordered by group and by position in its module."""
     package = importlib.import_module("tests.conformance.cases")
     for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
         importlib.import_module(f"tests.conformance.cases.{module}")
@@ -75,5 +75,5 @@ def all_cases() -> list[Case]:
 
 
 def find_cases(words: list[str]) -> list[Case]:
-    """The cases whose key contains any of the words; all when there are none."""
+    """Return the cases whose key contains any of the words; all cases without words."""
     return [c for c in all_cases() if not words or any(w in c.key for w in words)]

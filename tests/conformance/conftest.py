@@ -1,4 +1,4 @@
-"""Runs the selected cases side by side in the background; each test waits for its own."""
+"""Run the selected cases in parallel in the background; each test waits for its own case."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def outcome_of(request: pytest.FixtureRequest) -> Iterator[Await]:
-    """Starts every selected case of every backend that is there; waits for the one asked for."""
+    """Start all selected cases on all backends; yield a function that waits for one of them."""
     record = request.config.stash[RECORD]
     wanted: dict[str, list[Case]] = defaultdict(list)
     for item in request.session.items:
@@ -52,7 +52,7 @@ def outcome_of(request: pytest.FixtureRequest) -> Iterator[Await]:
         return futures[backend, case.key].result()
 
     yield wait
-    stop.set()  # interrupted, or all have been waited for
+    stop.set()  # after an interrupt, or when all cases are done
     for thread in threads:
         thread.join()
 

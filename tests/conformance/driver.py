@@ -15,12 +15,12 @@ FINAL = frozenset(
     {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY"}
 )
 POLL_S = 0.15
-UNTIL_GO = "while [ ! -e go ]; do sleep 0.1; done"  # what a job runs until `Slurm.go`
-PATIENCE_S = 180.0  # other cases may hold a node that is wanted whole to their limit, a minute
+UNTIL_GO = "while [ ! -e go ]; do sleep 0.1; done"  # a job with this runs until `Slurm.go`
+TIMEOUT_S = 180.0  # other cases may hold a node that is wanted whole to their limit, a minute
 
 
 class Faults(Protocol):
-    """The faults that can be caused on either Slurm."""
+    """The faults that can be injected into either Slurm."""
 
     def kill_node(self, name: str) -> None: ...
     def start_node(self, name: str) -> None: ...
@@ -31,7 +31,7 @@ class Faults(Protocol):
 
 @dataclass(frozen=True)
 class Done:
-    """The end of a command."""
+    """The result of a command."""
 
     argv: tuple[str, ...]
     code: int
@@ -45,16 +45,14 @@ class Done:
 def until(
     what: str,
     holds: Callable[[], bool],
-    timeout_s: float = PATIENCE_S,
+    timeout_s: float = TIMEOUT_S,
     instead: Callable[[], str] = str,
 ) -> None:
-    """Poll until `holds`; past the deadline fail with what was waited for, and what was there."""
+    """Poll until `holds`; after the deadline fail with `what` and the answer of `instead`."""
     deadline = time.monotonic() + timeout_s
     while not holds():
         if time.monotonic() > deadline:
-            raise AssertionError(
-                f"waited {timeout_s:g} s for {what}, which did not come\n{instead()}".rstrip()
-            )
+            raise AssertionError(f"{what}: not within {timeout_s:g} s\n{instead()}".rstrip())
         time.sleep(POLL_S)
 
 
@@ -63,11 +61,11 @@ class Slurm:
     """One Slurm, real or emulated, as one case sees it.
 
     Attributes:
-        bin_dir: where the commands are.
+        bin_dir: the directory of the commands.
         directory: the case's own, seen by all nodes; commands run there.
         nodes: the nodes' names, in order: four of 2 CPUs, 4000 MB and 2 GPUs.
-        user: who submits.
-        faults: what can be broken; only for cases that say so.
+        user: the submitting user.
+        faults: injects faults; only for cases with ``breaks=True``.
     """
 
     name: str
@@ -80,7 +78,7 @@ class Slurm:
     _counter: itertools.count[int] = field(default_factory=itertools.count)
 
     def hosts(self, first: int, last: int) -> str:
-        """The hostlist of the nodes number `first` to `last`, counted from 1: ``n[1-3]``."""
+        """Return the hostlist of the nodes `first` to `last`, counted from 1: ``n[1-3]``."""
         if first == last:
             return self.nodes[first - 1]
         prefix = self.nodes[0].rstrip("0123456789")
@@ -93,7 +91,7 @@ class Slurm:
         *words: str,
         stdin: str = "",
         env: dict[str, str] | None = None,
-        timeout_s: float = PATIENCE_S,
+        timeout_s: float = TIMEOUT_S,
     ) -> Done:
         """Run one of Slurm's commands in the case's directory, whatever its exit code."""
         argv = (str(self.bin_dir / command), *words)
@@ -104,7 +102,7 @@ class Slurm:
         return Done((command, *words), done.returncode, done.stdout, done.stderr)
 
     def ok(self, command: str, *words: str, **more: str) -> str:
-        """Run a command that must succeed; its stdout without the last newline."""
+        """Run a command that must succeed; return its stdout without the last newline."""
         done = self.call(command, *words, env=more or None)
         assert done.code == 0, str(done)
         return done.out.rstrip("\n")
@@ -122,14 +120,14 @@ class Slurm:
 
     # --- jobs
     def script(self, text: str) -> str:
-        """Write a script and return its file's name; a #! line is added when there is none."""
+        """Write a script and return its file's name; add a #! line if it has none."""
         name = f"script-{next(self._counter)}.sh"
         body = text if text.startswith("#!") else "#!/bin/bash\n" + text
         (self.directory / name).write_text(body)
         return name
 
     def sbatch(self, *options: str, script: str = "", env: dict[str, str] | None = None) -> Job:
-        """Submit a script's text, or what the options say (``--wrap``). It must be accepted."""
+        """Submit a script, or a command by ``--wrap``. It must be accepted."""
         words = [*options, *([self.script(script)] if script else [])]
         done = self.call("sbatch", *words, env=env)
         assert done.code == 0, str(done)
@@ -139,14 +137,14 @@ class Slurm:
         return job
 
     def refuses(self, *options: str, script: str = "") -> Done:
-        """Submit what must not be accepted; what was said."""
+        """Submit a job that must be refused; return the command's result."""
         done = self.call("sbatch", *options, *([self.script(script)] if script else []))
         assert done.code != 0, f"it was accepted: {done}"
         assert done.out == "", str(done)
         return done
 
     def run(self, *options: str, script: str = "", env: dict[str, str] | None = None) -> str:
-        """Submit, wait for COMPLETED, and return what the job wrote."""
+        """Submit, wait for COMPLETED, and return the job's output."""
         job = self.sbatch(*options, script=script, env=env)
         state = job.end()
         assert state == "COMPLETED", f"{state}: {job.output()}"
@@ -159,11 +157,11 @@ class Slurm:
         return sorted(p.name for p in self.directory.glob(pattern))
 
     def go(self) -> None:
-        """Let the jobs end that run `UNTIL_GO`."""
+        """End the jobs that run `UNTIL_GO`."""
         (self.directory / "go").touch()
 
     def clean_up(self) -> None:
-        """Cancel what the case left in the queue, and wait until it is gone."""
+        """Cancel the case's jobs that are still in the queue, and wait for their end."""
         left = [job for job in self.jobs if job.states() - FINAL]
         if left:
             self.call("scancel", *(job.id for job in left))
@@ -179,30 +177,30 @@ class Job:
     id: str
 
     def shown(self, fmt: str, *more: str) -> str:
-        """``squeue -h -t all -o FMT`` for it."""
+        """Return the output of ``squeue -h -t all -o FMT`` for the job."""
         return self.slurm.ok("squeue", "-h", "-t", "all", "-j", self.id, "-o", fmt, *more)
 
     def states(self) -> set[str]:
         return set(self.shown("%T", "-r").split())
 
     def state(self) -> str:
-        """Its state; of an array, the states of its tasks, in alphabetical order."""
+        """Return its state; of an array, the states of its tasks, in alphabetical order."""
         return " ".join(sorted(self.shown("%T", "-r").split()))
 
     def reason(self) -> str:
         return self.shown("%r")
 
-    def end(self, timeout_s: float = PATIENCE_S) -> str:
-        """Wait until it has ended; its state (an array: the one that all tasks share)."""
+    def end(self, timeout_s: float = TIMEOUT_S) -> str:
+        """Wait until it has ended; return its state (of an array, all its tasks' states)."""
         self._until("to end", lambda: not self.states() - FINAL, timeout_s)
         return "/".join(sorted(self.states()))
 
-    def becomes(self, state: str, timeout_s: float = PATIENCE_S) -> Job:
+    def becomes(self, state: str, timeout_s: float = TIMEOUT_S) -> Job:
         self._until(f"to be {state}", lambda: state in self.states(), timeout_s)
         return self
 
     def _until(self, what: str, holds: Callable[[], bool], timeout_s: float) -> None:
-        """`until`, which tells what became of the job, and what else is in the queue."""
+        """Call `until`; its error shows the job's record and output, and the queue."""
 
         def instead() -> str:
             return (
@@ -213,7 +211,7 @@ class Job:
 
         until(f"job {self.id} {what}", holds, timeout_s, instead)
 
-    def waits_for(self, reason: str, timeout_s: float = PATIENCE_S) -> Job:
+    def waits_for(self, reason: str, timeout_s: float = TIMEOUT_S) -> Job:
         """Wait until it is pending for that reason."""
 
         def holds() -> bool:
@@ -226,13 +224,13 @@ class Job:
             time.sleep(POLL_S)
         return self
 
-    def says(self, text: str, timeout_s: float = PATIENCE_S) -> Job:
+    def says(self, text: str, timeout_s: float = TIMEOUT_S) -> Job:
         """Wait until its output contains the text."""
         self._until(f"to say {text!r}", lambda: text in self.output(), timeout_s)
         return self
 
     def output(self) -> str:
-        """The content of slurm-ID.out; "" when there is none yet."""
+        """Return the content of slurm-ID.out, "" if there is none yet."""
         path = self.slurm.directory / f"slurm-{self.id}.out"
         return path.read_text() if path.exists() else ""
 
@@ -240,7 +238,7 @@ class Job:
         return self.output().splitlines()
 
     def said(self) -> list[str]:
-        """Its lines without srun's own, which may report that a step had to wait a moment."""
+        """Return its lines without srun's own, which may report that a step had to wait."""
         return [line for line in self.lines() if not line.startswith("srun: ")]
 
     def cancel(self, *options: str) -> Job:
@@ -248,10 +246,10 @@ class Job:
         return self
 
     def acct(self, fields: str, *more: str) -> list[str]:
-        """The rows of ``sacct -n -P -o FIELDS``, once accounting knows its end."""
+        """Return the rows of ``sacct -n -P -o FIELDS`` once accounting has its end."""
 
         def recorded() -> bool:
-            """An end may be recorded before its beginning: then the partition is not known yet."""
+            """Return True if the job's start is recorded too: accounting may get its end first."""
             rows = self.slurm.ok("sacct", "-n", "-P", "-X", "-j", self.id, "-o", "partition,end")
             pairs = [row.split("|") for row in rows.splitlines()]
             return len(pairs) == tasks and all(p and end != "Unknown" for p, end in pairs)
@@ -262,7 +260,7 @@ class Job:
         return self.slurm.ok("sacct", "-n", "-P", "-j", self.id, "-o", fields, *more).splitlines()
 
     def detail(self, key: str) -> str:
-        """One value of ``scontrol show job``: what stands after KEY=, to the next space."""
+        """Return one value of ``scontrol show job``: from KEY= to the next space."""
         text = self.slurm.ok("scontrol", "show", "job", self.id)
         for word in text.split():
             name, _, value = word.partition("=")

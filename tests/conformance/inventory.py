@@ -130,12 +130,12 @@ def kinds() -> list[str]:
 
 
 def topics_of(kind: str) -> list[str]:
-    """The topics of a kind, in the order in which they are listed here."""
+    """Return the topics of a kind, in the order of this list."""
     return [f"{kind} {word}" for word in _WORDS[kind].split()]
 
 
 def check_topics(where: str, topics: Iterable[str]) -> None:
-    """Raise for a topic that is not listed, with what may have been meant."""
+    """Raise an error with suggestions for a topic that is not listed."""
     for topic in topics:
         if topic not in TOPICS:
             near = difflib.get_close_matches(topic, TOPICS, n=1)

@@ -1,4 +1,4 @@
-"""The report of a run of the suite: a table by group, a file of results, the disagreements."""
+"""The report of a run of the suite: a table by group, and a file of results and failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conformance.runner import Outcome
 
 @dataclass
 class Record:
-    """The outcomes of one run. `save` writes them where $HPCKIT_CONFORMANCE_RESULTS says."""
+    """The outcomes of one run. `save` writes them to $HPCKIT_CONFORMANCE_RESULTS."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -33,7 +33,7 @@ class Record:
 
 
 def as_document(record: Record) -> dict[str, object]:
-    """The document of results/conformance.json: a check per backend, misses, second tries."""
+    """Return the document of results/conformance.json: checks, failures and second tries."""
     checks = []
     for backend in BACKENDS:
         ran = [o for o in record.outcomes if o.backend == backend]
@@ -60,7 +60,7 @@ def as_document(record: Record) -> dict[str, object]:
 
 
 def summary_lines(record: Record) -> list[str]:
-    """Group, cases, and how many hold on each backend and on both; then what was tried again."""
+    """Return a table of cases per group, backend and both, and a line per second try."""
     cases = Counter(o.case.group for o in _one_per_case(record))
     held = Counter((o.case.group, o.backend) for o in record.outcomes if not o.trouble)
     both = Counter(

@@ -1,8 +1,8 @@
-"""Runs cases side by side: those that need a cluster for themselves one by one, on a second.
+"""Run cases in parallel; cases that need a cluster alone run one by one on a second cluster.
 
-A case that fails on the real Slurm is tried once more there: on a busy machine its daemons now and
-then lose a step or a record, about once in a thousand cases, and it is the emulator that is held
-against it. The report names each of those; on the emulated Slurm nothing is tried twice.
+A case that fails on the real Slurm is tried once more there: on a busy machine its daemons
+sometimes lose a step or a record, about once in a thousand cases, and the case tests the emulator.
+The report names each of those; on the emulated Slurm no case is tried twice.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def run_all(
 
 
 def run_one(name: str, cluster: Cluster, case: Case, done: Report, stop: threading.Event) -> None:
-    """Run the case, unless `stop` is set, and tell `done` how it went."""
+    """Run the case, unless `stop` is set, and call `done` with its outcome."""
     if stop.is_set():
         return
     began = time.monotonic()
@@ -82,7 +82,7 @@ def run_one(name: str, cluster: Cluster, case: Case, done: Report, stop: threadi
 
 
 def _try(cluster: Cluster, case: Case, directory: str) -> str:
-    """Run the case in a directory of that name; return what was wrong, ``""`` when nothing was."""
+    """Run the case in a directory of that name; return what was wrong, ``""`` if nothing."""
     slurm = cluster.for_case(directory)
     trouble = ""
     try:
@@ -100,7 +100,7 @@ def _try(cluster: Cluster, case: Case, directory: str) -> str:
 
 
 def _explain(case: Case, error: Exception) -> str:
-    """The failing line of the case, and what the assertion found."""
+    """Return the failing line of the case, and the assertion's message."""
     where = [f for f in traceback.extract_tb(error.__traceback__) if "/cases/" in f.filename]
     line = f"{where[-1].lineno}: {where[-1].line}" if where else ""
     return f"{line}\n{type(error).__name__}: {error}".strip()

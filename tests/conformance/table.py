@@ -42,13 +42,13 @@ def cases_of_topics(cases: Sequence[Case]) -> dict[str, list[Case]]:
 
 
 def uncovered(cases: Sequence[Case]) -> list[str]:
-    """The topics of the inventory that no case proves."""
+    """Return the topics of the inventory that no case proves."""
     found = cases_of_topics(cases)
     return [topic for kind in kinds() for topic in topics_of(kind) if topic not in found]
 
 
 def render(cases: Sequence[Case]) -> str:
-    """The whole document: how many cases per group, and a table per kind of topic."""
+    """Return the document: the number of cases per group, and a table per kind of topic."""
     groups: dict[str, int] = defaultdict(int)
     for case in cases:
         groups[case.group] += 1

@@ -1,4 +1,4 @@
-"""Programs that others wrote for Slurm run unmodified on the real Slurm and on the emulated one."""
+"""Other people's programs for Slurm run unmodified on the real Slurm and on the emulated one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def tools_python() -> Path:
-    """A virtual environment of their own, made once under .cache."""
+    """The Python of the tools' own virtual environment, created once under .cache."""
     home = Path(os.environ.get("HPCKIT_TOOLS_VENV", CHECKOUT / ".cache" / "tools-venv"))
     python, marker = home / "bin" / "python", home / "made-from"
     wanted = (HERE / "requirements.txt").read_text()
@@ -39,7 +39,7 @@ def tools_python() -> Path:
 
 @pytest.fixture(scope="module")
 def output_of(tools_python: Path) -> Iterator[OutputOf]:
-    """Runs all tools on one backend beside those on the other; waits for the one asked for."""
+    """Run all tools on both backends in parallel; yield a function that waits for one tool."""
     outputs: dict[tuple[str, str], Future[Output]] = {}
     with ExitStack() as stack:
         for backend in BACKENDS:
@@ -59,7 +59,7 @@ def output_of(tools_python: Path) -> Iterator[OutputOf]:
 
 
 def run_tool(cluster: Cluster, python: Path, tool: str) -> Output:
-    """Run a script of `tools/` with Slurm's commands on PATH; its lines by their first word."""
+    """Run a script of `tools/` with Slurm's commands on PATH; return its lines by first word."""
     slurm = cluster.for_case(tool)
     done = subprocess.run(
         [str(python), str(HERE / f"{tool}.py"), cluster.login_address],

@@ -15,7 +15,7 @@ from tests.conformance.runner import Outcome, run_one
 
 
 class Cluster:
-    """Directories for cases, and no Slurm behind them."""
+    """Directories for cases, without a Slurm."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -28,7 +28,7 @@ class Cluster:
 
 
 def outcome_of(root: Path, backend: str, fails: int) -> Outcome:
-    """Run a case that fails so often before it agrees."""
+    """Run a case that fails `fails` times before it passes."""
     directories: list[str] = []
 
     def body(slurm: Slurm) -> None:

@@ -1,1 +1,1 @@
-"""Trying the set-up on a bare Debian: `make fresh RELEASE=bookworm|trixie`."""
+"""Test the installation on a bare Debian: `make fresh RELEASE=bookworm|trixie`."""

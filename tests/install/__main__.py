@@ -1,9 +1,9 @@
-"""`python -m tests.install RELEASE [JOURNEY...]`: the newcomer's way on a bare Debian.
+"""`python -m tests.install RELEASE [JOURNEY...]`: a new user's commands on a bare Debian.
 
-Runs all journeys but the long ``test`` unless some are named, each on a machine of its own;
+Runs all journeys except the long ``test`` unless some are named, each on a machine of its own;
 with ``--on demo``, on the one that an earlier ``demo --keep`` left. Writes
-results/fresh-RELEASE.json, and exits with 1 when a check fails, 3 when this machine cannot
-make the root.
+results/fresh-RELEASE.json, and exits with 1 if a check fails, 3 if this machine cannot create
+the root.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tests.support.trixie_root import CHECKOUT
 RELEASES = ("bookworm", "trixie")
 
 
-def travel(release: str, name: str, *, on: str) -> list[Check]:
-    """Go on one journey; tell each check as it is made."""
+def run_journey(release: str, name: str, *, on: str) -> list[Check]:
+    """Run one journey; print each check as it is made."""
     machine = Machine(directory(release) / on) if on else make_machine(release, name)
     checks = []
     for check in JOURNEYS[name](machine):
@@ -33,8 +33,8 @@ def travel(release: str, name: str, *, on: str) -> list[Check]:
     return checks
 
 
-def write(release: str, journeys: dict[str, list[Check]]) -> Path:
-    """Put the checks into the results, beside those of journeys that were not made now."""
+def write_results(release: str, journeys: dict[str, list[Check]]) -> Path:
+    """Write the checks to the results; those of journeys that did not run now stay."""
     path = CHECKOUT / "results" / f"fresh-{release}.json"
     path.parent.mkdir(exist_ok=True)
     before = json.loads(path.read_text())["checks"] if path.exists() else []
@@ -68,10 +68,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     journeys = {}
     for name in names:
-        journeys[name] = travel(options.release, name, on=options.on)
+        journeys[name] = run_journey(options.release, name, on=options.on)
         if not options.keep and not options.on:
             shutil.rmtree(directory(options.release) / name, ignore_errors=True)
-    print(f"fresh: {write(options.release, journeys)}")
+    print(f"fresh: {write_results(options.release, journeys)}")
     return 0 if all(check.passed for checks in journeys.values() for check in checks) else 1
 
 

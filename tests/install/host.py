@@ -1,7 +1,7 @@
-"""The access of this machine to packages, handed on to a root at run time; nothing of it is kept.
+"""The package settings of this machine, copied to a root at run time and never stored.
 
-A machine behind a proxy or a mirror has told apt and pip so. A bare Debian made on it must
-know the same, and nothing else.
+On a machine behind a proxy or a mirror, apt and pip have settings for it. A bare Debian on it
+needs the same settings, and nothing else.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def environment() -> dict[str, str]:
-    """The variables that tell pip and others how to reach the network."""
+    """Return the variables with which pip and others reach the network."""
     return {name: value for name, value in os.environ.items() if _VARIABLES.fullmatch(name)}
 
 
 def local_indexes() -> list[Path]:
-    """The directories of this machine that its pip settings name: they must be seen inside."""
+    """Return the directories that this machine's pip settings name: the root must see them."""
     values = [*environment().values()]
     for section in _pip_settings().values():
         values += section.values()
@@ -39,13 +39,13 @@ def local_indexes() -> list[Path]:
 
 
 def _directory(word: str) -> Path:
-    """The directory to show for one word of a setting; an index links to files beside itself."""
+    """Return the directory of one word of a setting; an index links to files beside itself."""
     if word.startswith("file:///"):
         return Path(word.removeprefix("file://")).parent
     return Path(word if word.startswith("/") else os.devnull)
 
 
-def hand_on(root: Path) -> None:
+def copy_settings(root: Path) -> None:
     """Write this machine's apt and pip settings, names and certificates into `root`."""
     for name in ("/etc/resolv.conf", "/etc/hosts"):
         shutil.copyfile(name, f"{root}{name}")

@@ -1,4 +1,4 @@
-"""The commands that a newcomer types on a bare Debian, and what must come of them."""
+"""The commands that a new user types on a bare Debian, and the checks of their results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TASKS = 242  # 121 fields, two error bounds each
 
 @dataclass(frozen=True)
 class Check:
-    """One thing held against its limit."""
+    """One value, compared with its limit."""
 
     name: str
     value: object
@@ -39,13 +39,13 @@ def at_most(name: str, value: float, limit: float) -> Check:
 
 
 def demo(machine: Machine) -> Iterator[Check]:
-    """`make demo` twice, as root: everything is installed, and the second time nothing."""
+    """Run `make demo` twice, as root: it installs everything, and nothing the second time."""
     yield from _demo(machine, "first", engines=("ray", "workqueue"), program=True)
     yield from _demo(machine, "second", engines=("ray", "workqueue"), program=True, again=True)
 
 
 def user(machine: Machine) -> Iterator[Check]:
-    """`make demo` by an ordinary user, without compiler, packages, pip or venv."""
+    """Run `make demo` as an ordinary user, without compiler, packages, pip or venv."""
     for round_ in ("first", "second"):
         again = round_ == "second"
         said = yield from _demo(machine, round_, engines=("ray",), user=USER, again=again)
@@ -54,7 +54,7 @@ def user(machine: Machine) -> Iterator[Check]:
 
 
 def wheel(machine: Machine) -> Iterator[Check]:
-    """`pip install '.[demo]'` in a plain virtual environment, and `hpckit demo`, by a user."""
+    """Run `pip install '.[demo]'` in a plain virtual environment, and `hpckit demo`, as a user."""
     packages = "apt-get -qq update && apt-get -qq install -y --no-install-recommends python3-venv"
     machine.run(f"{packages} >/dev/null 2>&1", extra={"DEBIAN_FRONTEND": "noninteractive"})
     made = machine.run(
@@ -66,7 +66,7 @@ def wheel(machine: Machine) -> Iterator[Check]:
 
 
 def heal(machine: Machine) -> Iterator[Check]:
-    """Set-ups that were cut off, moved or made for another Python; two at the same time."""
+    """Repair set-ups that were interrupted, damaged or made for another Python; run two at once."""
     for name, prepare in _DAMAGES.items():
         said = machine.run(f"{prepare}\nmake setup\n.venv/bin/hpckit --version")
         yield equal(f"{name}: exit code", said.status, 0)
@@ -91,7 +91,7 @@ _DAMAGES = {
 
 
 def dev(machine: Machine) -> Iterator[Check]:
-    """Run what a developer runs first: set-up, linters, the fast tests."""
+    """Run a developer's first commands: set-up, linters, the fast tests."""
     tests = ".venv/bin/python -m pytest -q tests/unit tests/golden"
     for command in ("make setup-dev", "make lint", tests):
         # the tests' own Slurm must not meet this machine's
@@ -104,7 +104,7 @@ def dev(machine: Machine) -> Iterator[Check]:
 
 
 def test(machine: Machine) -> Iterator[Check]:
-    """`make test`, whole (long). Set up before, it needs no network but its own."""
+    """Run the whole `make test` (long). After the set-up it needs only its own network."""
     yield equal("make setup-dev: exit code", machine.run("make setup-dev").status, 0)
     said = machine.run("nice -n 10 make test", own_network=True)
     yield equal("make test: exit code", said.status, 0)
@@ -129,7 +129,7 @@ def _demo(
     again: bool = False,
     command: str = "make demo",
 ) -> Generator[Check, None, Said]:
-    """Run it; yield the checks; return what it said."""
+    """Run the demo; yield the checks; return its output."""
     said = machine.run(command, user=user)
     begun = said.when("the task: ")
     yield equal(f"{name}: exit code", said.status, 0)
@@ -161,7 +161,7 @@ def _is_there(machine: Machine, user: str, path: str) -> bool:
 
 
 def _table(text: str) -> dict[str, list[str]]:
-    """The rows of the demo's last table: engine to its other cells."""
+    """Return the rows of the demo's last table: engine to its other cells."""
     rows = (re.split(r"  +", line.strip()) for line in text.splitlines())
     return {cells[0]: cells[1:] for cells in rows if cells[0] in ("ray", "workqueue", "pool")}
 

@@ -1,8 +1,8 @@
-"""A machine that has only Debian, git, make and Python: a root to enter, as bare as can be.
+"""A root that has only Debian, git, make and Python.
 
-Under ``$HPCKIT_FRESH_DIR``, else /var/lib/hpckit-fresh-RELEASE, lie ``base`` (made once by
-debootstrap) and one copy of it per journey. Each entry has mounts, processes and shared
-memory of its own, all gone afterwards; the network is this machine's.
+Under ``$HPCKIT_FRESH_DIR``, else /var/lib/hpckit-fresh-RELEASE, are ``base`` (created once by
+debootstrap) and one copy of it per journey. Each command in it has its own mounts, processes and
+shared memory, which end with it; the network is this machine's.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Said:
         return "\n".join(line for _, line in self.lines)
 
     def when(self, words: str) -> float:
-        """When a line with these words came; not a number if none did."""
+        """Return the seconds after which a line with these words came; NaN if none did."""
         return next((at for at, line in self.lines if words in line), float("nan"))
 
 
@@ -63,7 +63,7 @@ class Machine:
         extra: Mapping[str, str] | None = None,
         own_network: bool = False,
     ) -> Said:
-        """Run a shell script in the clone, as `user`, without a terminal; show what it says."""
+        """Run a shell script in the clone, as `user`, without a terminal; show its output."""
         started, said = time.monotonic(), Said()
         argv = self._argv(script, user, extra or {}, own_network)
         with subprocess.Popen(
@@ -81,7 +81,7 @@ class Machine:
                     sys.stdout.write(f"{at:8.1f}  {line.rstrip()}\n")
                     sys.stdout.flush()
             except BaseException:
-                process.kill()  # and with it all that runs inside: unshare's --kill-child
+                process.kill()  # ends all that runs inside too: unshare's --kill-child
                 raise
         said.status, said.took_s = process.returncode, time.monotonic() - started
         left = Path(self.root, _LEFT).read_text().splitlines()
@@ -114,7 +114,7 @@ class Machine:
         root = shlex.quote(str(self.root))
         lines = [f"mount --bind {root} {root}", f"mount -t proc proc {root}/proc"]
         lines.append(f"mount --rbind /dev {root}/dev")
-        if own_network:  # /sys/class/net is the network's in which it was mounted
+        if own_network:  # /sys/class/net shows the network in which it was mounted
             lines += [f"mount -t sysfs sysfs {root}/sys", "cgroups=/sys/fs/cgroup"]
             lines.append(f'[ ! -d $cgroups ] || mount --rbind $cgroups "{self.root}$cgroups"')
         else:
@@ -126,7 +126,7 @@ class Machine:
         return lines
 
     def _enter(self, command: Sequence[str]) -> str:
-        """Run the command in the root; then write down what it left running."""
+        """Return the shell line that runs the command in the root and lists leftover processes."""
         left = f"{shlex.quote(str(self.root))}/{_LEFT}"
         ours = "for p in /proc/[0-9]*; do case $p in /proc/1|/proc/$$) continue; esac; "
         look = ours + "tr '\\0' ' ' <$p/cmdline && echo; done 2>/dev/null"
@@ -137,8 +137,7 @@ class Machine:
 
 
 def missing_reason() -> str:
-    """Return why no bare Debian can be made here, and the command that changes that; "" when one
-    can."""
+    """Return why no bare Debian can be created here, with the command that helps; else ""."""
     if os.geteuid() != 0:
         return "debootstrap and chroot need root: run as root"
     if shutil.which("debootstrap", path=SEARCH_PATH) is None:
@@ -152,7 +151,7 @@ def directory(release: str) -> Path:
 
 
 def make_base(release: str) -> Path:
-    """Make the bare root of a release, once; return where it is. Heals after an interruption."""
+    """Create the bare root of a release once; return its path. Idempotent after an interrupt."""
     base, done = directory(release) / "base", directory(release) / "base.done"
     if done.exists():
         return base
@@ -169,11 +168,11 @@ def make_base(release: str) -> Path:
 
 
 def make_machine(release: str, name: str) -> Machine:
-    """A new copy of the bare root; what was there under this name is gone."""
+    """Create a new copy of the bare root; remove an old one of this name."""
     base, root = make_base(release), directory(release) / name
     shutil.rmtree(root, ignore_errors=True)
     subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(root)], check=True)
-    host.hand_on(root)
+    host.copy_settings(root)
     useradd = ["useradd", f"--uid={_UID}", "--create-home", "--shell=/bin/bash", USER]
     subprocess.run(["chroot", str(root), *useradd], check=True, env={"PATH": _PATH})
     machine = Machine(root)

@@ -62,7 +62,7 @@ def _up(layout: Layout) -> int:
         print(f"Slurm is up under {layout.prefix} ({time.monotonic() - began:.1f} s)")
     else:
         print(f"Slurm was up already under {layout.prefix}")
-    (layout.prefix / lifecycle.FOR_SESSIONS).unlink(missing_ok=True)  # now it stays
+    (layout.prefix / lifecycle.FOR_SESSIONS).unlink(missing_ok=True)  # no session ends it
     print('use it:  eval "$(make -s slurm-env)" && sinfo')
     return 0
 
@@ -89,7 +89,7 @@ def _status(layout: Layout) -> int:
 
 
 def _login(layout: Layout, argv: list[str]) -> int:
-    """Run a command on the login side as on a login node: node names resolve for it too."""
+    """Run a command as on a login node, where node names resolve."""
     bind = f"mount --bind {shlex.quote(str(layout.hosts))} /etc/hosts"
     os.environ.update(lifecycle.environment(layout))
     command = argv[argv[:1] == ["--"] :] or [os.environ.get("SHELL", "/bin/sh")]

@@ -1,4 +1,4 @@
-"""Which sessions of this machine use which cluster at the moment.
+"""The sessions of this machine that use a cluster at the moment.
 
 All of it is abstract Unix sockets: they leave no file, and end with their process.
 """
@@ -19,7 +19,7 @@ MOST = 8
 
 @contextlib.contextmanager
 def claimed(prefix: str) -> Iterator[Layout]:
-    """The layout under `prefix`, else under `prefix`-2 and so on, whichever is free."""
+    """Claim the first free layout of `prefix`, `prefix`-2 and so on."""
     for number in range(1, MOST + 1):
         path = prefix if number == 1 else f"{prefix}-{number}"
         claim = socket.socket(socket.AF_UNIX)
@@ -43,7 +43,7 @@ def used(layout: Layout) -> Iterator[None]:
 
 
 def is_used(layout: Layout) -> bool:
-    """Return True if any session says that it uses the cluster."""
+    """Return True if any session uses the cluster."""
     return f" @{_user(layout)}" in Path("/proc/net/unix").read_text()
 
 

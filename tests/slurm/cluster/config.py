@@ -1,4 +1,4 @@
-"""The text of every configuration file of the cluster. Pure but for `write_all`."""
+"""The text of every configuration file of the cluster. Pure except `write_all`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIENTS = (
 
 
 def slurm_conf(layout: Layout, *, memory_enforced: bool) -> str:
-    """slurm.conf (https://slurm.schedmd.com/archive/slurm-22.05.8/slurm.conf.html)."""
+    """Return slurm.conf (https://slurm.schedmd.com/archive/slurm-22.05.8/slurm.conf.html)."""
     return "\n".join(
         [
             _controller_part(layout),
@@ -128,7 +128,7 @@ def _partition_part() -> str:
 
 
 def slurmdbd_conf(layout: Layout) -> str:
-    """slurmdbd.conf: reached by its peers with the same munge, its database by a socket."""
+    """Return slurmdbd.conf: authentication by this cluster's munge, its database by a socket."""
     return _dedent(f"""
         AuthType=auth/munge
         AuthInfo=socket={layout.munge_socket}
@@ -157,7 +157,7 @@ def cgroup_conf() -> str:
 
 
 def gres_conf(layout: Layout) -> str:
-    """Counted GPUs need a File; terminals that nothing uses serve."""
+    """Return gres.conf: counted GPUs need a File, so it names terminals that nothing uses."""
     return "".join(f"NodeName={n.name} Name=gpu File=/dev/tty[0-1]\n" for n in layout.nodes)
 
 
@@ -172,8 +172,7 @@ def hosts(layout: Layout) -> str:
 
 
 def node_script(layout: Layout) -> str:
-    """Return the script of process 1 of a node: it makes the node's own view, then reaps and
-    waits."""
+    """Return the script of a node's process 1: it mounts the node's own files, then reaps."""
     return _dedent(f"""
         #!/bin/bash
         # $1: the node's name. Runs in the node's own namespaces, as their process 1.
@@ -200,7 +199,7 @@ def wrapper(layout: Layout, client: str) -> str:
 
 
 def write_all(layout: Layout, *, memory_enforced: bool) -> None:
-    """Make every directory and write every file. Keys are 0400, directories ours alone to write."""
+    """Create every directory and file. Keys have mode 0400; only this user can write."""
     directories = [layout.etc, layout.bin_dir, layout.log_dir, layout.run_dir, layout.shared_dir]
     spools = [layout.spool("slurmctld"), *(layout.spool(f"slurmd.{n.name}") for n in layout.nodes)]
     for directory in (layout.prefix, *directories, *spools):

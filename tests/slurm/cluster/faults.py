@@ -1,4 +1,4 @@
-"""Faults of real clusters, on demand: lost nodes, cut links, absent controllers."""
+"""Faults of real clusters, on demand: lost nodes, cut links, stopped controllers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tests.slurm.cluster.started_processes import StartedProcesses
 
 
 class Faults:
-    """Injects faults into a running cluster, and mends them."""
+    """Injects faults into a running cluster, and undoes them."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._started_processes = StartedProcesses(layout.started_processes)
 
     def kill_node(self, name: str) -> None:
-        """SIGKILL all processes of the node. Slurm notices after SlurmdTimeout, 15 s."""
+        """Kill all processes of the node. Slurm notices after SlurmdTimeout, 15 s."""
         if not nodes.kill(self._started_processes, self.layout.node(name)):
             raise ClusterError(f"node {name} is not running; start-node {name} would start it")
 
     def start_node(self, name: str) -> None:
-        """Boot a node that was killed; nothing happens when it runs."""
+        """Boot a node that was killed; do nothing if it runs."""
         if self._started_processes.find(name) is None:
             nodes.start(self.layout, self._started_processes, self.layout.node(name))
 
@@ -53,7 +53,7 @@ class Faults:
             daemons.start_slurmdbd(self.layout, self._started_processes)
 
     def set_node_state(self, name: str, state: str, reason: str = "test") -> None:
-        """``scontrol update nodename=… state=down|drain|resume``."""
+        """Run ``scontrol update nodename=… state=down|drain|resume``."""
         self.layout.node(name)
         words = [f"nodename={name}", f"state={state}", f"reason={reason}"]
         run([str(self.layout.bin_dir / "scontrol"), "update", *words])

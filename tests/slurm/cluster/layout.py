@@ -1,4 +1,4 @@
-"""Where everything of one test cluster is: files, ports, addresses, names."""
+"""The files, ports, addresses and names of one test cluster."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Layout:
 
     @property
     def slot(self) -> int:
-        """The number that `up` took, else the one that it will try first."""
+        """Number that `up` took, else the one that it will try first."""
         try:
             return int(self.slot_file.read_text())
         except (OSError, ValueError):
@@ -57,7 +57,7 @@ class Layout:
 
     @property
     def preferred_slot(self) -> int:
-        """0 for the default prefix, a hash of the path for any other."""
+        """Number that `up` tries first: 0 for the default prefix, else a hash of the path."""
         if self.prefix == DEFAULT_PREFIX:
             return 0
         return 1 + zlib.crc32(os.fsencode(self.prefix)) % 200
@@ -81,7 +81,7 @@ class Layout:
 
     @property
     def login_name(self) -> str:
-        """The controller's host name: this machine's own, as slurmctld insists."""
+        """Host name of the controller: this machine's own, which slurmctld requires."""
         return socket.gethostname().split(".")[0]
 
     @property
@@ -151,7 +151,7 @@ class Layout:
 
     @property
     def shared_dir(self) -> Path:
-        """Plays the shared file system: outside /tmp, which each node has for itself."""
+        """Directory that serves as shared file system: outside /tmp, which each node has alone."""
         return self.prefix / "shared"
 
     @property
@@ -175,6 +175,6 @@ def bridge_name(slot: int) -> str:
 
 
 def default_layout() -> Layout:
-    """The layout under ``$HPCKIT_SLURM_PREFIX``, else under /var/lib/hpckit-slurm."""
+    """Return the layout under ``$HPCKIT_SLURM_PREFIX``, else under /var/lib/hpckit-slurm."""
     prefix = os.environ.get("HPCKIT_SLURM_PREFIX")
     return Layout(Path(prefix).absolute() if prefix else DEFAULT_PREFIX)

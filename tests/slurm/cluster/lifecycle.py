@@ -1,4 +1,4 @@
-"""Bringing the cluster up, taking it down, and saying how it is."""
+"""Start the cluster, end it, and report its status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGIN_DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld")
 
 @dataclass(frozen=True)
 class Status:
-    """Which of the cluster's processes live, and what Slurm says of its nodes."""
+    """The cluster's processes that run, and the states of its nodes in Slurm."""
 
     alive: tuple[str, ...]
     dead: tuple[str, ...]
@@ -30,7 +30,7 @@ class Status:
 
     @property
     def is_up(self) -> bool:
-        """By processes alone: on a busy machine slurmctld may take its time to answer."""
+        """True if all processes run; on a busy machine slurmctld may answer late."""
         return not self.dead
 
 
@@ -62,13 +62,13 @@ def up(layout: Layout) -> bool:
         try:
             _bring_up(layout)
         except BaseException:
-            _end_processes(layout)  # the logs stay, for whoever has to find out why
+            _end_processes(layout)  # the logs stay, to find the reason
             raise
     return True
 
 
 def down(layout: Layout) -> bool:
-    """Cancel all jobs, end all that was started, remove every trace.
+    """Cancel all jobs, end all processes, remove all files.
 
     False when nothing was there.
     """
@@ -90,7 +90,7 @@ def _bring_up(layout: Layout) -> None:
 
 
 def start_missing(layout: Layout) -> None:
-    """Start slurmdbd, slurmctld and the nodes where they do not run, and wait for the nodes."""
+    """Start slurmdbd, slurmctld and the nodes if they do not run, and wait for the nodes."""
     started_processes = StartedProcesses(layout.started_processes)
     if started_processes.find("slurmdbd") is None:
         daemons.start_slurmdbd(layout, started_processes)
@@ -103,7 +103,7 @@ def start_missing(layout: Layout) -> None:
 
 
 def wait_for_nodes(layout: Layout, *, timeout_s: float = 60) -> None:
-    """Wait until every node is there for jobs, idle or at work."""
+    """Wait until every node is ready for jobs: idle or allocated."""
 
     def all_there() -> bool:
         states = _node_states(layout)
@@ -123,7 +123,7 @@ def _take_down(layout: Layout) -> bool:
     _end_processes(layout)
     if (
         layout.slot_file.exists() or layout.started_processes.exists()
-    ):  # else the network is another's
+    ):  # else the network belongs to another cluster
         network.remove(layout)
     for node in layout.nodes:
         nodes.remove_cgroups(node)
@@ -157,14 +157,14 @@ def _node_states(layout: Layout) -> dict[str, str]:
 
 
 def _cgroup_v1_works() -> bool:
-    """Memory limits need the freezer and memory controllers of cgroup v1, for us to write."""
+    """Return True if this user can write the freezer and memory controllers of cgroup v1."""
     roots = [nodes.CGROUP_ROOT / name for name in ("freezer", "memory")]
     return all((root / "release_agent").exists() and os.access(root, os.W_OK) for root in roots)
 
 
 @contextlib.contextmanager
 def _locked(layout: Layout) -> Iterator[None]:
-    """One `up` or `down` at a time. The lock is on the prefix's parent, so it leaves no file."""
+    """Lock out another `up` or `down`. The lock is on the prefix's parent, so it leaves no file."""
     parent = layout.prefix.parent
     parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,4 +1,4 @@
-"""One bridge, and per node a network namespace with an address of its own."""
+"""The network: one bridge, and per node a network namespace with an address of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REGISTRY = Path("/run/netns")
 
 
 def take_slot(layout: Layout) -> None:
-    """Make a bridge whose number no other cluster has, and keep the number.
+    """Create a bridge whose number no other cluster has, and keep the number.
 
     Another cluster may be one that we cannot see: of another root directory, as in a chroot,
     in the same network namespace. The kernel lets only one make the bridge.
@@ -30,7 +30,7 @@ def take_slot(layout: Layout) -> None:
 
 
 def make(layout: Layout) -> None:
-    """Give the bridge the login side's address, and make every node's namespace."""
+    """Give the bridge the login side's address, and create every node's namespace."""
     _ip("addr", "add", f"{layout.login_address}/24", "dev", layout.bridge)
     _ip("link", "set", layout.bridge, "up")
     for node in layout.nodes:
@@ -38,7 +38,7 @@ def make(layout: Layout) -> None:
 
 
 def remove(layout: Layout) -> None:
-    """Remove whatever of it is there. Deleting a namespace deletes its veth pair."""
+    """Remove what exists of the network. Deleting a namespace deletes its veth pair."""
     for node in layout.nodes:
         if netns_path(node).exists():
             _ip("netns", "del", node.netns, check=False)
@@ -55,7 +55,7 @@ def cut(node: Node) -> None:
 
 
 def restore(node: Node) -> None:
-    """Plug the cable in again."""
+    """Restore the node's link."""
     _ip("link", "set", node.uplink, "up")
 
 
@@ -78,7 +78,7 @@ def _make_node(layout: Layout, node: Node) -> None:
 
 
 def _remove_empty_registry() -> None:
-    """``ip netns add`` mounts /run/netns for good; the last one out takes it away."""
+    """Unmount /run/netns, which ``ip netns add`` mounts, if no namespace is left."""
     mounted = f" {REGISTRY} " in Path("/proc/self/mountinfo").read_text()
     if mounted and not any(REGISTRY.iterdir()):
         run([program("umount"), str(REGISTRY)], check=False)

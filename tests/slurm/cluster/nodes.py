@@ -1,4 +1,4 @@
-"""Starting and killing nodes, and the cgroups that Slurm leaves behind for each."""
+"""Start and kill nodes, and remove the cgroups that Slurm leaves behind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def start(layout: Layout, started_processes: StartedProcesses, node: Node) -> Pr
 
 
 def kill(started_processes: StartedProcesses, *nodes: Node) -> bool:
-    """SIGKILL slurmd and every process of the nodes at once, as a power cut does.
+    """Kill slurmd and every process of the nodes at once, as a power cut does.
 
     Returns when nothing of them runs any more; False when none was running.
     """
@@ -61,21 +61,21 @@ def kill(started_processes: StartedProcesses, *nodes: Node) -> bool:
 
 
 def processes(process: Process) -> list[int]:
-    """The PIDs, as seen from outside, of all that runs on the node."""
+    """Return the PIDs, as seen from outside, of all processes on the node."""
     return _pids_in(_pid_namespace(process))
 
 
 def remove_cgroups(node: Node) -> None:
-    """Remove the node's cgroups, ending what may still be in them. slurmd makes them anew."""
+    """End what is left in the node's cgroups and remove them; slurmd creates them again."""
     for controller in CONTROLLERS:
         root = CGROUP_ROOT / controller / f"slurm_{node.name}"
         if root.is_dir():
             _remove_tree(root)
 
 
-def _remove_tree(root: Path, patience_s: float = 5.0) -> None:
-    """Remove the cgroups bottom-up; one whose last process is just being reaped is busy a while."""
-    deadline = time.monotonic() + patience_s
+def _remove_tree(root: Path, timeout_s: float = 5.0) -> None:
+    """Remove the cgroups bottom-up; retry those that are busy while a process is reaped."""
+    deadline = time.monotonic() + timeout_s
     while root.is_dir() and time.monotonic() < deadline:
         deepest_first = sorted((Path(d) for d, _, _ in os.walk(root)), reverse=True)
         for directory in deepest_first:
@@ -98,7 +98,7 @@ def _kill_members(directory: Path) -> None:
 
 
 def _pid_namespace(process: Process) -> str:
-    """The namespace that `unshare` gives its children; ours when it has not yet done so."""
+    """Return the namespace that `unshare` gives its children; ours if it has not done so yet."""
     with contextlib.suppress(OSError):
         return str(Path(f"/proc/{process.pid}/ns/pid_for_children").readlink())
     return ""

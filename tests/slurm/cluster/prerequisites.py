@@ -27,7 +27,7 @@ SEARCH_PATH = os.pathsep.join(
 
 
 def program(name: str) -> str:
-    """The absolute path of a program, sbin directories included."""
+    """Return the absolute path of a program, also in sbin directories."""
     found = shutil.which(name, path=SEARCH_PATH)
     if found is None:
         raise FileNotFoundError(f"{name} not found; install {PROGRAM_OF_PACKAGE.get(name, name)}")
@@ -35,14 +35,13 @@ def program(name: str) -> str:
 
 
 def packages() -> list[str]:
-    """The Debian packages that a cluster needs, from debian-packages.txt."""
+    """Return the Debian packages that a cluster needs, from debian-packages.txt."""
     lines = (line.partition("#")[0].strip() for line in PACKAGES_FILE.read_text().splitlines())
     return [line for line in lines if line]
 
 
 def missing_reason() -> str:
-    """Return why no cluster can be brought up here, and the command that changes that; "" if one
-    can."""
+    """Return why no cluster can start here, and the command that changes that; "" if one can."""
     if os.geteuid() != 0:
         return "the real Slurm needs root (namespaces, bridge): run `sudo make slurm-up` first"
     missing = sorted(

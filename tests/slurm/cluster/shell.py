@@ -1,4 +1,4 @@
-"""Running commands and waiting for things, with errors that say what was tried."""
+"""Run commands and wait for conditions, with errors that name the command or condition."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 class ClusterError(RuntimeError):
-    """The test cluster could not do what it was asked to."""
+    """A command of the test cluster failed, or a condition did not come true in time."""
 
 
 def run(argv: Sequence[str], *, check: bool = True, timeout_s: float = 60.0) -> str:
-    """Run a command and return its stdout; its failure shows argv, exit code and stderr."""
+    """Run a command and return its stdout; the error shows argv, exit code and stderr."""
     done = subprocess.run(
         list(argv), capture_output=True, text=True, timeout=timeout_s, check=False
     )
@@ -26,11 +26,11 @@ def run(argv: Sequence[str], *, check: bool = True, timeout_s: float = 60.0) -> 
 def wait_until(
     what: str, ready: Callable[[], bool], *, timeout_s: float, log: Path | None = None
 ) -> None:
-    """Poll `ready` every 50 ms; past the deadline raise with the last lines of `log`."""
+    """Poll `ready` every 50 ms; after the deadline raise with the last lines of `log`."""
     deadline = time.monotonic() + timeout_s
     while not ready():
         if time.monotonic() > deadline:
-            raise ClusterError(f"waited {timeout_s:g} s for {what}, which did not come{_tail(log)}")
+            raise ClusterError(f"{what}: not within {timeout_s:g} s{_tail(log)}")
         time.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""The record of what was started, so that exactly that is ended: by PID and start time."""
+"""The record of started processes, by PID and start time: only these are ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class Process:
-    """A process that we started. `start_ticks` tells it from a later one with its PID."""
+    """A process that we started; `start_ticks` distinguishes it from a later one with its PID."""
 
     name: str
     pid: int
@@ -30,7 +30,7 @@ class Process:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat (proc(5)); None when there is no such process, or a zombie."""
+    """Return field 22 of /proc/PID/stat (proc(5)); None without such a process, or a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -46,7 +46,7 @@ class StartedProcesses:
         self.path = path
 
     def read(self) -> list[Process]:
-        """All recorded processes, oldest first; none when recorded before the last boot."""
+        """Return all recorded processes, oldest first; none from before the last boot."""
         try:
             document = json.loads(self.path.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -56,7 +56,7 @@ class StartedProcesses:
         return [Process(**entry) for entry in document["processes"]]
 
     def find(self, name: str) -> Process | None:
-        """The living process of that name, or None."""
+        """Return the running process of that name, or None."""
         found = [p for p in self.read() if p.name == name and p.is_alive()]
         return found[-1] if found else None
 
@@ -80,7 +80,7 @@ class StartedProcesses:
         return process
 
     def end(self, name: str, *, grace_s: float = 5.0) -> bool:
-        """End the recorded process: TERM, and KILL after `grace_s`. False when it was gone."""
+        """End the recorded process: TERM, KILL after `grace_s`. Return False if it had ended."""
         process = self.find(name)
         if process is None:
             return False
