@@ -2,14 +2,14 @@
 
 hpckit has four places that start a process again. Slurm's requeue is a fifth, and not ours.
 
-==========================  ================================================  ===================
-place                       starts again                                      at most, in a row
-==========================  ================================================  ===================
-`hpckit.head.supervisor`    the main loop of a head that died                 5; 600 s are good
-`hpckit.worker.recovery`    a killed worker of an allocation, in its step     5; 600 s are good
-`hpckit.worker.main`        the engine's worker beside a runner               5; 60 s are good
-`hpckit.engines.pool`       the pool's only worker                            3; a result is good
-==========================  ================================================  ===================
+===========================  =================================================  ===================
+place                        starts again                                      at most, in a row
+===========================  =================================================  ===================
+`hpckit.head.supervisor`     the main loop of a head that died                 5; 600 s are good
+`hpckit.worker.recovery`     a killed worker of an allocation, in its step     5; 600 s are good
+`hpckit.worker.head_session` the engine's worker beside a runner               5; 60 s are good
+`hpckit.engines.pool`        the pool's only worker                            3; a result is good
+===========================  =================================================  ===================
 """
 
 from __future__ import annotations

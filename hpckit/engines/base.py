@@ -41,7 +41,8 @@ class EngineInfo:
         secret: its file in the run's ``secrets/``, made by submit; ``""`` if it needs none.
         variables: how the names of its own environment variables begin, which no task sees;
             ``""`` if it has none.
-        head: ``MODULE:CLASS`` of its `Engine`, called with run directory, plan and host.
+        head: ``MODULE:CLASS`` of its `Engine`, called with the `RunDir`, the `Plan`, and the
+            head's own address (str).
         worker: ``MODULE:FUNCTION`` that takes a `WorkerStart` and returns a `Launch`; ``""`` if
             it has no worker of its own.
         found: ``MODULE:FUNCTION`` that returns True if it is installed; ``""``: it always is.

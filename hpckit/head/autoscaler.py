@@ -125,13 +125,13 @@ class Autoscaler:
             self._submitting.ask(lambda: self._submit(more))
         return idle[: to_dismiss(fleet, wanted, len(idle))], notes
 
-    def went(self, job_id: str) -> None:
+    def worker_left(self, job_id: str) -> None:
         """Look at Slurm soon: a worker has left, or is about to."""
         if job_id:
             self._leaving.add(job_id)
         self._states.poll_soon(SOON_S)
 
-    def came(self, job_id: str) -> None:
+    def worker_joined(self, job_id: str) -> None:
         """Look at Slurm soon; add a worker's array to the run's jobs if it is missing.
 
         Its script may have been submitted by hand, or by a head that was killed before it could

@@ -60,14 +60,14 @@ class ExitReasons:
             about="how workers ended",
         )
 
-    def went(self, joined: Joined) -> None:
+    def worker_left(self, joined: Joined) -> None:
         """Note that a worker left."""
         if joined.job_id:
             gone = Gone(joined.worker, joined.job_id, joined.node, joined.t, self._clock())
             self._gone.append(gone)
             self._slurm.poll_soon()
 
-    def came(self, worker: WorkerInfo) -> None:
+    def worker_joined(self, worker: WorkerInfo) -> None:
         """Note that a worker joined: one that was started again tells how the one before it
         ended."""
         if not worker.again:
@@ -132,5 +132,5 @@ def _unix(local: str) -> float:
 
 
 def _is_down(state: str) -> bool:
-    words = {word.strip("*~#!%$@^-") for word in state.upper().split("+")}
+    words = {end_state.strip("*~#!%$@^-") for end_state in state.upper().split("+")}
     return bool(words & {"DOWN", "NOT_RESPONDING", "FAIL", "FAILING"}) or "*" in state

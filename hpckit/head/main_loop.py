@@ -141,12 +141,12 @@ class Head:
     def _finish(self) -> int:
         if self._leaves_for_next_head:
             return leave_for_next_head(self.run_dir, self._task_scheduler, self._event_log)
-        word = write_end_event(self.run_dir, self.plan, self._task_scheduler, self._event_log)
+        end_state = write_end_event(self.run_dir, self.plan, self._task_scheduler, self._event_log)
         stop_workers(
-            self.run_dir, self.plan, self._workers, f"the run is {word}", self._engine.poll
+            self.run_dir, self.plan, self._workers, f"the run is {end_state}", self._engine.poll
         )
         remove_leftovers(self.run_dir, self.plan, self._event_log)
-        return exit_codes.DONE if word == "done" else exit_codes.TASKS_FAILED
+        return exit_codes.DONE if end_state == "done" else exit_codes.TASKS_FAILED
 
 
 def main(argv: list[str]) -> int:
@@ -154,12 +154,12 @@ def main(argv: list[str]) -> int:
     try:
         head = Head(RunDir(Path(argv[0])))
 
-        def go(signum: int, _frame: object) -> None:
+        def on_signal(signum: int, _frame: object) -> None:
             head.told_to_go = True
 
         # Slurm signals every process of the step, this one and its supervisor alike.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, go)
+            signal.signal(number, on_signal)
         return head.run()
     except FencedError as error:
         say(str(error))

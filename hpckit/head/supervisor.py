@@ -44,14 +44,14 @@ from hpckit.run.journal import load_state
 from hpckit.run.rundir import RunDir
 from hpckit.run.state import RunState
 
-MAX_RESTARTS: Final = 5  # of a loop that dies; counted anew after QUIET_S without a death
+MAX_RESTARTS: Final = 5  # of a loop that dies; counted from 1 again after QUIET_S without a death
 RESTART_PAUSE_S: Final = (0.4, 10.0)  # before another loop is started, at first and at most
 QUIET_S: Final = 600.0
 KILL_S: Final = 10.0  # after which a process that was killed is held by the kernel
 END_S: Final = 3.0  # for processes that a loop has left to end, and again after SIGKILL
 LATE_S: Final = 3.0  # by which our own warning may come after the loop's
 _LOOK_S: Final = 0.1
-_COUNTLESS: Final = 1_000_000  # walltimes that a run may outlive
+_NO_LIMIT: Final = 1_000_000  # walltimes that a run may outlive
 
 
 class Supervisor:
@@ -237,7 +237,7 @@ def supervise(run_dir: RunDir) -> int:
         os.environ["PATH"] = f"{plan.slurm_bin}:{os.environ.get('PATH', os.defpath)}"
     paths = JobEnvironment().paths
     delayed = DelayedSubmission(Supervisor(str(run_dir.root)))
-    delayed.set_timeout(max(1, plan.head.walltime_s // 60), _COUNTLESS)
+    delayed.set_timeout(max(1, plan.head.walltime_s // 60), _NO_LIMIT)
     delayed.dump(paths.submitted_pickle)
     try:
         process_job(folder)

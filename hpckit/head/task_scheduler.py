@@ -33,7 +33,7 @@ class ReadyTask:
     task: Task
     attempt: int = 1
     memory_mib: int = 0  # more than the bag's, after it ran out; 0: the bag's
-    alone: bool = False  # in a bundle of its own, because it may take its worker down
+    is_isolated: bool = False  # in a bundle of its own, because it may take its worker down
 
 
 @dataclass
@@ -95,12 +95,12 @@ class TaskScheduler:
         """Return the next bundle for one of `slots` slots, None when nothing is ready."""
         picked: list[ReadyTask] = []
         size = self.sizer.size(self.unsent, slots)
-        while len(picked) < size and (ready := self._take()) is not None:
-            if (ready.alone or ready.memory_mib) and picked:
+        while len(picked) < size and (ready := self._next_ready()) is not None:
+            if (ready.is_isolated or ready.memory_mib) and picked:
                 self._to_retry.appendleft(ready)
                 break
             picked.append(ready)
-            if ready.alone or ready.memory_mib:
+            if ready.is_isolated or ready.memory_mib:
                 break
         if not picked:
             return None
@@ -132,7 +132,7 @@ class TaskScheduler:
         sent = self.sent.pop(result.bundle, None)
         if sent is None:
             return None
-        rows, missing = self._account(sent, result.results)
+        rows, missing = self._split_results(sent, result.results)
         self.sizer.observe([r.wall_s for r in result.results if r.ok])
         self._requeue(missing)
         event = Returned(
@@ -165,11 +165,11 @@ class TaskScheduler:
         sent = self.sent.pop(bundle, None)
         if sent is None:
             return None
-        rows, missing = self._account(sent, spooled)
+        rows, missing = self._split_results(sent, spooled)
         suspect: int | None = None
         if blame != "nobody" and sent.worker and missing:
             suspect = missing[0].task.index
-            again = replace(missing[0], alone=True, attempt=missing[0].attempt + 1)
+            again = replace(missing[0], is_isolated=True, attempt=missing[0].attempt + 1)
             if self._kills(suspect) + 1 < self._plan.retries.poison_after:
                 missing[0] = again
             elif blame == "task":
@@ -206,7 +206,7 @@ class TaskScheduler:
             events.append(poison)
         return events
 
-    def _take(self) -> ReadyTask | None:
+    def _next_ready(self) -> ReadyTask | None:
         if self._to_retry:
             return self._to_retry.popleft()
         task = next(self._not_yet_sent, None)
@@ -215,7 +215,7 @@ class TaskScheduler:
         used = self.state.failures.get(task.index)
         kills = used[FailureKind.LOST] if used else 0
         attempt = 1 + (sum(used.values()) if used else 0)
-        return ReadyTask(task, attempt, self._memory_mib(used), alone=kills > 0)
+        return ReadyTask(task, attempt, self._memory_mib(used), is_isolated=kills > 0)
 
     def _requeue(self, ready: Iterable[ReadyTask]) -> None:
         self._to_retry.extendleft(reversed(list(ready)))
@@ -224,7 +224,7 @@ class TaskScheduler:
         used = self.state.failures.get(index)
         return used[FailureKind.LOST] if used else 0
 
-    def _account(
+    def _split_results(
         self, sent: SentBundle, results: Iterable[TaskResult]
     ) -> tuple[list[Row], list[ReadyTask]]:
         """Return the rows of `results`, and which tasks of the bundle have none.

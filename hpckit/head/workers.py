@@ -105,16 +105,16 @@ class Workers:
         for event in self._worker_server.poll(timeout_s):
             match event:
                 case WorkerJoined(worker):
-                    self._came(worker)
+                    self._worker_joined(worker)
                 case BundleStarted(name, bundle):
                     self._task_scheduler.began(bundle, name)
                     self._never_started = 0
                     self._autoscaler.began(self._joined(name).job_id)
                 case WorkerDraining(name, why):
                     say(f"worker {name} is about to leave: {why}")
-                    self._autoscaler.went(self._joined(name).job_id)
+                    self._autoscaler.worker_left(self._joined(name).job_id)
                 case WorkerLeft():
-                    self._went(event)
+                    self._worker_left(event)
 
     def note_lost_bundle(self, lost: EngineLost) -> None:
         """Note a bundle that the engine gave up; `decide_lost_bundles` decides on it."""
@@ -147,7 +147,7 @@ class Workers:
         """Decide on bundles that the engine gave up a moment ago.
 
         A worker that was warned loses its engine first; it finishes what it can, and its spool
-        has the results once it has left (`_went`). Until then nothing is handed out again.
+        has the results once it has left (`_worker_left`). Until then nothing is handed out again.
         """
         settled: dict[str, list[EngineLost]] = {}  # by worker
         now = time.monotonic()
@@ -222,13 +222,13 @@ class Workers:
         self._exit_reasons.close()
         self._autoscaler.close()
 
-    def _came(self, worker: WorkerInfo) -> None:
+    def _worker_joined(self, worker: WorkerInfo) -> None:
         self._allow_files_of(
             len(self._worker_server.workers)
         )  # more may have been added than planned
         say(f"worker {worker.name} joined: {worker.cores} cores on {worker.node}")
-        self._exit_reasons.came(worker)
-        self._autoscaler.came(worker.job_id)
+        self._exit_reasons.worker_joined(worker)
+        self._autoscaler.worker_joined(worker.job_id)
         self._event_log.note(
             Joined(
                 t=time.time(),
@@ -241,13 +241,13 @@ class Workers:
             )
         )
 
-    def _went(self, event: WorkerLeft) -> None:
+    def _worker_left(self, event: WorkerLeft) -> None:
         say(f"worker {event.worker} {'left' if event.orderly else 'was lost'}: {event.why}")
         left = Left(t=time.time(), worker=event.worker, orderly=event.orderly, why=event.why)
         self._event_log.note(left)
         joined = self._joined(event.worker)
-        self._autoscaler.went(joined.job_id)
-        self._exit_reasons.went(joined)
+        self._autoscaler.worker_left(joined.job_id)
+        self._exit_reasons.worker_left(joined)
         bundles = self._task_scheduler.bundles_of(event.worker)
         for bundle in bundles:
             self._engine.cancel(bundle)

@@ -30,7 +30,7 @@ def add_workers(run_dir: RunDir, count: int) -> list[SubmittedJob]:
         with deferred_signals():
             for array in array_slices(count, plan.max_array_size):
                 jobs.append(submit_job(run_dir, "workers", slurm_bin=plan.slurm_bin, array=array))
-            _set_most(status, _most(status) + count)
+            _set_max_workers(status, _max_workers(status) + count)
     except HpckitError:
         scancel([job.job_id for job in jobs], slurm_bin=plan.slurm_bin)
         raise
@@ -56,7 +56,7 @@ def drop_workers(run_dir: RunDir, count: int) -> list[str]:
         for phase in ("waiting", "running")
     }
     chosen = [*by_phase["waiting"], *by_phase["running"]][:count]
-    _set_most(status, max(0, _most(status) - count))
+    _set_max_workers(status, max(0, _max_workers(status) - count))
     scancel(chosen, slurm_bin=slurm_bin)
     return chosen
 
@@ -78,13 +78,13 @@ def _changeable(run_dir: RunDir) -> RunStatus:
     return status
 
 
-def _most(status: RunStatus) -> int:
+def _max_workers(status: RunStatus) -> int:
     try:
         return int(json.loads(status.run_dir.workers.read_bytes())["most"])
     except (OSError, ValueError, KeyError, TypeError):
         return status.plan.max_workers
 
 
-def _set_most(status: RunStatus, most: int) -> None:
+def _set_max_workers(status: RunStatus, most: int) -> None:
     least = min(status.plan.min_workers, most)
     write_atomically(status.run_dir.workers, json.dumps({"least": least, "most": most}))

@@ -1,6 +1,6 @@
 """Give one bundle to this node's runner and store the result. Work Queue runs this script.
 
-``python -S -E client.py BUNDLE_FILE RESULT_FILE``; the runner's socket is in HPCKIT_RUNNER.
+``python -S -E runner_client.py BUNDLE_FILE RESULT_FILE``; the runner's socket is in HPCKIT_RUNNER.
 Exit codes: 0 the result is written; 2 wrong use; 3 no runner; 4 the runner gave no result. It
 imports nothing of hpckit and little else, so that it starts in milliseconds.
 """
@@ -49,7 +49,7 @@ def send_bundle(path: str, bundle: bytes) -> bytes:
 def main() -> int:
     """Run the command line; return the exit code."""
     if len(sys.argv) != 3:
-        sys.stderr.write("use: client.py BUNDLE_FILE RESULT_FILE\n")
+        sys.stderr.write("use: runner_client.py BUNDLE_FILE RESULT_FILE\n")
         return 2
     try:
         with open(sys.argv[1], "rb") as file:  # noqa: PTH123 - pathlib takes 5 ms to import

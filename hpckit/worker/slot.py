@@ -67,7 +67,7 @@ def refuse(bundle: Bundle, worker: str, reason: str) -> BundleResult:
 
 
 def run_bundle(bundle: Bundle, slot: Slot, cancellation: Cancellation) -> BundleResult:
-    """Run the tasks of a bundle until all are done, time is short or something cuts it.
+    """Run the tasks of a bundle until all are done, time is short or it is cancelled.
 
     Where the node cannot start a task, that one and the rest are handed back as not run.
     """

@@ -212,7 +212,7 @@ def all_at_work(four: Cluster) -> Cluster:
 
 def all_leave(cluster: Cluster) -> None:
     for job_id in cluster.joined:
-        cluster.keeper.went(job_id)
+        cluster.keeper.worker_left(job_id)
     cluster.joined = set()
     cluster.look()
 
@@ -241,7 +241,7 @@ def test_workers_that_have_ended_are_replaced_within_seconds(all_at_work: Cluste
 def test_a_worker_that_is_back_is_not_waited_for(all_at_work: Cluster) -> None:
     """It had lost the head for a moment only; then somebody adds one."""
     back = min(all_at_work.joined)
-    all_at_work.keeper.went(back)
+    all_at_work.keeper.worker_left(back)
     all_at_work.run_dir.workers.write_text('{"least": 1, "most": 5}')
     all_at_work.look()
     assert all_at_work.submitted == 5
@@ -258,7 +258,7 @@ def test_slurm_is_asked_no_more_often_where_workers_leave_all_the_time(
 
     monkeypatch.setattr(autoscaler, "job_states", states)
     all_at_work.joined.pop()
-    all_at_work.pass_time(100, lambda: all_at_work.keeper.went("100_0"))
+    all_at_work.pass_time(100, lambda: all_at_work.keeper.worker_left("100_0"))
     assert 10 <= len(asked) <= 100 / autoscaler.FIRST_PAUSE_S
 
 
@@ -327,7 +327,7 @@ def test_a_job_that_cannot_be_written_down_is_cancelled_and_tried_again_later(
 
 def test_an_array_that_nobody_wrote_down_is_written_down_when_it_joins(four: Cluster) -> None:
     for job_id in ("55_1", "55_2", "56", "", "57_0"):
-        four.keeper.came(job_id)
+        four.keeper.worker_joined(job_id)
     assert [job.job_id for job in read_jobs(four.run_dir)] == ["55", "57"]
     assert {job.role for job in read_jobs(four.run_dir)} == {"workers"}
 

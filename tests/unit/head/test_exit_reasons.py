@@ -39,8 +39,8 @@ class Asked:
             raise SchedulerError("squeue: Unable to contact slurm controller")
         return self.lives, self.down
 
-    def went(self) -> None:
-        self.reasons.went(
+    def worker_left(self) -> None:
+        self.reasons.worker_left(
             Joined(t=JOINED_AT, worker="57_1-n1", job_id="57_1", node="n1", cores=1, memory_mib=1)
         )
 
@@ -70,20 +70,20 @@ def life(state: str, ended_at: float) -> JobState:
 def test_a_worker_went_as_its_life_of_the_job_ended(asked: Asked, word: str) -> None:
     before = life("PREEMPTED" if word != "PREEMPTED" else "TIMEOUT", JOINED_AT - 100)
     asked.lives = {"57_1": (before, life(word, JOINED_AT + 60))}
-    asked.went()
+    asked.worker_left()
     assert asked.hear(lambda: False) == [("57_1-n1", word)]
 
 
 def test_a_node_that_is_down_is_reason_enough_before_slurm_ends_the_job(asked: Asked) -> None:
     asked.lives = {"57_1": (JobState(job_id="57_1", state="RUNNING"),)}
     asked.down = {"n1"}
-    asked.went()
+    asked.worker_left()
     assert asked.hear(lambda: False) == [("57_1-n1", "NODE_FAIL")]
 
 
 def test_what_slurm_does_not_say_in_a_quarter_of_an_hour_is_unknown(asked: Asked) -> None:
     asked.lives = {"57_1": (JobState(job_id="57_1", state="RUNNING"),)}
-    asked.went()
+    asked.worker_left()
     began = asked.now
     assert asked.hear(lambda: False) == [("57_1-n1", "UNKNOWN")]
     assert asked.now - began > GIVE_UP_S
@@ -94,7 +94,7 @@ def test_while_slurm_is_away_nothing_is_told_and_it_is_asked_ever_more_seldom(
     asked: Asked,
 ) -> None:
     asked.away = True
-    asked.went()
+    asked.worker_left()
     times = []
 
     def ten_minutes_passed() -> bool:
@@ -114,13 +114,13 @@ def test_a_worker_whose_process_was_started_anew_tells_that_the_one_before_was_k
     asked: Asked,
 ) -> None:
     asked.lives = {"57_1": (JobState(job_id="57_1", state="RUNNING"),)}
-    asked.went()
+    asked.worker_left()
     fresh = WorkerInfo(
         name="57_1k1-n1", job_id="57_1", node="n1", pid=2, cores=1, memory_mib=1, again=1
     )
     elsewhere = replace(fresh, node="n2")
-    asked.reasons.came(elsewhere)
-    asked.reasons.came(replace(fresh, again=0))
+    asked.reasons.worker_joined(elsewhere)
+    asked.reasons.worker_joined(replace(fresh, again=0))
     assert asked.reasons.poll() == []
-    asked.reasons.came(fresh)
+    asked.reasons.worker_joined(fresh)
     assert asked.reasons.poll() == [("57_1-n1", "KILLED")]
