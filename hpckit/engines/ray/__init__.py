@@ -19,5 +19,5 @@ ENGINE: Final = EngineInfo(
     variables="RAY_",
     head="hpckit.engines.ray.head:RayEngine",
     worker="hpckit.engines.ray.worker:launch",
-    found="hpckit.engines.ray.command:is_installed",
+    found="hpckit.engines.ray.start_options:is_installed",
 )

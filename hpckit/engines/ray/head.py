@@ -23,7 +23,7 @@ from hpckit.common.processes import (
 )
 from hpckit.common.scratch_dir import ScratchDir
 from hpckit.engines.base import LONGEST_START_S, Lost, Returned, read_result
-from hpckit.engines.ray import command
+from hpckit.engines.ray import start_options
 from hpckit.errors import EngineError
 from hpckit.model.plan import Plan
 from hpckit.protocol.bundle import Bundle
@@ -71,7 +71,7 @@ class RayEngine:
         self._node = ScratchDir(self._plan.node_tmp)
         try:
             # Ray reads its variables when it is loaded, and remembers the token for good.
-            self._set_environment(command.environment(self._run_dir))
+            self._set_environment(start_options.environment(self._run_dir))
             ray = _import_ray()
             self._start_head(self._node.make("ray"))
             address = self._published(self._node.path / "ray" / "ray_current_cluster", deadline)
@@ -146,14 +146,14 @@ class RayEngine:
             self._node = None
 
     def _start_head(self, directory: Path) -> None:
-        command.check_temporary(directory)
+        start_options.check_temporary(directory)
         ports = self._plan.port_range
-        argv = [*command.command(), "start", "--head"]
-        argv += command.common_arguments(directory, self._host)
+        argv = [*start_options.command(), "start", "--head"]
+        argv += start_options.common_arguments(directory, self._host)
         argv += ["--num-cpus=0", "--num-gpus=0", f"--memory={_HEAD_MEMORY_BYTES}"]
         argv += ["--include-dashboard=False", "--no-monitor"]  # no autoscaler either
-        argv += command.port_arguments(ports, gcs=True)
-        env = {**os.environ, **command.environment(self._run_dir), ENGINE_MARK: self._mark}
+        argv += start_options.port_arguments(ports, gcs=True)
+        env = {**os.environ, **start_options.environment(self._run_dir), ENGINE_MARK: self._mark}
         self._run_dir.logs.mkdir(exist_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -243,7 +243,7 @@ class RayEngine:
 
 
 def _import_ray() -> Any:
-    command.command()  # says what to install
+    start_options.command()  # says what to install
     import ray
 
     version = tuple(int(part) for part in ray.__version__.split(".")[:2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hpckit.engines.base import Launch, WorkerStart
-from hpckit.engines.ray.command import (
+from hpckit.engines.ray.start_options import (
     check_temporary,
     command,
     common_arguments,

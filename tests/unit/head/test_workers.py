@@ -87,7 +87,7 @@ def test_a_worker_that_comes_begins_a_bundle_and_goes_is_told_by_its_job(
     )
     made.poll_workers(0.0)
     told: Any = made._autoscaler
-    assert told.words == ["came 57_1", "began 57_1", "went 57_1"]
+    assert told.words == ["worker_joined 57_1", "began 57_1", "worker_left 57_1"]
     made.close()
 
 
