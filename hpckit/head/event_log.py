@@ -26,12 +26,9 @@ class EventLog:
     """
 
     def __init__(
-        self,
-        run_dir: RunDir,
-        journal: JournalWriter,
-        output: OutputWriter,
+        self, run_dir: RunDir, journal: JournalWriter, output: OutputWriter,
         task_scheduler: TaskScheduler,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._run_dir = run_dir
         self._journal = journal
         self._output = output

@@ -56,15 +56,9 @@ class Workers:
     """
 
     def __init__(
-        self,
-        run_dir: RunDir,
-        plan: Plan,
-        *,
-        worker_server: WorkerServer,
-        engine: Engine,
-        task_scheduler: TaskScheduler,
-        event_log: EventLog,
-    ) -> None:
+        self, run_dir: RunDir, plan: Plan, *, worker_server: WorkerServer, engine: Engine,
+        task_scheduler: TaskScheduler, event_log: EventLog,
+    ) -> None:  # fmt: skip
         self._run_dir = run_dir
         self._plan = plan
         self._worker_server = worker_server

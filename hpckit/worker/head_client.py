@@ -14,16 +14,9 @@ from dataclasses import asdict
 
 from hpckit.errors import HpckitError
 from hpckit.model.worker import WorkerInfo
+from hpckit.protocol import messages
 from hpckit.protocol.authentication import head_proof, new_challenge, proves, worker_proof
-from hpckit.protocol.messages import (
-    ANSWER_S,
-    GONE_AFTER_S,
-    MAX_LINE_BYTES,
-    VERSION,
-    LineReader,
-    Message,
-    encode,
-)
+from hpckit.protocol.messages import ANSWER_S, LineReader, Message, encode
 from hpckit.run.address import Address
 
 
@@ -82,7 +75,7 @@ class HeadClient:
             waiting, self._reader.waiting = self._reader.waiting, []
             return waiting
         try:
-            data = self._stream.recv(MAX_LINE_BYTES, socket.MSG_DONTWAIT)
+            data = self._stream.recv(messages.MAX_LINE_BYTES, socket.MSG_DONTWAIT)
             return self._reader.feed(data) if data else None
         except BlockingIOError:
             return []
@@ -131,7 +124,7 @@ def _join_at(host: str, address: Address, key: bytes, worker: WorkerInfo) -> Hea
         reader = LineReader()
         welcome = _shake_hands(stream, reader, where, address, key, worker)
         stream.settimeout(None)  # with a time limit, Python would wait despite MSG_DONTWAIT
-        limit = struct.pack("ll", int(GONE_AFTER_S), 0)
+        limit = struct.pack("ll", int(messages.GONE_AFTER_S), 0)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     except BaseException:
         stream.close()
@@ -148,7 +141,7 @@ def _shake_hands(
     worker: WorkerInfo,
 ) -> Message:
     challenge = new_challenge()
-    stream.sendall(encode({"hello": VERSION, "challenge": challenge}))
+    stream.sendall(encode({"hello": messages.VERSION, "challenge": challenge}))
     answer = _next(stream, reader, where)
     if not proves(answer.get("proof"), head_proof(key, challenge, str(answer.get("nonce")))):
         raise NotOurHead(
@@ -172,16 +165,16 @@ def _next(stream: socket.socket, reader: LineReader, where: str) -> Message:
     while True:
         try:
             stream.settimeout(max(0.001, deadline - time.monotonic()))
-            data = stream.recv(MAX_LINE_BYTES)
-            messages = reader.feed(data)
+            data = stream.recv(messages.MAX_LINE_BYTES)
+            found = reader.feed(data)
         except ValueError:
             raise NotOurHead(f"{where} answers, but does not speak hpckit's protocol") from None
         except TimeoutError:
             raise NotOurHead(f"{where} accepts connections, but does not answer") from None
         except ConnectionError:
-            data, messages = b"", []
-        if messages:
-            reader.waiting = messages[1:]
-            return messages[0]
+            data, found = b"", []
+        if found:
+            reader.waiting = found[1:]
+            return found[0]
         if not data:
             raise NotOurHead(f"{where} closed the connection during the handshake")

@@ -43,14 +43,9 @@ class HeadSession:
     """Sends beats, keeps the engine's worker up, drains when this worker has to leave."""
 
     def __init__(
-        self,
-        plan: Plan,
-        info: WorkerInfo,
-        address: Address,
-        client: head_client.HeadClient,
-        node: ScratchDir,
-        runner: ResidentRunner,
-    ) -> None:
+        self, plan: Plan, info: WorkerInfo, address: Address, client: head_client.HeadClient,
+        node: ScratchDir, runner: ResidentRunner,
+    ) -> None:  # fmt: skip
         self.client = client
         self._plan = plan
         self._info = info

@@ -7,11 +7,6 @@ from typing import Final
 from hpckit.engines.base import EngineInfo
 
 ENGINE: Final = EngineInfo(
-    name="pool",
-    title="the pool",
-    shape="allocation",
-    joins=False,
-    base_mib=100,
-    slot_mib=50,
+    name="pool", title="the pool", shape="allocation", joins=False, base_mib=100, slot_mib=50,
     head="hpckit.engines.pool.head:PoolEngine",
-)
+)  # fmt: skip

@@ -19,15 +19,9 @@ INSTALL: Final = (
 )
 
 ENGINE: Final = EngineInfo(
-    name="workqueue",
-    title="Work Queue",
-    shape="array",
-    joins=True,
-    base_mib=150,
-    slot_mib=50,
-    secret=PASSWORD_FILE,
-    variables="WORK_QUEUE_",
+    name="workqueue", title="Work Queue", shape="array", joins=True, base_mib=150, slot_mib=50,
+    secret=PASSWORD_FILE, variables="WORK_QUEUE_",
     head="hpckit.engines.workqueue.head:WorkQueueEngine",
     worker="hpckit.engines.workqueue.worker:launch",
     found="hpckit.engines.workqueue.head:binding_found",
-)
+)  # fmt: skip

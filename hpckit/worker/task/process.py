@@ -37,13 +37,9 @@ class WorkerShared:
 
 
 def run_command(
-    task: Task,
-    attempt: int,
-    settings: TaskSettings,
-    context: TaskContext,
-    cancellation: Cancellation,
-    shared: WorkerShared,
-) -> TaskResult:
+    task: Task, attempt: int, settings: TaskSettings, context: TaskContext,
+    cancellation: Cancellation, shared: WorkerShared,
+) -> TaskResult:  # fmt: skip
     """Run the task's command in `context`; every outcome is a result, nothing is raised."""
     shared.oom.look()  # before: no task is told of kills that came before it
     started_at, started = time.time(), time.monotonic()

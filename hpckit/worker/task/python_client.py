@@ -41,14 +41,9 @@ class WarmInterpreter:
         self._replies = -1
 
     def call(
-        self,
-        task: Task,
-        attempt: int,
-        settings: TaskSettings,
-        context: TaskContext,
-        cancellation: Cancellation,
-        shared: WorkerShared,
-    ) -> TaskResult:
+        self, task: Task, attempt: int, settings: TaskSettings, context: TaskContext,
+        cancellation: Cancellation, shared: WorkerShared,
+    ) -> TaskResult:  # fmt: skip
         """Call the task's function in `context`; every outcome is a result."""
         shared.oom.look()
         started_at, started = time.time(), time.monotonic()
