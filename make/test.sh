@@ -13,7 +13,7 @@ PYTHON=${PYTHON:-.venv/bin/python}
 ON_ALL_CORES=(-n logical --maxprocesses 4)
 FAST=(tests/unit tests/golden/test_scripts.py)
 NO_CLUSTER=("${FAST[@]}" tests/native)
-HALF=(tests/slurm tests/golden/test_on_slurm.py tests/emulator)
+HALF=(tests/slurm tests/golden/test_on_slurm.py tests/emulator tests/engines)
 LAST=(tests/conformance)
 
 pids=()
